@@ -1,0 +1,107 @@
+"""Image files as users have them: finding, opening and decoding them.
+
+This file is shipped inside of served models too, so it imports nothing of this project.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Above this an image is refused before it is decoded (a decompression bomb).
+MAX_PIXELS = 100_000_000
+WHITE = (255, 255, 255)
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
+    *(".avif", ".jp2", ".ppm", ".pgm", ".tga"),
+)
+
+# The limit above takes the place of Pillow's, which only warns.
+Image.MAX_IMAGE_PIXELS = None
+
+
+class ImageError(ValueError):
+    """An image can't be used. The message is one line and says why."""
+
+
+def find_images(paths: list[Path]) -> list[tuple[str, Path]]:
+    """List the images in folders (searched whole) and files, by name.
+
+    Returns:
+        Pairs of a name and a path. A file in a folder is named by its path inside that folder.
+
+    Raises:
+        ImageError: If a path does not exist, or nothing was found.
+    """
+    found = []
+    for path in paths:
+        if path.is_dir():
+            found += [
+                (file.relative_to(path).as_posix(), file)
+                for file in path.rglob("*")
+                if file.suffix.lower() in SUFFIXES and file.is_file()
+            ]
+        elif path.exists():
+            found.append((path.name, path))
+        else:
+            raise ImageError(f"{path}: no such file or folder")
+    if not found:
+        raise ImageError(
+            f"no images in {', '.join(map(str, paths))} (looked for {' '.join(SUFFIXES)})"
+        )
+    return sorted(found)
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Open an image without decoding its pixels yet.
+
+    Raises:
+        ImageError: If this is no image, or one of more than 100 megapixels.
+    """
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise ImageError("not an image, or of an unknown format") from None
+    except Exception as error:
+        raise ImageError(f"damaged image: {_one_line(error)}") from None
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(
+            f"{image.width}x{image.height} pixels: the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
+        )
+    return image
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Decode an opened image to upright 8-bit RGB, with transparency laid over white.
+
+    Takes what Pillow opens: gray, palette, alpha, CMYK and 16-bit images; the first frame of an
+    animation.
+
+    Raises:
+        ImageError: If the data are damaged or the pixel format has no defined colors.
+    """
+    try:
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        if image.mode == "F":
+            raise ImageError("floating-point images are not supported: save it with 8 bits")
+        if image.mode.startswith("I"):
+            # 16-bit gray; Pillow's own conversion would clip it at 255.
+            gray = np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255)
+            image = Image.fromarray(gray.astype(np.uint8))
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            paper = Image.new("RGBA", image.size, (*WHITE, 255))
+            image = Image.alpha_composite(paper, image)
+        return image.convert("RGB")
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        # Pillow's decoders raise a dozen different exceptions on damaged data.
+        raise ImageError(f"damaged image: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

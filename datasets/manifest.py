@@ -1,0 +1,141 @@
+"""``dataset.json``: what a data set holds, as data that can be read and checked without this code.
+
+It is written last, so a folder that has one holds a whole data set.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from recolor.datasets.classes import GRID, ColorClasses
+from recolor.datasets.splits import SPLITS
+
+FORMAT = 1
+FILE_NAME = "dataset.json"
+
+
+class DatasetError(ValueError):
+    """A data folder is missing, incomplete or damaged."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set: its folder and what ``dataset.json`` says.
+
+    Attributes:
+        folder: Where the shards lie.
+        content: The JSON object. ``settings`` (size, embedding, split, seed); ``splits``, each with
+            its ``count``, its ``shards`` (``name``, ``count``, ``sha256``) and its ``cells``
+            (pixels in each populated cell of the color grid); ``mean_ab`` of the training posters;
+            ``posters`` (found, used, skipped, groups of near-duplicates); ``digest`` of it all.
+    """
+
+    folder: Path
+    content: dict
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read a data set's description and check that it and its shards are there.
+
+        Raises:
+            DatasetError: If the folder holds no whole data set of this format.
+        """
+        path = Path(folder) / FILE_NAME
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            what = "is not a whole data set" if path.parent.is_dir() else "does not exist"
+            raise DatasetError(
+                f"{path.parent} {what} (no {FILE_NAME}): make one with `recolor prepare`"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} can't be read: {error}") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DatasetError(f"{path} is not of format {FORMAT}: prepare the data set again")
+        if content.get("digest") != digest(content):
+            raise DatasetError(
+                f"{path} was changed since it was written: prepare the data set again"
+            )
+        manifest = cls(path.parent, content)
+        for shard in (shard for split in SPLITS for shard in manifest.shards(split)):
+            if not shard.is_file():
+                raise DatasetError(f"{shard} is missing: prepare the data set again")
+        return manifest
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of everything in the data set, the shards' bytes included."""
+        return self.content["digest"]
+
+    @property
+    def size(self) -> int:
+        """Side of the squares in pixels."""
+        return self.content["settings"]["size"]
+
+    @property
+    def embedding(self) -> str:
+        """The embedding's source: ``imagenet``, ``random``, ``none`` or a weights file's path."""
+        return self.content["settings"]["embedding"]["source"]
+
+    @property
+    def mean_ab(self) -> tuple[float, float] | None:
+        """Mean color of the training posters without their padding; None if there are none."""
+        mean = self.content["mean_ab"]
+        return None if mean is None else tuple(mean)
+
+    def count(self, split: str) -> int:
+        """Return the number of posters in a split."""
+        return self.content["splits"][split]["count"]
+
+    def shards(self, split: str) -> list[Path]:
+        """Return the paths of a split's shards."""
+        return [self.folder / shard["name"] for shard in self.content["splits"][split]["shards"]]
+
+    def cell_counts(self, split: str) -> np.ndarray:
+        """Return a split's pixels in each cell of the color grid, ``int64 [1024]``."""
+        counts = np.zeros(GRID * GRID, np.int64)
+        for cell, count in self.content["splits"][split]["cells"].items():
+            counts[int(cell)] = count
+        return counts
+
+    @cached_property
+    def classes(self) -> ColorClasses:
+        """The color classes: the cells that the training split populates.
+
+        Raises:
+            DatasetError: If there are no training posters, or too few colors in them.
+        """
+        if not self.count("train"):
+            raise DatasetError(f"{self.folder} has no training posters, so no color classes")
+        try:
+            return ColorClasses.from_counts(self.cell_counts("train"))
+        except ValueError as error:
+            raise DatasetError(f"{self.folder}: {error}") from None
+
+    def find_damage(self) -> str | None:
+        """Compare the shards with their digests; name the first that differs."""
+        for split in SPLITS:
+            for shard in self.content["splits"][split]["shards"]:
+                path = self.folder / shard["name"]
+                if file_digest(path) != shard["sha256"]:
+                    return str(path)
+        return None
+
+
+def digest(content: dict) -> str:
+    """Digest a manifest's content, less its own digest."""
+    rest = {key: value for key, value in content.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            sha256.update(block)
+    return sha256.hexdigest()

@@ -1,0 +1,109 @@
+"""One poster: from a file as users have them to what the networks see."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from recolor.datasets.color import rgb_to_lab8
+from recolor.datasets.images import WHITE, ImageError, open_image, to_rgb
+
+# A smaller image has no colors worth learning; it can still be recolored.
+MIN_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a poster lies in its square, in pixels; the rest is white padding."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The rows and columns of the poster."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+
+@dataclass(frozen=True)
+class Poster:
+    """A poster as it is stored.
+
+    Attributes:
+        sha256: Hex digest of the source's bytes.
+        lightness: L of CIELAB, ``uint8 [size, size]``, white padding included.
+        ab: Colors, ``int8 [size, size, 2]``; zero in the padding.
+        box: Where the poster lies in the square.
+        source_size: (height, width) of the source in pixels, upright.
+        fingerprint: Perceptual hash for near-duplicates, ``uint8 [32]``.
+    """
+
+    sha256: str
+    lightness: np.ndarray
+    ab: np.ndarray
+    box: Box
+    source_size: tuple[int, int]
+    fingerprint: np.ndarray
+
+
+def letterbox(rgb: Image.Image, size: int) -> tuple[np.ndarray, Box]:
+    """Scale an image to fit a square, keeping its aspect ratio, and center it on white.
+
+    Returns:
+        The square as ``uint8 [size, size, 3]`` and where the image lies in it.
+    """
+    scale = size / max(rgb.size)
+    width, height = (max(1, round(side * scale)) for side in rgb.size)
+    box = Box((size - height) // 2, (size - width) // 2, height, width)
+    square = Image.new("RGB", (size, size), WHITE)
+    square.paste(rgb.resize((width, height), Image.Resampling.BICUBIC), (box.left, box.top))
+    return np.asarray(square), box
+
+
+def fingerprint(rgb: Image.Image) -> np.ndarray:
+    """Hash how an image looks: ``uint8 [32]``, 256 bits of the signs of horizontal steps in gray.
+
+    Two versions of a picture (scaled, compressed anew, with other colors) differ in few bits.
+    """
+    gray = np.asarray(rgb.convert("L").resize((17, 16), Image.Resampling.BOX), np.int16)
+    return np.packbits(gray[:, 1:] > gray[:, :-1])
+
+
+def read_poster(path: Path, size: int) -> Poster:
+    """Read a poster and bring it into a square of ``size`` pixels.
+
+    Raises:
+        ImageError: If the file can't be read or is no usable image of at least 16 pixels a side.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"can't be read: {error.strerror}") from None
+    image = open_image(data)
+    if min(image.size) < MIN_SIDE:
+        raise ImageError(
+            f"{image.width}x{image.height} pixels: too small, the least is {MIN_SIDE} a side"
+        )
+    width, height = image.size
+    if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
+        width, height = height, width
+    # JPEG decodes large posters at a fraction of the cost when told what size is enough.
+    image.draft(None, (2 * size, 2 * size))
+    rgb = to_rgb(image)
+    square, box = letterbox(rgb, size)
+    lightness, ab = rgb_to_lab8(square)
+    return Poster(
+        sha256=hashlib.sha256(data).hexdigest(),
+        lightness=lightness,
+        ab=ab,
+        box=box,
+        source_size=(height, width),
+        fingerprint=fingerprint(rgb),
+    )

@@ -1,0 +1,289 @@
+"""From image files to a data set: read, describe, divide and write posters.
+
+The work is done in chunks of files. Finished chunks are kept in the folder ``.partial`` of the
+data set until the whole is written, so that an interrupted run goes on where it stopped.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from recolor.datasets.classes import GRID, count_cells
+from recolor.datasets.embeddings import embedding_identity, embedding_network
+from recolor.datasets.images import ImageError, find_images
+from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
+from recolor.datasets.near_duplicates import group_near_duplicates
+from recolor.datasets.posters import Box, Poster, read_poster
+from recolor.datasets.shards import FRAMING_BYTES, serialize
+from recolor.datasets.splits import SPLITS, assign_splits, shuffle_key
+
+CHUNK_POSTERS = 256
+SHARD_POSTERS = 500
+EMBEDDING_BATCH = 16
+SKIPPED_FILE = "skipped.tsv"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a poster's serialized form lies, and what its place in the data set depends on."""
+
+    name: str
+    sha256: str
+    fingerprint: bytes
+    file: Path
+    offset: int
+    length: int
+
+
+def prepare(
+    inputs: list[Path],
+    out: Path,
+    *,
+    size: int,
+    split: tuple[float, ...],
+    embedding: str,
+    seed: int,
+    workers: int,
+    overwrite: bool = False,
+    progress: Callable[[int, int, int], None] = lambda done, total, skipped: None,
+) -> tuple[Manifest, list[tuple[str, str]]]:
+    """Make a data set of image files.
+
+    The result depends on the images' bytes, the settings and the seed alone: another run gives the
+    same bytes, whatever the number of workers.
+
+    Args:
+        inputs: Folders and files.
+        out: The data set's folder.
+        size: Side of the squares in pixels, a multiple of 8.
+        split: Three counts or shares, see `splits.parse_split`.
+        embedding: See `embeddings.embedding_network`.
+        seed: Seed of the division into splits and of the order inside them.
+        workers: Number of processes that read images.
+        overwrite: Replace a data set that is there already.
+        progress: Called with the numbers of files done, in all, and skipped.
+
+    Returns:
+        The data set, and a pair of name and reason for each image that was skipped; they are in
+        ``skipped.tsv`` as well.
+
+    Raises:
+        DatasetError: If ``out`` holds a data set already, or no image can be used.
+        ImageError, SplitError, EmbeddingError: If the inputs or the settings can't be used.
+        OSError: If files can't be written, for example because the disk is full.
+    """
+    if size < 8 or size % 8:
+        raise DatasetError(f"size {size} is not a multiple of 8")
+    if (out / FILE_NAME).exists() and not overwrite:
+        raise DatasetError(f"{out} holds a data set already: choose another folder or --overwrite")
+    identity = embedding_identity(embedding)
+    files = find_images(inputs)
+    scratch = out / ".partial"
+    scratch.mkdir(parents=True, exist_ok=True)
+
+    embed = _embedder(embedding, size)
+    chunks = [files[start : start + CHUNK_POSTERS] for start in range(0, len(files), CHUNK_POSTERS)]
+    records, skipped, done = [], [], 0
+    with _reader_pool(workers) as pool:
+        targets = [scratch / _chunk_name(chunk, size, identity) for chunk in chunks]
+        # One chunk ahead, so that the readers are busy while a chunk is described and written.
+        reading: list[list[Future]] = []
+        for number in range(len(chunks) + 1):
+            if number < len(chunks):
+                todo = [] if targets[number].exists() else chunks[number]
+                reading.append([pool.submit(_try_read, path, size) for _, path in todo])
+            if number > 0:
+                chunk, target = chunks[number - 1], targets[number - 1]
+                if not target.exists():
+                    names = [name for name, _ in chunk]
+                    _write_chunk(target, names, reading[number - 1], embed)
+                reading[number - 1] = []
+                chunk_records, chunk_skipped = _read_chunk(target)
+                records += chunk_records
+                skipped += chunk_skipped
+                done += len(chunk)
+                progress(done, len(files), len(skipped))
+    if not records:
+        raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
+
+    groups = group_near_duplicates(
+        np.stack([np.frombuffer(record.fingerprint, np.uint8) for record in records])
+    )
+    assigned = assign_splits([record.sha256 for record in records], groups, split, seed)
+    content = {
+        "format": FORMAT,
+        "settings": {"size": size, "embedding": identity, "split": list(split), "seed": seed},
+        "posters": {
+            "found": len(files),
+            "skipped": len(skipped),
+            "used": sum(name is not None for name in assigned),
+            "groups_of_near_duplicates": int(np.sum(np.bincount(groups) > 1)),
+        },
+        "splits": {},
+    }
+    for name in SPLITS:
+        chosen = [
+            record
+            for record, split_name in zip(records, assigned, strict=True)
+            if split_name == name
+        ]
+        chosen.sort(key=lambda record: (shuffle_key(record.sha256, seed), record.name))
+        content["splits"][name], mean_ab = _write_split(scratch, name, chosen, size)
+        if name == "train":
+            content["mean_ab"] = mean_ab
+    content["digest"] = digest(content)
+    _publish(out, scratch, content, skipped)
+    return Manifest.load(out), skipped
+
+
+def _reader_pool(workers: int) -> ProcessPoolExecutor:
+    # Forking a process that runs TensorFlow's threads is not safe. Interrupts are for the parent.
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+
+
+def _try_read(path: Path, size: int) -> Poster | str:
+    """Read a poster, or say why it can't be used: one bad file must not end the work."""
+    try:
+        return read_poster(path, size)
+    except ImageError as error:
+        return str(error)
+    except MemoryError:
+        return "too large for this machine's memory"
+
+
+def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict) -> str:
+    """Name a chunk by all that its content depends on, so that a finished one can be recognized."""
+    stats = [(path, path.stat()) for _, path in chunk]
+    key = [
+        [FORMAT, size, identity],
+        [name for name, _ in chunk],
+        [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats],
+    ]
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32] + ".tfrecord"
+
+
+def _embedder(source: str, size: int) -> Callable[[list[np.ndarray]], list[np.ndarray | None]]:
+    network = embedding_network(source, size)
+    if network is None:
+        return lambda images: [None] * len(images)
+
+    def embed(images: list[np.ndarray]) -> list[np.ndarray]:
+        batch = np.stack(images)[..., None]
+        # A batch that is always of one size, since its size may change the last bit of a result.
+        padded = np.resize(batch, (EMBEDDING_BATCH, *batch.shape[1:]))
+        return list(network.predict_on_batch(padded)[: len(images)])
+
+    return embed
+
+
+def _write_chunk(target: Path, names: list[str], reading: list[Future], embed) -> None:
+    """Write the usable posters of a chunk, and beside them why the others were skipped."""
+    try:
+        outcomes = [future.result() for future in reading]
+    except BrokenProcessPool:
+        raise DatasetError(
+            "a reading process was killed, most likely for lack of memory: "
+            "run the same command again with fewer --workers, it goes on where it stopped"
+        ) from None
+    posters = [(n, p) for n, p in zip(names, outcomes, strict=True) if isinstance(p, Poster)]
+    skipped = [(n, p) for n, p in zip(names, outcomes, strict=True) if isinstance(p, str)]
+    temporary = target.with_suffix(".writing")
+    index, size = [], 0
+    with tf.io.TFRecordWriter(str(temporary)) as writer:
+        for start in range(0, len(posters), EMBEDDING_BATCH):
+            batch = posters[start : start + EMBEDDING_BATCH]
+            embeddings = embed([poster.lightness for _, poster in batch])
+            for (name, poster), embedding in zip(batch, embeddings, strict=True):
+                serialized = serialize(name, poster, embedding)
+                length = len(serialized) + FRAMING_BYTES
+                index.append(
+                    (name, poster.sha256, poster.fingerprint.tobytes().hex(), size, length)
+                )
+                writer.write(serialized)
+                size += length
+    if temporary.stat().st_size != size:
+        raise OSError(f"{temporary} was not written whole: is the disk full?")
+    target.with_suffix(".json").write_text(json.dumps({"index": index, "skipped": skipped}))
+    temporary.replace(target)
+
+
+def _read_chunk(file: Path) -> tuple[list[Record], list[tuple[str, str]]]:
+    content = json.loads(file.with_suffix(".json").read_text())
+    records = [
+        Record(name, sha256, bytes.fromhex(fingerprint), file, offset, length)
+        for name, sha256, fingerprint, offset, length in content["index"]
+    ]
+    return records, [(name, reason) for name, reason in content["skipped"]]
+
+
+def _write_split(
+    folder: Path, split: str, records: list[Record], size: int
+) -> tuple[dict, list[float] | None]:
+    """Write a split's shards; return its part of the manifest, and the posters' mean color."""
+    cells = np.zeros(GRID * GRID, np.int64)
+    ab_sum, ab_pixels = np.zeros(2), 0
+    shards = []
+    n_shards = -(-len(records) // SHARD_POSTERS)
+    for number in range(n_shards):
+        part = records[number * SHARD_POSTERS : (number + 1) * SHARD_POSTERS]
+        name = f"{split}-{number:05d}-of-{n_shards:05d}.tfrecord"
+        sha256 = hashlib.sha256()
+        with (folder / name).open("wb") as shard:
+            for record in part:
+                # A record is copied with the checksums around it.
+                with record.file.open("rb") as chunk:
+                    chunk.seek(record.offset)
+                    framed = chunk.read(record.length)
+                shard.write(framed)
+                sha256.update(framed)
+                ab, box = _colors(framed, size)
+                cells += count_cells(ab)
+                inside = ab[box.slices]
+                ab_sum += inside.sum(axis=(0, 1), dtype=np.int64)
+                ab_pixels += inside.shape[0] * inside.shape[1]
+        shards.append({"name": name, "count": len(part), "sha256": sha256.hexdigest()})
+    populated = {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)}
+    mean_ab = (ab_sum / ab_pixels).tolist() if records else None
+    return {"count": len(records), "shards": shards, "cells": populated}, mean_ab
+
+
+def _colors(framed: bytes, size: int) -> tuple[np.ndarray, Box]:
+    # The frame is 12 bytes of length and checksum before the record, 4 of checksum behind it.
+    feature = tf.train.Example.FromString(framed[12:-4]).features.feature
+    ab = np.frombuffer(feature["ab"].bytes_list.value[0], np.int8).reshape(size, size, 2)
+    return ab, Box(*feature["box"].int64_list.value)
+
+
+def _publish(out: Path, scratch: Path, content: dict, skipped: list[tuple[str, str]]) -> None:
+    """Move finished shards into place, ``dataset.json`` last."""
+    (out / FILE_NAME).unlink(missing_ok=True)
+    for name in SPLITS:
+        for old in out.glob(f"{name}-*-of-*.tfrecord"):
+            old.unlink()
+        for shard in content["splits"][name]["shards"]:
+            (scratch / shard["name"]).replace(out / shard["name"])
+    lines = ["image\treason", *(f"{name}\t{reason}" for name, reason in skipped)]
+    text = "\n".join(lines) + "\n"
+    (out / SKIPPED_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
+    temporary = scratch / FILE_NAME
+    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with temporary.open() as file:
+        os.fsync(file.fileno())
+    temporary.replace(out / FILE_NAME)
+    shutil.rmtree(scratch)

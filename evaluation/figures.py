@@ -1,0 +1,92 @@
+"""Pictures: learning curves, the distribution of color classes, and sheets of posters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+from recolor.datasets.classes import GRID
+
+PAPER_WHITE = (255, 255, 255)
+INK = (40, 40, 40)
+MARGIN = 8
+
+
+def learning_curve(history: dict[str, list[tuple[int, float]]], title: str) -> Figure:
+    """Plot losses by epoch, on a logarithmic axis (paper, Fig. 4).
+
+    Args:
+        history: For each curve its (epoch, value) points.
+        title: Title of the figure.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot(title=title, xlabel="epoch", ylabel="loss")
+    for name, points in history.items():
+        epochs, values = zip(*sorted(points), strict=True)
+        axes.plot(
+            epochs, values, marker="o" if len(points) < 30 else None, markersize=3, label=name
+        )
+    axes.set_yscale("log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(frameon=False)
+    return figure
+
+
+def class_distribution(cell_counts: np.ndarray) -> Figure:
+    """Draw the logarithm of each color class's share in the ab plane (paper, Fig. 2, left).
+
+    Args:
+        cell_counts: Pixels in each cell of the grid, ``int [1024]``.
+    """
+    share = cell_counts.reshape(GRID, GRID) / max(1, cell_counts.sum())
+    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    populated = int(np.count_nonzero(share))
+    axes = figure.add_subplot(title=f"{populated} color classes", xlabel="b", ylabel="a")
+    if populated:
+        image = axes.imshow(
+            np.ma.masked_equal(share, 0),
+            norm=LogNorm(),
+            origin="lower",
+            extent=(-128, 128, -128, 128),
+            cmap="viridis",
+        )
+        figure.colorbar(image, label="share of pixels")
+    axes.set_facecolor("0.93")
+    return figure
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[Image.Image]], labels: Sequence[str], side: int = 256, columns: int = 1
+) -> Image.Image:
+    """Lay out rows of pictures below their labels.
+
+    Args:
+        rows: For each row its pictures, as many as there are labels. They are scaled to fit.
+        labels: Heading of each picture in a row.
+        side: Side of the square that a picture has, in pixels.
+        columns: How many rows stand side by side.
+    """
+    font = ImageFont.load_default(14)
+    header = 26
+    cell = side + MARGIN
+    block = cell * len(labels) + MARGIN
+    height = header + -(-len(rows) // columns) * cell + MARGIN
+    columns = min(columns, len(rows))
+    sheet = Image.new("RGB", (block * columns, height), PAPER_WHITE)
+    draw = ImageDraw.Draw(sheet)
+    for column in range(columns):
+        for number, label in enumerate(labels):
+            center = column * block + MARGIN + number * cell + side // 2
+            draw.text((center, header // 2), label, INK, font, anchor="mm")
+    for number, row in enumerate(rows):
+        top = header + (number // columns) * cell
+        left = (number % columns) * block + MARGIN
+        for picture in row:
+            picture = picture.copy()
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+            offset = (left + (side - picture.width) // 2, top + (side - picture.height) // 2)
+            sheet.paste(picture, offset)
+            left += cell
+    return sheet

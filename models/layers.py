@@ -1,0 +1,52 @@
+"""The trunk that both networks share: encoder, fusion with the embedding, first decoder steps.
+
+The networks take two inputs, for squares of S pixels:
+
+- ``lightness``: L as stored, ``uint8 [batch, S, S, 1]``, brought to [-1, 1] inside;
+- ``embedding``: the Inception-ResNet-v2 softmax of the gray image, ``float32 [batch, 1000]``.
+"""
+
+import keras
+from keras import layers
+
+EMBEDDING_SIZE = 1000
+
+# (filters, stride) of the encoder's 3x3 convolutions (paper, Fig. 1).
+ENCODER = [(64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1)]
+
+
+def conv(filters: int, stride: int = 1, **options) -> layers.Conv2D:
+    """A 3x3 convolution with ReLU and "same" padding, as everywhere in the networks."""
+    options = {"activation": "relu", "padding": "same", **options}
+    return layers.Conv2D(filters, 3, strides=stride, **options)
+
+
+def trunk(size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
+    """Build the part up to the features at half resolution.
+
+    Args:
+        size: Side of the squares in pixels, a multiple of 8. The weights do not depend on it.
+
+    Returns:
+        The two inputs, and features ``[batch, S/2, S/2, 64]``.
+    """
+    lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
+    embedding = keras.Input((EMBEDDING_SIZE,), name="embedding")
+
+    x = layers.Rescaling(1 / 127.5, offset=-1)(lightness)
+    for filters, stride in ENCODER:
+        x = conv(filters, stride)(x)
+
+    # Fusion. The paper replicates the embedding to every position, appends it to the features and
+    # convolves 1x1. That is a sum of two linear maps, and the embedding's need be computed only
+    # once an image: same weights, same result, a fifth of the arithmetic.
+    x = layers.Conv2D(256, 1)(x)
+    semantics = layers.Dense(256, use_bias=False)(embedding)
+    x = layers.Add()([x, layers.Reshape((1, 1, 256))(semantics)])
+    x = layers.ReLU()(x)
+
+    x = conv(128)(x)
+    x = layers.UpSampling2D()(x)
+    x = conv(64)(x)
+    x = conv(64)(x)
+    return [lightness, embedding], layers.UpSampling2D()(x)

@@ -1,0 +1,128 @@
+"""The graph that is saved with every model: from a gray image to colors, at any resolution.
+
+It is made of plain TensorFlow operations, so it runs wherever a SavedModel does: in MLflow's
+scoring server, in TensorFlow Serving, in `recolor apply`.
+"""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+import tensorflow_io as tfio
+
+from recolor.datasets.color import L_SCALE
+from recolor.datasets.embeddings import EMBEDDING_SIZE
+
+
+class Recolorer(tf.Module):
+    """A network with all that stands before and behind it.
+
+    Args:
+        kind: A model kind of `recolor.models.catalog`; it knows how to decode the outputs.
+        network: The trained network.
+        embedding: The embedding network, or None for zeros.
+        size: Side of the square that the network was trained on.
+    """
+
+    def __init__(self, kind, network: keras.Model, embedding: keras.Model | None, size: int):
+        super().__init__()
+        self.kind = kind
+        self.network = network
+        self.embedding = embedding
+        self.size = size
+        self.predict_ab = tf.function(
+            self._predict_ab,
+            input_signature=[
+                tf.TensorSpec([None, size, size, 1], tf.uint8, "lightness"),
+                tf.TensorSpec([None, EMBEDDING_SIZE], tf.float32, "embedding"),
+                tf.TensorSpec([], tf.float32, "temperature"),
+            ],
+        )
+
+    def _predict_ab(self, lightness, embedding, temperature):
+        """Predict ab ``float32 [batch, size, size, 2]`` from stored L and embedding."""
+        outputs = self.network([lightness, embedding], training=False)
+        return {"ab": self.kind.decode(outputs, temperature)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, 3], tf.uint8, "rgb"),
+            tf.TensorSpec([], tf.float32, "temperature"),
+        ]
+    )
+    def recolor(self, rgb, temperature):
+        """Recolor an image ``uint8 [height, width, 3]`` at its own resolution.
+
+        Its lightness stays as it is, at full resolution; its colors are not looked at.
+        """
+        lightness, (top, left, height, width) = self._letterbox(rgb)
+        lightness = tf.reshape(lightness, [1, self.size, self.size, 1])
+        if self.embedding is None:
+            embedding = tf.zeros([1, EMBEDDING_SIZE])
+        else:
+            embedding = self.embedding(lightness, training=False)
+        ab = self.predict_ab(lightness, embedding, temperature)["ab"]
+        ab = ab[:, top : top + height, left : left + width]
+        ab = tf.image.resize(ab, tf.shape(rgb)[:2])[0]
+        full_lightness = _rgb_to_lab(rgb)[..., :1]
+        colored = tfio.experimental.color.lab_to_rgb(tf.concat([full_lightness, ab], axis=-1))
+        return {"rgb": tf.cast(tf.round(tf.clip_by_value(colored, 0, 1) * 255), tf.uint8)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "image"),
+            tf.TensorSpec([], tf.float32, "temperature"),
+        ]
+    )
+    def serve(self, image, temperature):
+        """Recolor JPEG, PNG, GIF or BMP files, to PNG files."""
+
+        def one(data):
+            rgb = _decode(data)
+            return tf.io.encode_png(self.recolor(rgb, temperature)["rgb"])
+
+        return {"image": tf.map_fn(one, image, fn_output_signature=tf.string)}
+
+    def save(self, folder: Path) -> None:
+        """Write the SavedModel; its default signature is `serve`."""
+        signatures = {
+            "serving_default": self.serve,
+            "recolor": self.recolor,
+            "predict_ab": self.predict_ab,
+        }
+        tf.saved_model.save(self, str(folder), signatures=signatures)
+
+    def _letterbox(self, rgb):
+        """Bring an image into the square as `recolor.datasets.posters.letterbox` does.
+
+        Returns:
+            Stored L ``uint8 [size, size, 1]``, and the box: top, left, height, width.
+        """
+        shape = tf.cast(tf.shape(rgb)[:2], tf.float32)
+        scaled = tf.maximum(
+            1, tf.cast(tf.round(shape * (self.size / tf.reduce_max(shape))), tf.int32)
+        )
+        height, width = scaled[0], scaled[1]
+        top, left = (self.size - height) // 2, (self.size - width) // 2
+        small = tf.image.resize(rgb, scaled, method="bicubic", antialias=True)
+        small = tf.round(tf.clip_by_value(small, 0, 255))
+        lightness = tf.cast(tf.round(_rgb_to_lab(small)[..., :1] * L_SCALE), tf.uint8)
+        padding = [[top, self.size - height - top], [left, self.size - width - left], [0, 0]]
+        return tf.pad(lightness, padding, constant_values=255), (top, left, height, width)
+
+
+def _rgb_to_lab(rgb):
+    return tfio.experimental.color.rgb_to_lab(tf.cast(rgb, tf.float32) / 255)
+
+
+def _decode(data):
+    """Decode a file to ``uint8 [height, width, 3]``, with transparency laid over white."""
+    image = tf.io.decode_image(data, expand_animations=False)
+    image.set_shape([None, None, None])
+    channels = tf.shape(image)[-1]
+    has_alpha = channels % 2 == 0
+    image = tf.cast(image, tf.float32)
+    opacity = tf.where(has_alpha, image[..., -1:] / 255, 1.0)
+    color = image[..., : channels - tf.cast(has_alpha, tf.int32)]
+    color = tf.broadcast_to(color, tf.concat([tf.shape(image)[:2], [3]], axis=0))
+    return tf.cast(tf.round(color * opacity + 255 * (1 - opacity)), tf.uint8)

@@ -1,0 +1,64 @@
+"""What runs inside of MLflow's scoring server. MLflow copies this file into the model.
+
+It needs the model's own requirements alone: ``recolor.datasets.images`` travels with the model.
+"""
+
+import base64
+import binascii
+
+import mlflow
+import numpy as np
+import tensorflow as tf
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PythonModel
+
+from recolor.datasets.images import ImageError, open_image, to_rgb
+
+
+class PosterRecolorer(PythonModel):
+    """Recolors images: base64 text (or raw bytes) of files in, base64 text of PNG files out."""
+
+    def load_context(self, context):
+        self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
+
+    def predict(self, context, model_input, params=None):
+        """Recolor the column ``image`` of a data frame.
+
+        Params:
+            temperature: T > 0 of the annealed mean; the regression network does not look at it.
+        """
+        temperature = params["temperature"]
+        images = model_input["image"]
+        answers = [
+            self._recolor_file(data, f"image {number}", temperature)
+            for number, data in enumerate(images)
+        ]
+        return [{"image": answer} for answer in answers]
+
+    def recolor(self, rgb: np.ndarray, temperature: float) -> np.ndarray:
+        """Recolor ``uint8 [height, width, 3]`` at its own resolution."""
+        if not 0 < temperature < float("inf"):
+            raise _bad_request(f"temperature must be a number above 0, not {temperature}")
+        signature = self.saved_model.signatures["recolor"]
+        colored = signature(rgb=tf.constant(rgb), temperature=tf.constant(temperature, tf.float32))
+        return colored["rgb"].numpy()
+
+    def _recolor_file(self, data, name: str, temperature: float) -> str:
+        if isinstance(data, str):
+            try:
+                data = base64.b64decode(data, validate=True)
+            except (binascii.Error, ValueError):
+                raise _bad_request(f"{name}: not base64") from None
+        try:
+            rgb = to_rgb(open_image(data))
+        except ImageError as error:
+            raise _bad_request(f"{name}: {error}") from None
+        png = tf.io.encode_png(self.recolor(np.asarray(rgb), temperature)).numpy()
+        return base64.b64encode(png).decode()
+
+
+def _bad_request(message: str) -> MlflowException:
+    return MlflowException.invalid_parameter_value(message)
+
+
+mlflow.models.set_model(PosterRecolorer())

@@ -1,0 +1,88 @@
+"""The MLflow store, and what every run records about where it came from."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import git
+import mlflow
+from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.meta_dataset import MetaDataset
+
+from recolor.datasets.manifest import Manifest
+
+DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
+EXPERIMENT = "recolor"
+
+# Which packages' versions decide about a result.
+PACKAGES = ("recolor", "tensorflow", "tensorflow-io", "keras", "mlflow", "numpy", "scikit-image")
+
+
+class RunError(ValueError):
+    """A run can't be found, begun or gone on with."""
+
+
+def connect() -> None:
+    """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        Path("mlruns").mkdir(exist_ok=True)
+        mlflow.set_tracking_uri(DEFAULT_STORE)
+    # MLflow Projects and the user may have chosen an experiment already.
+    if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
+        mlflow.set_experiment(EXPERIMENT)
+
+
+@contextmanager
+def tracked_run(
+    name: str, run_id: str | None = None, nested: bool = False
+) -> Iterator[mlflow.ActiveRun]:
+    """Begin a run, or go on with one, with system metrics and the origin of the code.
+
+    Args:
+        name: The run's name.
+        run_id: The run to go on with.
+        nested: Begin it below the run that is active.
+    """
+    with mlflow.start_run(
+        run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=True
+    ) as run:
+        tags = {f"version.{package}": version(package) for package in PACKAGES}
+        tags["version.python"] = sys.version.split()[0]
+        mlflow.set_tags({**tags, **_commit()})
+        yield run
+
+
+def log_parameters(run: mlflow.ActiveRun, parameters: dict[str, object]) -> None:
+    """Log parameters, less those that the run has already.
+
+    MLflow Projects logs an entry point's parameters itself, as they were typed, and MLflow refuses
+    to log ``0.0001`` over ``1e-4``.
+    """
+    known = mlflow.get_run(run.info.run_id).data.params
+    mlflow.log_params({name: value for name, value in parameters.items() if name not in known})
+
+
+def log_dataset(manifest: Manifest, context: str) -> None:
+    """Log a data set as the run's input, with its digest."""
+    source = resolve_dataset_source(str(manifest.folder.resolve()))
+    # MLflow takes at most 36 characters of a digest; the whole one goes into a tag.
+    dataset = MetaDataset(source, name=manifest.folder.resolve().name, digest=manifest.digest[:36])
+    mlflow.log_input(dataset, context=context)
+    mlflow.set_tag("dataset.digest", manifest.digest)
+
+
+def _commit() -> dict[str, str]:
+    """Return the commit of the checkout that the code runs from, if it does."""
+    try:
+        repository = git.Repo(Path(__file__).resolve().parent, search_parent_directories=True)
+        if not (Path(repository.working_dir) / "setup.py").is_file():
+            return {}
+        return {
+            "mlflow.source.git.commit": repository.head.commit.hexsha,
+            "git.dirty": str(repository.is_dirty()).lower(),
+        }
+    except (git.GitError, ValueError):
+        return {}

@@ -1,0 +1,46 @@
+"""Packaging of ``recolor``.
+
+The four source folders are mapped into the namespace package ``recolor``. None of them holds an
+``__init__.py``: a folder ``platform/`` with one would shadow the standard library's ``platform``
+whenever the project's root is on ``sys.path``.
+"""
+
+from pathlib import Path
+
+from setuptools import setup
+
+PACKAGES = ["platform", "datasets", "models", "evaluation"]
+
+setup(
+    name="recolor",
+    version="0.1.0",
+    description="Recolor movie posters: an MLflow-tracked experiment platform",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.13",
+    packages=[f"recolor.{name}" for name in PACKAGES],
+    package_dir={f"recolor.{name}": name for name in PACKAGES},
+    install_requires=[
+        "click>=8.1",
+        "gitpython>=3.1",
+        "keras>=3.8",
+        "matplotlib>=3.8",
+        "mlflow>=3.17",
+        "numpy>=1.26,<2",
+        "optuna>=5",
+        "pillow>=11.3",
+        "psutil>=5.9",
+        "scikit-image>=0.24",
+        "scipy>=1.11",
+        "tensorflow==2.17.1",
+        "tensorflow-io==0.37.1",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]==2.17.1"],
+        "test": ["pytest>=8", "pytest-benchmark>=5", "pytest-timeout>=2.3", "ruff>=0.11"],
+    },
+    entry_points={"console_scripts": ["recolor = recolor.platform.cli:main"]},
+)
