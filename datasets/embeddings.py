@@ -9,13 +9,14 @@ import keras
 import numpy as np
 from keras import layers
 
+from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import file_digest
 
 EMBEDDING_SIZE = 1000
 INPUT_SIZE = 299
 
 
-class EmbeddingError(ValueError):
+class EmbeddingError(RecolorError):
     """The embedding network can't be had."""
 
 

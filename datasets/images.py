@@ -1,6 +1,6 @@
 """Image files as users have them: finding, opening and decoding them.
 
-This file is shipped inside of served models too, so it imports nothing of this project.
+This file is shipped inside of served models too, so it imports nothing heavy.
 """
 
 import io
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
@@ -22,7 +24,7 @@ SUFFIXES = (
 Image.MAX_IMAGE_PIXELS = None
 
 
-class ImageError(ValueError):
+class ImageError(RecolorError):
     """An image can't be used. The message is one line and says why."""
 
 

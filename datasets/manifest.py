@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from recolor.datasets.classes import GRID, ColorClasses
+from recolor.datasets.errors import RecolorError
 from recolor.datasets.splits import SPLITS
 
 FORMAT = 1
 FILE_NAME = "dataset.json"
 
 
-class DatasetError(ValueError):
+class DatasetError(RecolorError):
     """A data folder is missing, incomplete or damaged."""
 
 

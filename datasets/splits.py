@@ -7,10 +7,12 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
+from recolor.datasets.errors import RecolorError
+
 SPLITS = ("train", "validation", "test")
 
 
-class SplitError(ValueError):
+class SplitError(RecolorError):
     """The posters can't be divided as asked."""
 
 

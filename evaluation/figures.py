@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from recolor.datasets.classes import GRID
 
@@ -84,8 +84,7 @@ def contact_sheet(
         top = header + (number // columns) * cell
         left = (number % columns) * block + MARGIN
         for picture in row:
-            picture = picture.copy()
-            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+            picture = ImageOps.contain(picture, (side, side), Image.Resampling.LANCZOS)
             offset = (left + (side - picture.width) // 2, top + (side - picture.height) // 2)
             sheet.paste(picture, offset)
             left += cell

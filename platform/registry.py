@@ -16,7 +16,8 @@ from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
-from recolor.datasets import images
+from recolor.datasets import errors, images
+from recolor.datasets.errors import RecolorError
 from recolor.evaluation.metrics import METRICS
 from recolor.platform.prediction import Recolorer
 
@@ -32,7 +33,7 @@ METRIC_TAG = "validation."
 REQUIREMENTS = ("mlflow", "numpy", "pillow", "tensorflow")
 
 
-class RegistryError(ValueError):
+class RegistryError(RecolorError):
     """The registry does not hold what is asked for, or a promotion is refused."""
 
 
@@ -195,10 +196,11 @@ def _set_champion(number: str, history: list[str]) -> None:
 
 
 def _code_for_serving(folder: Path) -> Path:
-    """Lay out the one module of this project that served models need, as a package of its own."""
+    """Lay out the modules of this project that served models need, as a package of their own."""
     package = folder / "recolor"
     (package / "datasets").mkdir(parents=True)
-    shutil.copy(images.__file__, package / "datasets")
+    for module in (images, errors):
+        shutil.copy(module.__file__, package / "datasets")
     return package
 
 

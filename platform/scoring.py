@@ -103,6 +103,11 @@ def comparison_sheet(
     return contact_sheet(rows[:SHEET_POSTERS], ["gray", *predictors, "true"], columns=2)
 
 
+def preview_sheet(manifest: Manifest, split: str) -> Image.Image:
+    """Draw the split's first posters: what the network sees, and what it is to predict."""
+    return comparison_sheet(manifest, split, {})
+
+
 def _batches(manifest: Manifest, split: str) -> Iterable[dict[str, np.ndarray]]:
     return read_posters(manifest, split).batch(BATCH_POSTERS).prefetch(2).as_numpy_iterator()
 

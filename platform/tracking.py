@@ -12,6 +12,7 @@ import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 
+from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
@@ -21,7 +22,7 @@ EXPERIMENT = "recolor"
 PACKAGES = ("recolor", "tensorflow", "tensorflow-io", "keras", "mlflow", "numpy", "scikit-image")
 
 
-class RunError(ValueError):
+class RunError(RecolorError):
     """A run can't be found, begun or gone on with."""
 
 
@@ -33,6 +34,11 @@ def connect() -> None:
     # MLflow Projects and the user may have chosen an experiment already.
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
         mlflow.set_experiment(EXPERIMENT)
+
+
+def store_uri() -> str:
+    """Return the store that is used, as `mlflow ui --backend-store-uri` takes it."""
+    return mlflow.get_tracking_uri()
 
 
 @contextmanager
