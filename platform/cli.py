@@ -72,8 +72,8 @@ def _known_failure(error: Exception) -> str | None:
     cls=Commands,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        # Any option may come from the environment, as RECOLOR_TRAIN_EPOCHS does for `train --epochs`;
-        # an empty variable counts as none. This is how MLflow Projects pass parameters on.
+        # Any option may come from the environment, as RECOLOR_TRAIN_EPOCHS for `train --epochs`; an
+        # empty variable counts as none. This is how MLflow Projects pass parameters on.
         "auto_envvar_prefix": "RECOLOR",
     },
 )
@@ -212,7 +212,7 @@ def train(data, resume, **options):
 @main.command()
 @click.option("--data", type=PATH, default="data", show_default=True, help="Prepared data set.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
-@click.option("--model", "models", multiple=True, metavar="URI", help="May be given repeatedly.")
+@click.option("--model", multiple=True, metavar="URI", help="May be given repeatedly.")
 @click.option(
     "--temperature", type=POSITIVE, help="T of the annealed mean.  [default: each model's own]"
 )
@@ -220,12 +220,12 @@ def train(data, resume, **options):
 @click.option(
     "--json",
     "json_file",
-    envvar="RECOLOR_EVALUATE_JSON",
     type=PATH,
     metavar="FILE",
+    envvar="RECOLOR_EVALUATE_JSON",
     help="Write the figures as JSON.",
 )
-def evaluate(data, split, models, temperature, markdown, json_file):
+def evaluate(data, split, model, temperature, markdown, json_file):
     """Compute all metrics of models, and of answers without a model, over a split."""
     from recolor.datasets.manifest import Manifest
 
@@ -237,8 +237,7 @@ def evaluate(data, split, models, temperature, markdown, json_file):
 
     tracking.connect()
     with _bar(manifest.count(split), "evaluating") as bar:
-        uris = [uri for uri in models if uri]
-        columns = evaluate_models(manifest, split, uris, temperature, bar.update)
+        columns = evaluate_models(manifest, split, list(model), temperature, bar.update)
     text = tables.markdown(tables.metric_table(columns | tables.PAPER))
     if markdown:
         _write(markdown, f"{text}\n{tables.PAPER_NOTE}\n")
