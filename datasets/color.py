@@ -5,8 +5,13 @@ nearest integer and stored as ``int8``: white comes out of the conversion at a =
 truncation would put on the wrong side of the class edge at zero.
 """
 
+import warnings
+
 import numpy as np
 from skimage.color import lab2rgb, rgb2lab
+
+# Predicted colors may lie outside of sRGB, and even of what eyes can see: they are clipped.
+warnings.filterwarnings("ignore", "Conversion from CIE-LAB, via XYZ")
 
 L_SCALE = 255 / 100
 

@@ -107,3 +107,13 @@ def read_poster(path: Path, size: int) -> Poster:
         source_size=(height, width),
         fingerprint=fingerprint(rgb),
     )
+
+
+def try_read_poster(path: Path, size: int) -> Poster | str:
+    """Read a poster, or say why it can't be used: one bad file must not end the work on many."""
+    try:
+        return read_poster(path, size)
+    except ImageError as error:
+        return str(error)
+    except MemoryError:
+        return "too large for this machine's memory"

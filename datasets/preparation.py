@@ -10,9 +10,10 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +22,14 @@ import tensorflow as tf
 
 from recolor.datasets.classes import GRID, count_cells
 from recolor.datasets.embeddings import embedding_identity, embedding_network
-from recolor.datasets.images import ImageError, find_images
+from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
-from recolor.datasets.posters import Box, Poster, read_poster
+from recolor.datasets.posters import Box, Poster, try_read_poster
 from recolor.datasets.shards import FRAMING_BYTES, serialize
 from recolor.datasets.splits import SPLITS, assign_splits, shuffle_key
 
-CHUNK_POSTERS = 256
+CHUNK_POSTERS = 64
 SHARD_POSTERS = 500
 EMBEDDING_BATCH = 16
 SKIPPED_FILE = "skipped.tsv"
@@ -79,9 +80,9 @@ def prepare(
         ``skipped.tsv`` as well.
 
     Raises:
-        DatasetError: If ``out`` holds a data set already, or no image can be used.
+        DatasetError: If ``out`` holds a data set already or can't be written (the disk is full),
+            or no image can be used.
         ImageError, SplitError, EmbeddingError: If the inputs or the settings can't be used.
-        OSError: If files can't be written, for example because the disk is full.
     """
     if size < 8 or size % 8:
         raise DatasetError(f"size {size} is not a multiple of 8")
@@ -89,10 +90,48 @@ def prepare(
         raise DatasetError(f"{out} holds a data set already: choose another folder or --overwrite")
     identity = embedding_identity(embedding)
     files = find_images(inputs)
-    scratch = out / ".partial"
-    scratch.mkdir(parents=True, exist_ok=True)
-
     embed = _embedder(embedding, size)
+    with _writing_to(out):
+        scratch = out / ".partial"
+        scratch.mkdir(parents=True, exist_ok=True)
+        records, skipped = _read_all(files, scratch, size, identity, embed, workers, progress)
+        if not records:
+            shutil.rmtree(scratch)
+            raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
+        content = _write_splits(scratch, records, size, split, seed)
+        content |= {
+            "format": FORMAT,
+            "settings": {"size": size, "embedding": identity, "split": list(split), "seed": seed},
+        }
+        content["posters"] |= {"found": len(files), "skipped": len(skipped)}
+        content["digest"] = digest(content)
+        _publish(out, scratch, content, skipped)
+    return Manifest.load(out), skipped
+
+
+@contextmanager
+def _writing_to(out: Path) -> Iterator[None]:
+    """Say in one line that a folder can't be written."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0].split("; ")[-1]
+        raise DatasetError(
+            f"{out} can't be written ({reason}): mend that and run the same command again, "
+            "it goes on where it stopped"
+        ) from None
+
+
+def _read_all(
+    files: list[tuple[str, Path]],
+    scratch: Path,
+    size: int,
+    identity: dict,
+    embed: Callable,
+    workers: int,
+    progress: Callable[[int, int, int], None],
+) -> tuple[list[Record], list[tuple[str, str]]]:
+    """Read all images, chunk by chunk, less those that an interrupted run has read already."""
     chunks = [files[start : start + CHUNK_POSTERS] for start in range(0, len(files), CHUNK_POSTERS)]
     records, skipped, done = [], [], 0
     with _reader_pool(workers) as pool:
@@ -102,7 +141,7 @@ def prepare(
         for number in range(len(chunks) + 1):
             if number < len(chunks):
                 todo = [] if targets[number].exists() else chunks[number]
-                reading.append([pool.submit(_try_read, path, size) for _, path in todo])
+                reading.append([pool.submit(try_read_poster, path, size) for _, path in todo])
             if number > 0:
                 chunk, target = chunks[number - 1], targets[number - 1]
                 if not target.exists():
@@ -114,57 +153,18 @@ def prepare(
                 skipped += chunk_skipped
                 done += len(chunk)
                 progress(done, len(files), len(skipped))
-    if not records:
-        raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
-
-    groups = group_near_duplicates(
-        np.stack([np.frombuffer(record.fingerprint, np.uint8) for record in records])
-    )
-    assigned = assign_splits([record.sha256 for record in records], groups, split, seed)
-    content = {
-        "format": FORMAT,
-        "settings": {"size": size, "embedding": identity, "split": list(split), "seed": seed},
-        "posters": {
-            "found": len(files),
-            "skipped": len(skipped),
-            "used": sum(name is not None for name in assigned),
-            "groups_of_near_duplicates": int(np.sum(np.bincount(groups) > 1)),
-        },
-        "splits": {},
-    }
-    for name in SPLITS:
-        chosen = [
-            record
-            for record, split_name in zip(records, assigned, strict=True)
-            if split_name == name
-        ]
-        chosen.sort(key=lambda record: (shuffle_key(record.sha256, seed), record.name))
-        content["splits"][name], mean_ab = _write_split(scratch, name, chosen, size)
-        if name == "train":
-            content["mean_ab"] = mean_ab
-    content["digest"] = digest(content)
-    _publish(out, scratch, content, skipped)
-    return Manifest.load(out), skipped
+    return records, skipped
 
 
 def _reader_pool(workers: int) -> ProcessPoolExecutor:
-    # Forking a process that runs TensorFlow's threads is not safe. Interrupts are for the parent.
+    # Forking a process that runs TensorFlow's threads is not safe. The readers import no more than
+    # floor 1, so they start quickly. Interrupts are for the parent.
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=signal.signal,
         initargs=(signal.SIGINT, signal.SIG_IGN),
     )
-
-
-def _try_read(path: Path, size: int) -> Poster | str:
-    """Read a poster, or say why it can't be used: one bad file must not end the work."""
-    try:
-        return read_poster(path, size)
-    except ImageError as error:
-        return str(error)
-    except MemoryError:
-        return "too large for this machine's memory"
 
 
 def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict) -> str:
@@ -230,6 +230,29 @@ def _read_chunk(file: Path) -> tuple[list[Record], list[tuple[str, str]]]:
         for name, sha256, fingerprint, offset, length in content["index"]
     ]
     return records, [(name, reason) for name, reason in content["skipped"]]
+
+
+def _write_splits(
+    scratch: Path, records: list[Record], size: int, split: tuple[float, ...], seed: int
+) -> dict:
+    """Divide the posters and write all shards; return what the manifest says about it."""
+    groups = group_near_duplicates(
+        np.stack([np.frombuffer(record.fingerprint, np.uint8) for record in records])
+    )
+    assigned = assign_splits([record.sha256 for record in records], groups, split, seed)
+    homes: dict[str | None, list[Record]] = {name: [] for name in (*SPLITS, None)}
+    for record, home in zip(records, assigned, strict=True):
+        homes[home].append(record)
+    splits, mean_ab = {}, None
+    for name in SPLITS:
+        homes[name].sort(key=lambda record: (shuffle_key(record.sha256, seed), record.name))
+        splits[name], mean = _write_split(scratch, name, homes[name], size)
+        mean_ab = mean if name == "train" else mean_ab
+    posters = {
+        "used": len(records) - len(homes[None]),
+        "groups_of_near_duplicates": int(np.sum(np.bincount(groups) > 1)),
+    }
+    return {"posters": posters, "splits": splits, "mean_ab": mean_ab}
 
 
 def _write_split(

@@ -30,7 +30,7 @@ HISTORY_TAG = "champion.history"
 METRIC_TAG = "validation."
 
 # What the served code imports, and the model declares.
-REQUIREMENTS = ("mlflow", "numpy", "pillow", "tensorflow")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "tensorflow")
 
 
 class RegistryError(RecolorError):

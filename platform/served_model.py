@@ -8,6 +8,7 @@ import binascii
 
 import mlflow
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
@@ -21,7 +22,7 @@ class PosterRecolorer(PythonModel):
     def load_context(self, context):
         self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
 
-    def predict(self, context, model_input, params=None):
+    def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
         """Recolor the column ``image`` of a data frame.
 
         Params:

@@ -1,5 +1,6 @@
 """A tracked training run: from a data set to a registered model."""
 
+import sys
 from dataclasses import asdict, dataclass, replace
 
 import keras
@@ -79,7 +80,6 @@ def train(
     settings: Settings,
     resume: str | None = None,
     nested: bool = False,
-    verbose: bool = True,
 ) -> TrainedModel:
     """Train a network, log everything about it to MLflow and register the result.
 
@@ -91,7 +91,6 @@ def train(
         settings: The settings; in a resumed run only ``epochs`` may differ from the first ones.
         resume: Id of the run to go on with.
         nested: Make it a run below the active one.
-        verbose: Show Keras' progress.
 
     Raises:
         DatasetError: If the data set can't be trained on.
@@ -139,7 +138,7 @@ def train(
                     else None
                 ),
                 callbacks=[schedule, keeper],
-                verbose="auto" if verbose else 0,
+                verbose=1 if sys.stdout.isatty() else 2,
             )
         network.set_weights(keeper.best)
         return _finish(manifest, settings, run.info.run_id, kind, network, keeper.progress)

@@ -1,0 +1,73 @@
+"""What tests share: demo posters, a small data set of them, and a store with a trained model."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+# Nothing of the developer's own store must be seen or touched.
+for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+    os.environ.pop(variable, None)
+
+ROOT = Path(__file__).resolve().parent.parent
+RECOLOR = [sys.executable, "-m", "recolor.platform.cli"]
+SIZE = 32
+
+
+@pytest.fixture(scope="session")
+def posters(tmp_path_factory) -> list[Path]:
+    """Thirty demo posters in one folder."""
+    from recolor.datasets.demo_posters import generate_demo_posters
+
+    return list(generate_demo_posters(tmp_path_factory.mktemp("posters"), 30, "modern", seed=3))
+
+
+@pytest.fixture(scope="session")
+def manifest(posters, tmp_path_factory):
+    """A data set of those posters: 20 to train, 6 to validate, 4 to test."""
+    from recolor.datasets.preparation import prepare
+
+    out = tmp_path_factory.mktemp("data") / "demo"
+    dataset, skipped = prepare(
+        posters, out, size=SIZE, split=(20, 6, 4), embedding="none", seed=1, workers=2
+    )
+    assert not skipped
+    return dataset
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> str:
+    """A store of its own, as the default one is: SQLite with the artifacts beside it."""
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    mlflow.create_experiment("recolor", artifact_location=(folder / "artifacts").as_uri())
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    mlflow.set_experiment("recolor")
+    yield uri
+    del os.environ["MLFLOW_TRACKING_URI"]
+
+
+@pytest.fixture(scope="session")
+def trained(manifest, store):
+    """A classification network after two epochs, registered as version 1, and the champion."""
+    from recolor.platform.registry import promote
+    from recolor.platform.training import Settings, train
+
+    result = train(manifest, Settings("classification", epochs=2, batch_size=5))
+    promote("l2_ab")
+    return result
+
+
+@pytest.fixture
+def recolor():
+    """Run the command line as a user does, in a process of its own."""
+
+    def run(*arguments, **options) -> subprocess.CompletedProcess:
+        options = {"capture_output": True, "text": True, "timeout": 300, **options}
+        return subprocess.run([*RECOLOR, *map(str, arguments)], **options)
+
+    return run

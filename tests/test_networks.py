@@ -1,0 +1,163 @@
+"""Networks, losses and decoding against independent computations."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from recolor.datasets.classes import ColorClasses
+from recolor.models.catalog import MODELS
+from recolor.models.classification import Classification, annealed_mean
+from recolor.models.regression import Regression
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def classes() -> ColorClasses:
+    counts = np.zeros(1024, np.int64)
+    cells = RNG.choice(np.arange(200, 900), 60, replace=False)
+    counts[cells] = RNG.integers(1, 1000, 60)
+    return ColorClasses.from_counts(counts)
+
+
+def inputs(batch: int, size: int) -> list[np.ndarray]:
+    return [
+        RNG.integers(0, 256, (batch, size, size, 1), np.uint8),
+        RNG.random((batch, 1000), np.float32),
+    ]
+
+
+def test_regression_has_the_parameters_of_the_paper():
+    network = Regression().network(256)
+    assert network.count_params() == 6_573_794
+    assert network.output_shape == (None, 256, 256, 2)
+
+
+def test_classification_answers_at_half_resolution(classes):
+    network = Classification(classes).network(256)
+    assert network.output_shape == (None, 128, 128, len(classes))
+
+
+def test_encoder_is_that_of_the_paper():
+    convolutions = [
+        (layer.filters, layer.strides[0], layer.kernel_size)
+        for layer in Regression().network(64).layers
+        if isinstance(layer, layers.Conv2D)
+    ]
+    assert convolutions[:9] == [
+        (64, 2, (3, 3)), (128, 1, (3, 3)), (128, 2, (3, 3)), (256, 1, (3, 3)), (256, 2, (3, 3)),
+        (512, 1, (3, 3)), (512, 1, (3, 3)), (256, 1, (3, 3)), (256, 1, (1, 1)),
+    ]  # fmt: skip
+    assert [filters for filters, *_ in convolutions[9:]] == [128, 64, 64, 32, 2]
+
+
+def test_fusion_equals_replicating_appending_and_convolving():
+    """The paper's fusion, spelled out in NumPy, with the network's own weights."""
+    network = Regression().network(32)
+    features = next(layer for layer in network.layers if layer.name.startswith("re_lu"))
+    dense = next(layer for layer in network.layers if isinstance(layer, layers.Dense))
+    one_by_one = next(
+        layer
+        for layer in network.layers
+        if isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1)
+    )
+    probe = keras.Model(network.inputs, [one_by_one.input, features.output])
+    given = inputs(2, 32)
+    encoded, fused = (np.asarray(value) for value in probe(given))
+    replicated = np.broadcast_to(given[1][:, None, None, :], (*encoded.shape[:3], 1000))
+    appended = np.concatenate([encoded, replicated], axis=-1)
+    kernel = np.concatenate([np.asarray(one_by_one.kernel)[0, 0], np.asarray(dense.kernel)])
+    assert kernel.shape == (256 + 1000, 256)
+    expected = np.maximum(appended @ kernel + np.asarray(one_by_one.bias), 0)
+    np.testing.assert_allclose(fused, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_weights_do_not_depend_on_the_size(name, classes):
+    small, large = (MODELS[name](classes).network(size) for size in (16, 32))
+    large.set_weights(small.get_weights())
+    assert large(inputs(1, 32)).shape[0] == 1
+
+
+def test_regression_stays_within_the_ab_range():
+    network = Regression().network(16)
+    network.set_weights([weight * 20 for weight in network.get_weights()])
+    ab = np.asarray(network(inputs(2, 16)))
+    assert np.abs(ab).max() <= 128
+
+
+def test_l2_loss_is_equation_1():
+    ab = RNG.integers(-100, 100, (3, 8, 8, 2)).astype(np.int8)
+    predicted = RNG.normal(0, 40, (3, 8, 8, 2)).astype(np.float32)
+    expected = []
+    for true_image, image in zip(ab, predicted, strict=True):
+        total = 0.0
+        for k in range(2):
+            for h in range(8):
+                for w in range(8):
+                    total += (float(true_image[h, w, k]) - float(image[h, w, k])) ** 2
+        expected.append(total / (2 * 8 * 8))
+    np.testing.assert_allclose(Regression().loss(ab, predicted), expected, rtol=1e-5)
+
+
+def test_classification_loss_is_equation_2(classes):
+    """Brute force: loops over pixels, a dense target, all distances sorted."""
+    size = 6
+    ab = RNG.integers(-90, 90, (2, size, size, 2)).astype(np.int8)
+    logits = RNG.normal(0, 3, (2, size // 2, size // 2, len(classes))).astype(np.float32)
+    centers = [(-124.5 + 8 * (cell // 32), -124.5 + 8 * (cell % 32)) for cell in classes.cells]
+    inverse = [1 / (f + 1 / len(classes)) for f in classes.frequency]
+    scale = sum(f * w for f, w in zip(classes.frequency, inverse, strict=True))
+    expected = []
+    for image, outputs in zip(ab.astype(float), logits.astype(float), strict=True):
+        total = 0.0
+        for h in range(size // 2):
+            for w in range(size // 2):
+                a, b = np.round(image[2 * h : 2 * h + 2, 2 * w : 2 * w + 2].mean(axis=(0, 1)))
+                distance = [np.hypot(a - x, b - y) for x, y in centers]
+                nearest = sorted(range(len(classes)), key=lambda q: (round(distance[q], 6), q))[:5]
+                gauss = np.array([np.exp(-(distance[q] ** 2) / 50) for q in nearest])
+                if not gauss.sum():
+                    gauss = np.array([1.0, 0, 0, 0, 0])
+                target = np.zeros(len(classes))
+                target[nearest] = gauss / gauss.sum()
+                log_softmax = outputs[h, w] - np.log(np.exp(outputs[h, w]).sum())
+                v = inverse[int(np.argmax(target))] / scale
+                total -= v * float((target * log_softmax).sum())
+        expected.append(total / (size // 2) ** 2)
+    np.testing.assert_allclose(Classification(classes).loss(ab, logits), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.38, 1.0, 3.0])
+def test_annealed_mean_is_equation_4(temperature):
+    logits = RNG.normal(0, 4, (5, 7))
+    centers = RNG.uniform(-100, 100, (7, 2))
+    for row, answer in zip(logits, annealed_mean(logits, centers, temperature), strict=True):
+        z = np.exp(row) / np.exp(row).sum()
+        annealed = np.exp(np.log(z) / temperature)
+        expected = (annealed / annealed.sum()) @ centers
+        np.testing.assert_allclose(answer, expected, atol=1e-3)
+
+
+def test_annealed_mean_ends_are_mode_and_mean():
+    logits, centers = np.log([[0.2, 0.5, 0.3]]), np.array([[0.0, 0], [10, 20], [40, -20]])
+    np.testing.assert_allclose(annealed_mean(logits, centers, 1e-3), [[10, 20]], atol=1e-3)
+    np.testing.assert_allclose(annealed_mean(logits, centers, 1.0), [[17, 4]], atol=1e-3)
+
+
+def test_decoded_colors_are_upsampled_bilinearly(classes):
+    logits = np.full((1, 2, 2, len(classes)), -1e4, np.float32)
+    for (row, column), q in {(0, 0): 3, (0, 1): 9, (1, 0): 3, (1, 1): 9}.items():
+        logits[0, row, column, q] = 0
+    ab = np.asarray(Classification(classes).decode(logits, 0.38))[0]
+    left, right = classes.centers[3], classes.centers[9]
+    for column, share in enumerate([0, 0.25, 0.75, 1]):
+        np.testing.assert_allclose(ab[0, column], left + share * (right - left), atol=1e-3)
+
+
+def test_losses_are_finite_for_extreme_logits(classes):
+    ab = np.zeros((1, 4, 4, 2), np.int8)
+    logits = np.zeros((1, 2, 2, len(classes)), np.float32)
+    logits[..., 0] = 1e4
+    assert np.isfinite(np.asarray(Classification(classes).loss(ab, logits))).all()

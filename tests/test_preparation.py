@@ -1,0 +1,264 @@
+"""From image files to shards: complete, reproducible, resumable, and never half there."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from recolor.datasets.classes import count_cells
+from recolor.datasets.input_pipeline import read_posters
+from recolor.datasets.manifest import DatasetError, Manifest, file_digest
+from recolor.datasets.posters import read_poster
+from recolor.datasets.preparation import prepare
+from recolor.datasets.splits import SPLITS, SplitError
+
+SETTINGS = {"size": 32, "split": (20, 6, 4), "embedding": "none", "seed": 1, "workers": 2}
+
+
+def shard_bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.glob("*"))
+        if path.suffix in (".tfrecord", ".json")
+    }
+
+
+def test_shards_hold_what_the_manifest_says(manifest, posters):
+    by_name = {path.name: path for path in posters}
+    seen = []
+    for split, count in zip(SPLITS, (20, 6, 4), strict=True):
+        examples = list(read_posters(manifest, split).as_numpy_iterator())
+        assert len(examples) == count == manifest.count(split)
+        cells = sum(count_cells(example["ab"]) for example in examples)
+        np.testing.assert_array_equal(cells, manifest.cell_counts(split))
+        for example in examples:
+            path = by_name[example["id"].decode()]
+            poster = read_poster(path, manifest.size)
+            np.testing.assert_array_equal(example["lightness"][..., 0], poster.lightness)
+            np.testing.assert_array_equal(example["ab"], poster.ab)
+            box = poster.box
+            assert example["box"].tolist() == [box.top, box.left, box.height, box.width]
+            assert example["sha256"].decode() == file_digest(path)
+            with Image.open(path) as image:
+                assert example["source_size"].tolist() == [image.height, image.width]
+            np.testing.assert_array_equal(example["embedding"], np.zeros(1000, np.float32))
+            seen.append(path.name)
+    assert sorted(seen) == sorted(by_name)
+    assert manifest.find_damage() is None
+
+
+def test_mean_color_is_that_of_the_training_posters_without_padding(manifest):
+    pixels = []
+    for example in read_posters(manifest, "train").as_numpy_iterator():
+        top, left, height, width = example["box"]
+        pixels.append(example["ab"][top : top + height, left : left + width].reshape(-1, 2))
+    np.testing.assert_allclose(manifest.mean_ab, np.concatenate(pixels).mean(axis=0), rtol=1e-12)
+
+
+def test_another_run_gives_the_same_bytes_whatever_the_order_and_workers(
+    manifest, posters, tmp_path
+):
+    prepare(list(reversed(posters)), tmp_path / "again", **{**SETTINGS, "workers": 1})
+    assert shard_bytes(tmp_path / "again") == shard_bytes(manifest.folder)
+
+
+def test_another_seed_divides_differently(manifest, posters, tmp_path):
+    other, _ = prepare(posters, tmp_path / "other", **{**SETTINGS, "seed": 2})
+    assert other.digest != manifest.digest
+
+
+def test_unusable_images_are_skipped_named_and_counted(posters, tmp_path):
+    folder = tmp_path / "posters"
+    folder.mkdir()
+    for path in posters[:8]:
+        shutil.copy(path, folder)
+    (folder / "text.jpg").write_text("not an image")
+    (folder / "cut.jpg").write_bytes(posters[0].read_bytes()[:3000])
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    dataset, skipped = prepare([folder], tmp_path / "data", **{**SETTINGS, "split": (6, 1, 1)})
+    assert {name for name, _ in skipped} == {"text.jpg", "cut.jpg", "dot.png"}
+    assert dataset.content["posters"]["skipped"] == 3
+    report = (tmp_path / "data" / "skipped.tsv").read_text().splitlines()
+    assert len(report) == 4
+    assert all(len(line.split("\t")) == 2 for line in report)
+
+
+def test_near_duplicates_stay_together(posters, tmp_path):
+    folder = tmp_path / "posters"
+    folder.mkdir()
+    for number, path in enumerate(posters[:10]):
+        with Image.open(path) as image:
+            image.save(folder / f"{number}-a.png")
+            image.resize((image.width * 3 // 4, image.height * 3 // 4)).save(
+                folder / f"{number}-b.jpg", quality=60
+            )
+            ImageOps.grayscale(image).save(folder / f"{number}-c.jpg")
+    dataset, _ = prepare([folder], tmp_path / "data", **{**SETTINGS, "split": (0.5, 0.25, 0.25)})
+    home = {}
+    for split in SPLITS:
+        for example in read_posters(dataset, split).as_numpy_iterator():
+            home.setdefault(example["id"].decode()[0], set()).add(split)
+    assert len(home) == 10
+    assert all(len(splits) == 1 for splits in home.values())
+    assert len(set.union(*home.values())) > 1
+
+
+def test_zero_counts_leave_a_split_out(posters, tmp_path):
+    dataset, _ = prepare(posters[:5], tmp_path / "data", **{**SETTINGS, "split": (0, 0, 5)})
+    assert [dataset.count(split) for split in SPLITS] == [0, 0, 5]
+    assert dataset.mean_ab is None
+    with pytest.raises(DatasetError, match="no training posters"):
+        _ = dataset.classes
+    with pytest.raises(DatasetError, match="train split is empty"):
+        read_posters(dataset, "train")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"size": 30}, DatasetError, "multiple of 8"),
+        ({"split": (20, 20, 20)}, SplitError, "60 posters are asked for"),
+    ],
+)
+def test_settings_that_can_not_be_met_leave_no_data_set(posters, tmp_path, change, error, words):
+    with pytest.raises(error, match=words):
+        prepare(posters, tmp_path / "data", **{**SETTINGS, **change})
+    assert not (tmp_path / "data" / "dataset.json").exists()
+    assert not list((tmp_path / "data").glob("*.tfrecord"))
+
+
+def test_an_existing_data_set_is_replaced_only_on_demand(posters, tmp_path):
+    out = tmp_path / "data"
+    first, _ = prepare(posters[:6], out, **{**SETTINGS, "split": (4, 1, 1)})
+    with pytest.raises(DatasetError, match="--overwrite"):
+        prepare(posters[:5], out, **{**SETTINGS, "split": (5, 0, 0)})
+    assert Manifest.load(out).digest == first.digest
+    second, _ = prepare(posters[:5], out, **{**SETTINGS, "split": (5, 0, 0)}, overwrite=True)
+    assert Manifest.load(out).digest == second.digest != first.digest
+    assert sorted(path.name for path in out.glob("*.tfrecord")) == ["train-00000-of-00001.tfrecord"]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(posters, tmp_path):
+    """Kill -9 after the first chunks; the second run must reuse them and give the same bytes."""
+    out = tmp_path / "data"
+    script = (
+        "import sys; from pathlib import Path; import recolor.datasets.preparation as p\n"
+        "if __name__ == '__main__':\n"
+        "    p.CHUNK_POSTERS = 4\n"
+        "    slow = lambda done, total, skipped: (print(done, flush=True), __import__('time')"
+        ".sleep(.3))\n"
+        f"    p.prepare([Path({str(posters[0].parent)!r})], Path({str(out)!r}), progress=slow,"
+        f" **{SETTINGS!r})\n"
+    )
+    program = tmp_path / "program.py"
+    program.write_text(script)
+    process = subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout.readline().strip() == "4"
+    assert process.stdout.readline().strip() == "8"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {path: path.stat().st_mtime_ns for path in (out / ".partial").glob("*.tfrecord")}
+    assert kept
+    with pytest.raises(DatasetError, match="not a whole data set"):
+        Manifest.load(out)
+
+    reference, _ = prepare([posters[0].parent], tmp_path / "reference", **SETTINGS)
+    result = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert Manifest.load(out).digest == reference.digest
+    assert not (out / ".partial").exists()
+
+
+def test_finished_chunks_are_not_read_again(posters, tmp_path):
+    """Once a chunk is written its images may go."""
+    folder = tmp_path / "posters"
+    shutil.copytree(posters[0].parent, folder)
+    out = tmp_path / "data"
+    with pytest.raises(SplitError):
+        prepare([folder], out, **{**SETTINGS, "split": (1000, 0, 0)})
+    before = {path: path.stat().st_mtime_ns for path in (out / ".partial").glob("*.tfrecord")}
+    assert before
+    started = time.time_ns()
+    for path in folder.iterdir():
+        stat = path.stat()
+        path.write_bytes(b"x" * stat.st_size)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    dataset, skipped = prepare([folder], out, **SETTINGS)
+    assert not skipped
+    assert dataset.count("train") == 20
+    assert all(mtime < started for mtime in before.values())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
+def test_a_full_disk_is_said_in_one_line_and_leaves_no_data_set(recolor, posters, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    try:
+        result = recolor(
+            *("prepare", posters[0].parent, "--out", disk / "data", "--size", 256),
+            *("--split", "20,6,4"),
+        )
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+        message = result.stderr.replace("\r", "\n").splitlines()[-1]
+        assert message.startswith("Error: "), message
+        assert "space" in message or "full" in message
+        assert not (disk / "data" / "dataset.json").exists()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+class TestManifest:
+    @pytest.fixture
+    def copy(self, manifest, tmp_path) -> Path:
+        return Path(shutil.copytree(manifest.folder, tmp_path / "copy"))
+
+    def test_a_missing_folder_and_an_empty_one(self, tmp_path):
+        with pytest.raises(DatasetError, match="does not exist"):
+            Manifest.load(tmp_path / "nowhere")
+        with pytest.raises(DatasetError, match="not a whole data set"):
+            Manifest.load(tmp_path)
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 99}'])
+    def test_a_damaged_description(self, copy, text):
+        (copy / "dataset.json").write_text(text)
+        with pytest.raises(DatasetError, match=r"dataset\.json"):
+            Manifest.load(copy)
+
+    def test_a_changed_description(self, copy):
+        content = json.loads((copy / "dataset.json").read_text())
+        content["splits"]["train"]["count"] += 1
+        (copy / "dataset.json").write_text(json.dumps(content))
+        with pytest.raises(DatasetError, match="was changed"):
+            Manifest.load(copy)
+
+    def test_a_missing_shard(self, copy):
+        next(copy.glob("test-*")).unlink()
+        with pytest.raises(DatasetError, match="is missing"):
+            Manifest.load(copy)
+
+    def test_flipped_bytes_in_a_shard(self, copy):
+        shard = next(copy.glob("train-*"))
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        shard.write_bytes(data)
+        dataset = Manifest.load(copy)
+        assert dataset.find_damage() == str(shard)
+        with pytest.raises(tf.errors.DataLossError):
+            list(read_posters(dataset, "train"))

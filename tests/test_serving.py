@@ -1,0 +1,235 @@
+"""The served model: over HTTP, at full resolution, and with nothing but its own requirements."""
+
+import base64
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import mlflow
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from skimage import data as samples
+from skimage.color import rgb2lab
+
+from recolor.datasets.color import lab8_to_rgb
+from recolor.datasets.posters import letterbox
+from recolor.platform.application import recolor_files
+from recolor.platform.registry import CHAMPION_URI, load_model
+
+
+def encoded(kind: str, size=(90, 130), **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(samples.astronaut()).resize(size).save(file, kind, **options)
+    return file.getvalue()
+
+
+def as_text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def decoded(answer: str) -> Image.Image:
+    image = Image.open(io.BytesIO(base64.b64decode(answer)))
+    assert image.format == "PNG"
+    return image
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return load_model(CHAMPION_URI)
+
+
+@pytest.fixture(scope="module")
+def server(trained, store):
+    """MLflow's own scoring server with the champion, in this environment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "models", "serve", "-m", CHAMPION_URI, "-p", str(port),
+         "--env-manager", "local"],
+        env={**os.environ, "MLFLOW_TRACKING_URI": store},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            assert process.poll() is None, "the server ended"
+            try:
+                urllib.request.urlopen(f"{url}/ping", timeout=5)
+                break
+            except OSError:
+                time.sleep(0.5)
+        else:
+            pytest.fail("the server did not come up")
+        yield f"{url}/invocations"
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)
+
+
+def post(url: str, body: dict) -> list[dict]:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["predictions"]
+
+
+@pytest.mark.slow
+class TestOverHttp:
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+    def test_every_format_comes_back_as_png_of_its_own_size(self, server, kind):
+        (answer,) = post(server, {"inputs": {"image": [as_text(encoded(kind))]}})
+        assert decoded(answer["image"]).size == (90, 130)
+
+    def test_several_at_once_of_different_sizes(self, server):
+        sizes = [(40, 60), (60, 40), (1, 1)]
+        rows = [[as_text(encoded("PNG", size))] for size in sizes]
+        answers = post(server, {"dataframe_split": {"columns": ["image"], "data": rows}})
+        assert [decoded(answer["image"]).size for answer in answers] == sizes
+
+    def test_temperature_changes_the_colors(self, server):
+        image = {"image": [as_text(encoded("PNG"))]}
+        vivid, plain = (
+            np.asarray(decoded(post(server, body)[0]["image"])).astype(int)
+            for body in (
+                {"inputs": image, "params": {"temperature": 0.05}},
+                {"inputs": image, "params": {"temperature": 1.0}},
+            )
+        )
+        assert np.abs(vivid - plain).max() > 2
+
+    @pytest.mark.parametrize(
+        ("image", "parameters", "words"),
+        [
+            ("%%%", {}, "not base64"),
+            (as_text(b"hello"), {}, "not an image"),
+            (as_text(encoded("JPEG")[:900]), {}, "damaged"),
+            (as_text(encoded("PNG")), {"temperature": -1.0}, "temperature"),
+        ],
+    )
+    def test_bad_input_is_a_400_with_the_reason(self, server, image, parameters, words):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(server, {"inputs": {"image": [image]}, "params": parameters})
+        assert caught.value.code == 400
+        assert words in json.load(caught.value)["message"]
+
+
+def test_raw_bytes_are_taken_too(model):
+    recolorer = model.unwrap_python_model()
+    frame = {"image": [encoded("WEBP")]}
+    (answer,) = recolorer.predict(None, frame, {"temperature": 0.38})
+    assert decoded(answer["image"]).size == (90, 130)
+
+
+def test_lightness_stays_at_full_resolution(model):
+    rgb = samples.chelsea()
+    colored = model.unwrap_python_model().recolor(rgb, 0.38)
+    assert colored.shape == rgb.shape
+    before, after = rgb2lab(rgb)[..., 0], rgb2lab(colored)[..., 0]
+    # Colors outside of sRGB are clipped, which moves the lightness of a few pixels.
+    assert np.percentile(np.abs(before - after), 95) < 1.0
+
+
+def test_colors_of_the_source_do_not_matter(model):
+    rgb = samples.chelsea()
+    lightness = np.rint(rgb2lab(rgb)[..., 0] * 2.55).astype(np.uint8)
+    gray = lab8_to_rgb(lightness, np.zeros((*lightness.shape, 2)))
+    answers = [model.unwrap_python_model().recolor(image, 0.38) for image in (rgb, gray)]
+    # A copy in 8-bit gray is up to one step of lightness off.
+    assert np.percentile(np.abs(answers[0].astype(int) - answers[1]), 99) <= 8
+
+
+def test_the_graph_agrees_with_the_training_pipeline(model):
+    """The same image by the shards' way (Pillow, scikit-image) and by the served graph's."""
+    saved = model.unwrap_python_model().saved_model
+    size = model.metadata.metadata["size"]
+    image = Image.fromarray(samples.astronaut()).resize((100, 150))
+    square, box = letterbox(image, size)
+    lab = rgb2lab(square)
+    lightness = np.rint(lab[..., 0] * 2.55).astype(np.uint8)[None, ..., None]
+    ab = saved.signatures["predict_ab"](
+        lightness=tf.constant(lightness),
+        embedding=tf.zeros((1, 1000)),
+        temperature=tf.constant(0.38),
+    )["ab"][0][box.slices]
+    expected_ab = tf.image.resize(ab, (150, 100)).numpy()
+    colored = model.unwrap_python_model().recolor(np.asarray(image), 0.38)
+    actual_ab = rgb2lab(colored)[..., 1:]
+    assert np.percentile(np.abs(actual_ab - expected_ab), 90) < 3
+
+
+def test_the_default_signature_takes_files(model):
+    """What TensorFlow Serving calls: bytes in, PNG bytes out, with transparency over white."""
+    serve = model.unwrap_python_model().saved_model.signatures["serving_default"]
+    clear = io.BytesIO()
+    Image.new("RGBA", (20, 30), (200, 10, 10, 0)).save(clear, "PNG")
+    gray = io.BytesIO()
+    Image.new("L", (31, 21), 128).save(gray, "JPEG")
+    files = [encoded("JPEG"), clear.getvalue(), gray.getvalue()]
+    answers = serve(image=tf.constant(files), temperature=tf.constant(0.38))["image"].numpy()
+    images = [Image.open(io.BytesIO(answer)) for answer in answers]
+    assert [image.size for image in images] == [(90, 130), (20, 30), (31, 21)]
+    assert rgb2lab(np.asarray(images[1]))[..., 0].min() > 99
+
+
+def test_files_keep_name_format_and_size(model, tmp_path):
+    folder = tmp_path / "in" / "deep"
+    folder.mkdir(parents=True)
+    for name, kind in (("a.jpg", "JPEG"), ("b.PNG", "PNG"), ("c.webp", "WEBP"), ("d.gif", "GIF")):
+        (folder / name).write_bytes(encoded(kind))
+    (folder / "broken.jpg").write_bytes(encoded("JPEG")[:500])
+    out = tmp_path / "out"
+    outcome = recolor_files(model, [tmp_path / "in"], out, sheet=True)
+    assert [name for name, _ in outcome.skipped] == ["deep/broken.jpg"]
+    for name, kind in (("a.jpg", "JPEG"), ("b.PNG", "PNG"), ("c.webp", "WEBP"), ("d.gif", "GIF")):
+        with Image.open(out / "deep" / name) as image:
+            assert (image.format, image.size) == (kind, (90, 130))
+    with Image.open(outcome.sheet) as sheet:
+        assert sheet.width > 600
+    assert not list(out.rglob("*.part"))
+
+
+def test_rotated_photos_come_out_upright(model, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "phone.jpg").write_bytes(encoded("JPEG", (90, 130), exif=exif))
+    recolor_files(model, [tmp_path / "phone.jpg"], tmp_path / "out")
+    with Image.open(tmp_path / "out" / "phone.jpg") as image:
+        assert image.size == (130, 90)
+
+
+@pytest.mark.slow
+def test_the_model_runs_in_an_environment_of_its_own_requirements(trained, tmp_path):
+    """A fresh virtual environment, without this project."""
+    model_folder = mlflow.artifacts.download_artifacts(CHAMPION_URI, dst_path=str(tmp_path))
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "-r", f"{model_folder}/requirements.txt"],
+        check=True,
+    )
+    (tmp_path / "poster.webp").write_bytes(encoded("WEBP"))
+    script = (
+        "import base64, sys, mlflow, importlib.util\n"
+        "assert importlib.util.find_spec('skimage') is None\n"
+        "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "text = base64.b64encode(open(sys.argv[2], 'rb').read()).decode()\n"
+        "answer = model.predict({'image': [text]}, params={'temperature': 0.3})\n"
+        "open(sys.argv[3], 'wb').write(base64.b64decode(answer[0]['image']))\n"
+    )
+    result = subprocess.run(
+        [python, "-c", script, model_folder, tmp_path / "poster.webp", tmp_path / "answer.png"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "answer.png") as image:
+        assert (image.format, image.size) == ("PNG", (90, 130))

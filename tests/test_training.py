@@ -1,0 +1,233 @@
+"""Training runs: what MLflow knows of them, and that a killed one goes on as if nothing happened."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+
+import git
+import mlflow
+import numpy as np
+import pytest
+from conftest import RECOLOR, ROOT
+
+from recolor.datasets.preparation import prepare
+from recolor.evaluation.metrics import METRICS
+from recolor.models.catalog import MODELS
+from recolor.platform.checkpoint import FOLDER, Progress, restore_checkpoint, save_checkpoint
+from recolor.platform.tracking import RunError
+from recolor.platform.training import Settings, saved_settings, train
+
+
+def artifacts(run_id: str) -> set[str]:
+    return {artifact.path for artifact in mlflow.MlflowClient().list_artifacts(run_id)}
+
+
+def test_the_paper_gives_the_defaults():
+    regression, classification = Settings("regression"), Settings("classification")
+    assert (regression.epochs, regression.batch_size) == (180, 50)
+    assert (classification.epochs, classification.batch_size) == (260, 20)
+    assert regression.learning_rate == 1e-4
+    assert classification.temperature == 0.38
+
+
+def test_a_run_records_all_it_depends_on(trained, manifest):
+    run = mlflow.get_run(trained.run_id)
+    assert run.info.status == "FINISHED"
+    expected = {"model": "classification", "epochs": "2", "batch_size": "5", "seed": "0"}
+    assert expected.items() <= run.data.params.items()
+    assert run.data.tags["dataset.digest"] == manifest.digest
+    assert run.data.tags["mlflow.source.git.commit"] == git.Repo(ROOT).head.commit.hexsha
+    assert {"version.tensorflow", "version.keras", "version.python"} <= set(run.data.tags)
+    (dataset,) = run.inputs.dataset_inputs
+    assert manifest.digest.startswith(dataset.dataset.digest)
+    assert {"learning_curve.png", "predictions.png", "settings.json", FOLDER} <= artifacts(
+        trained.run_id
+    )
+    assert saved_settings(trained.run_id) == Settings("classification", epochs=2, batch_size=5)
+
+
+def test_a_run_has_metrics_for_every_epoch(trained):
+    client = mlflow.MlflowClient()
+    for name in ("loss", "val_loss", "l2_ab", "val_l2_ab", "learning_rate"):
+        history = client.get_metric_history(trained.run_id, name)
+        assert [metric.step for metric in history] == [1, 2], name
+    final = mlflow.get_run(trained.run_id).data.metrics
+    measured = {name for name in METRICS if trained.metrics[name] is not None}
+    assert {f"validation.{name}" for name in measured} <= set(final)
+
+
+def test_runs_with_the_same_seed_are_equal_bit_by_bit(manifest, trained):
+    again = train(manifest, Settings("classification", epochs=2, batch_size=5))
+    assert again.metrics == trained.metrics
+
+
+def test_a_run_without_validation_posters_works(posters, tmp_path, store):
+    dataset, _ = prepare(
+        posters, tmp_path / "data", size=16, split=(6, 0, 0), embedding="none", seed=0, workers=1
+    )
+    result = train(dataset, Settings("regression", epochs=1, batch_size=4))
+    assert result.metrics == {}
+    assert {"learning_curve.png", "predictions.png"} <= artifacts(result.run_id)
+
+
+def test_a_diverging_run_says_what_to_do(manifest, store):
+    with pytest.raises(RunError, match="lower --learning-rate"):
+        train(manifest, Settings("classification", epochs=3, batch_size=5, learning_rate=1e30))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"batch_size": 7}, "other settings"), ({"epochs": 2}, "raise --epochs")],
+)
+def test_a_finished_run_resumes_only_for_more_epochs(trained, manifest, change, words):
+    settings = replace(saved_settings(trained.run_id), **change)
+    with pytest.raises(RunError, match=words):
+        train(manifest, settings, trained.run_id)
+
+
+def test_a_run_resumes_only_on_its_own_data(trained, posters, tmp_path):
+    other, _ = prepare(
+        posters, tmp_path / "data", size=32, split=(8, 0, 0), embedding="none", seed=0, workers=1
+    )
+    settings = replace(saved_settings(trained.run_id), epochs=3)
+    with pytest.raises(RunError, match="other data"):
+        train(other, settings, trained.run_id)
+
+
+def test_an_unknown_run(store):
+    with pytest.raises(RunError, match="no training run"):
+        saved_settings("0123456789abcdef")
+
+
+class TestCheckpoint:
+    @pytest.fixture
+    def network(self):
+        network = MODELS["regression"]().network(8)
+        network.compile("adam", MODELS["regression"]().loss)
+        return network
+
+    @staticmethod
+    def step(network):
+        rng = np.random.default_rng(0)
+        inputs = [rng.integers(0, 256, (2, 8, 8, 1), np.uint8), np.zeros((2, 1000), np.float32)]
+        network.train_on_batch(inputs, rng.integers(-50, 50, (2, 8, 8, 2)).astype(np.int8))
+
+    def test_restores_weights_optimizer_and_progress(self, network, store):
+        with mlflow.start_run() as run:
+            self.step(network)
+            best = network.get_weights()
+            progress = Progress(3, {"best": 1.5, "wait": 2}, best_epoch=2, best_loss=1.25)
+            save_checkpoint(network, best, progress)
+            self.step(network)
+            moved = network.get_weights()
+            restored_best, restored = restore_checkpoint(network, run.info.run_id)
+            assert restored == progress
+            for one, other in zip(best, restored_best, strict=True):
+                np.testing.assert_array_equal(one, other)
+            assert int(network.optimizer.iterations) == 1
+            # The same next step, from the same state, leads to the same place.
+            self.step(network)
+            for one, other in zip(moved, network.get_weights(), strict=True):
+                np.testing.assert_array_equal(one, other)
+
+    def test_falls_back_on_the_older_one_when_the_newest_is_cut_off(self, network, store):
+        with mlflow.start_run() as run:
+            self.step(network)
+            for epoch in (1, 2):
+                save_checkpoint(network, network.get_weights(), Progress(epoch))
+            client = mlflow.MlflowClient()
+            newest = client.download_artifacts(run.info.run_id, f"{FOLDER}/0.npz")
+            with open(newest, "r+b") as file:
+                file.truncate(os.path.getsize(newest) // 2)
+            _, progress = restore_checkpoint(network, run.info.run_id)
+            assert progress.epoch == 1
+
+    def test_without_any_a_run_starts_over(self, network, store):
+        with mlflow.start_run() as run:
+            assert restore_checkpoint(network, run.info.run_id) == ([], Progress())
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, tmp_path):
+    """A real kill -9 in the middle of a real command."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    uri = f"sqlite:///{folder}/mlflow.db"
+    options = ["--data", manifest.folder, "--model", "regression", "--batch-size", "4"]
+    options += ["--epochs", "6", "--learning-rate", "1e-3", "--augment"]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
+
+    def command(*arguments):
+        return [*RECOLOR, "train", *map(str, arguments)]
+
+    def run(*arguments):
+        result = subprocess.run(
+            command(*arguments), cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
+        return result
+
+    process = subprocess.Popen(
+        command(*options), cwd=folder, env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    client = mlflow.MlflowClient(uri)
+    deadline = time.monotonic() + 200
+    killed = None
+    while time.monotonic() < deadline and killed is None:
+        time.sleep(0.2)
+        assert process.poll() is None, "the run ended before it was killed"
+        experiment = client.get_experiment_by_name("recolor")
+        for found in client.search_runs([experiment.experiment_id]) if experiment else []:
+            if 2 <= found.data.metrics.get("epochs", 0) < 5:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed = found.info.run_id
+    assert killed, "no second epoch in time"
+    assert client.get_run(killed).info.status == "RUNNING"
+
+    run("--data", manifest.folder, "--resume", killed)
+    run(*options)
+    finished = client.get_run(killed)
+    assert finished.info.status == "FINISHED"
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2
+    whole = next(found.info.run_id for found in runs if found.info.run_id != killed)
+    assert {m.step for m in client.get_metric_history(killed, "loss")} == set(range(1, 7))
+
+    resumed, uninterrupted = (
+        np.load(client.download_artifacts(run_id, f"{FOLDER}/0.npz")) for run_id in (killed, whole)
+    )
+    assert json.loads(str(resumed["progress"]))["epoch"] == 6
+    assert set(resumed) == set(uninterrupted)
+    for name in set(resumed):
+        np.testing.assert_array_equal(resumed[name], uninterrupted[name], err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["regression", "classification"])
+def test_networks_can_learn_eight_posters_by_heart(model, posters, tmp_path, store):
+    dataset, _ = prepare(
+        posters, tmp_path / "data", size=32, split=(8, 0, 0), embedding="none", seed=0, workers=1
+    )
+    import keras
+
+    from recolor.datasets.input_pipeline import read_posters, training_batches
+
+    kind = MODELS[model](dataset.classes)
+    keras.utils.set_random_seed(0)
+    network = kind.network(32)
+    network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
+    epochs = 250
+    network.fit(
+        training_batches(dataset, 8, range(epochs), seed=0, augment=False),
+        epochs=epochs, steps_per_epoch=1, verbose=0,
+    )  # fmt: skip
+    batch = next(read_posters(dataset, "train").batch(8).as_numpy_iterator())
+    ab = np.asarray(kind.decode(network([batch["lightness"], batch["embedding"]]), 0.38))
+    gray = np.mean(np.square(batch["ab"].astype(np.float32)))
+    error = np.mean(np.square(batch["ab"] - np.rint(ab)))
+    assert error < gray / 5, (error, gray)
