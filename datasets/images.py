@@ -92,7 +92,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
         if image.mode.startswith("I"):
             # 16-bit gray; Pillow's own conversion would clip it at 255.
             gray = np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255)
+            transparent = image.info.get("transparency")
             image = Image.fromarray(gray.astype(np.uint8))
+            if transparent is not None:
+                image.info["transparency"] = transparent // 257
         if image.has_transparency_data:
             image = image.convert("RGBA")
             paper = Image.new("RGBA", image.size, (*WHITE, 255))

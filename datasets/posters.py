@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.images import WHITE, ImageError, open_image, to_rgb
@@ -91,12 +91,12 @@ def read_poster(path: Path, size: int) -> Poster:
         raise ImageError(
             f"{image.width}x{image.height} pixels: too small, the least is {MIN_SIDE} a side"
         )
-    width, height = image.size
-    if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
-        width, height = height, width
+    stored = image.size
     # JPEG decodes large posters at a fraction of the cost when told what size is enough.
     image.draft(None, (2 * size, 2 * size))
+    drafted = image.size
     rgb = to_rgb(image)
+    width, height = stored if rgb.size == drafted else stored[::-1]
     square, box = letterbox(rgb, size)
     lightness, ab = rgb_to_lab8(square)
     return Poster(

@@ -103,7 +103,7 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
         RegistryError: If there is nothing to promote, or the champion is better.
     """
     more_is_better = METRICS[metric][1]
-    versions = {v.version: v for v in _versions() if _value(v, metric) is not None}
+    versions = {str(v.version): v for v in _versions() if _value(v, metric) is not None}
     if not versions:
         raise RegistryError(f"no version of {MODEL_NAME} has a validated {metric}: train one first")
     if chosen is None:
@@ -120,16 +120,16 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
     champion = current_champion()
     found = f"version {best.version} ({metric} {_value(best, metric):.4g})"
     if champion is not None and champion.version == best.version:
-        return best.version, f"{found} is the champion already"
+        return str(best.version), f"{found} is the champion already"
     if champion is not None and not force:
         reason = _objection(best, champion, metric, more_is_better)
         if reason:
             raise RegistryError(f"{found} was not promoted: {reason}; --force does it all the same")
     history = _history()
     if champion is not None:
-        history.append(champion.version)
-    _set_champion(best.version, history)
-    return best.version, f"{found} is the champion now"
+        history.append(str(champion.version))
+    _set_champion(str(best.version), history)
+    return str(best.version), f"{found} is the champion now"
 
 
 def rollback() -> tuple[str, str]:
@@ -139,7 +139,7 @@ def rollback() -> tuple[str, str]:
         RegistryError: If there was none.
     """
     history = _history()
-    existing = {v.version for v in _versions()}
+    existing = {str(v.version) for v in _versions()}
     while history and history[-1] not in existing:
         history.pop()
     if not history:

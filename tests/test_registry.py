@@ -108,7 +108,7 @@ def test_nothing_to_promote(versions):
     with pytest.raises(RegistryError, match="train one first"):
         promote("l2_ab")
     versions(ssim=0.9)
-    with pytest.raises(RegistryError, match="no version .* has a validated l2_ab"):
+    with pytest.raises(RegistryError, match=r"no version .* has a validated l2_ab"):
         promote("l2_ab")
     with pytest.raises(RegistryError, match="no version 7"):
         promote("ssim", "7")
