@@ -226,11 +226,12 @@ def test_the_model_runs_in_an_environment_of_its_own_requirements(trained, tmp_p
     )
     (tmp_path / "poster.webp").write_bytes(encoded("WEBP"))
     script = (
-        "import base64, sys, mlflow, importlib.util\n"
+        "import base64, sys, mlflow, pandas, importlib.util\n"
         "assert importlib.util.find_spec('skimage') is None\n"
         "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
         "text = base64.b64encode(open(sys.argv[2], 'rb').read()).decode()\n"
-        "answer = model.predict({'image': [text]}, params={'temperature': 0.3})\n"
+        "frame = pandas.DataFrame({'image': [text]})\n"
+        "answer = model.predict(frame, params={'temperature': 0.3})\n"
         "open(sys.argv[3], 'wb').write(base64.b64decode(answer[0]['image']))\n"
     )
     result = subprocess.run(

@@ -1,0 +1,247 @@
+"""The command line as users meet it: what they type wrong, and files that are not as they seem."""
+
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from recolor.platform.cli import main
+
+
+def run(*arguments, **environment):
+    """Run a command in this process; an exception that is no exit is a bug."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def error(result) -> str:
+    assert result.exit_code != 0
+    assert "Traceback" not in result.output
+    (message,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    return message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["prepare"], "Missing argument 'IMAGES...'"),
+        (["prepare", "/nowhere"], "/nowhere: no such file or folder"),
+        (["prepare", ".", "--split", "1,2"], "split '1,2' is neither"),
+        (["prepare", ".", "--size", "7"], "7 is not in the range"),
+        (["prepare", ".", "--seed", "-1"], "-1 is not in the range"),
+        (["train", "--data", "/nowhere", "--model", "regression"], "/nowhere does not exist"),
+        (["train", "--data", "/nowhere"], "Missing option '--model'"),
+        (["train", "--model", "gan"], "'gan' is not one of"),
+        (["train", "--model", "regression", "--learning-rate", "0"], "0"),
+        (["evaluate", "--data", "/nowhere"], "/nowhere does not exist"),
+        (["evaluate", "--split", "half"], "'half' is not one of"),
+        (["promote", "--metric", "beauty"], "'beauty' is not one of l2_ab"),
+        (["promote", "--metric", "n_classes"], "'n_classes' is not one of"),
+        (["promote", "--force"], "--force needs the --version"),
+        (["promote", "--rollback", "--version", "1"], "--rollback goes with neither"),
+        (["apply", "/nowhere", "--out", "/tmp/out"], "/nowhere: no such file or folder"),
+        (["demo-posters", "--out", "/tmp/x", "--era", "future"], "'future' is not one of"),
+        (["demo-posters", "--out", "/tmp/x", "--count", "0"], "0 is not in the range"),
+        (["paint"], "No such command 'paint'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_is_typed_wrong_gets_one_line(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert words in error(run(*arguments))
+    assert not list(tmp_path.rglob("dataset.json"))
+
+
+def test_an_empty_folder_and_one_without_images(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no images in" in error(run("prepare", tmp_path / "empty", "--out", tmp_path / "data"))
+    (tmp_path / "empty" / "notes.txt").write_text("hello")
+    assert "no images in" in error(run("prepare", tmp_path / "empty", "--out", tmp_path / "data"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_with_nothing_usable(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "fake.jpg").write_text("hello")
+    message = error(run("prepare", tmp_path / "in", "--out", tmp_path / "data"))
+    assert "none of the 1 images can be used: not an image" in message
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_a_size_that_the_networks_can_not_take(posters, tmp_path):
+    message = error(run("prepare", *posters[:3], "--out", tmp_path / "data", "--size", 30))
+    assert "size 30 is not a multiple of 8" in message
+
+
+def test_a_folder_that_can_not_be_written(posters, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    message = error(run("prepare", *posters[:3], "--out", tmp_path / "file" / "data"))
+    assert "can't be written (Not a directory)" in message
+
+
+def test_a_missing_weights_file(posters, tmp_path):
+    arguments = ["prepare", *posters[:3], "--out", tmp_path / "data", "--embedding", "/no/such.h5"]
+    assert "neither imagenet, random, none nor a weights file" in error(run(*arguments))
+
+
+def test_ugly_files_are_counted_and_the_rest_is_prepared(posters, tmp_path):
+    """The files that users really have, all at once."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for path in posters[:6]:
+        shutil.copy(path, folder)
+    good = Image.open(posters[6])
+    good.convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10).save(folder / "16.png")
+    palette = good.convert("P")
+    palette.save(folder / "palette.png", transparency=3)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    good.save(folder / "phone.jpg", exif=exif)
+    usable = 10
+    (folder / "text.jpg").write_text("hello")
+    (folder / "cut.jpg").write_bytes(posters[7].read_bytes()[:2000])
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    Image.new("1", (20_000, 20_000)).save(folder / "bomb.png")
+    result = run("prepare", folder, "--out", tmp_path / "data", "--split", "8,1,1", "--size", 16)
+    assert result.exit_code == 0, result.output
+    assert "8 train, 1 validation, 1 test posters" in result.output
+    assert "4 skipped" in result.output
+    for name in ("text.jpg", "cut.jpg", "dot.png", "bomb.png"):
+        assert f"skipped {name}: " in result.output
+    content = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    assert content["posters"]["used"] == usable
+    for picture in ("classes.png", "preview.png"):
+        with Image.open(tmp_path / "data" / picture) as image:
+            assert len(image.convert("L").getcolors(1 << 16)) > 2
+
+
+def test_damaged_shards_are_said_in_one_line(manifest, store, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(manifest.folder, copy)
+    for shard in copy.glob("*.tfrecord"):
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        shard.write_bytes(data)
+    for arguments in (["evaluate"], ["train", "--model", "regression", "--epochs", 1]):
+        message = error(run(*arguments, "--data", copy))
+        assert "is damaged" in message and "prepare the data set again" in message
+
+
+def test_evaluate_writes_table_and_figures(manifest, trained, tmp_path):
+    table, figures = tmp_path / "deep" / "table.md", tmp_path / "figures.json"
+    uri = f"models:/poster-recolor/{trained.version}"
+    result = run(
+        *("evaluate", "--data", manifest.folder, "--model", uri),
+        *("--markdown", table, "--json", figures),
+    )
+    assert result.exit_code == 0, result.output
+    columns = json.loads(figures.read_text())["columns"]
+    assert list(columns) == [uri, "gray", "mean color", "truth"]
+    assert columns["truth"]["l2_ab"] == 0
+    assert columns["gray"]["n_classes"] == 1
+    assert "239.99" not in table.read_text() and "240.0" in table.read_text()
+    assert uri in table.read_text()
+
+
+def test_evaluate_without_a_model_gives_the_baselines(manifest, store):
+    result = run("evaluate", "--data", manifest.folder)
+    assert result.exit_code == 0, result.output
+    header = next(line for line in result.stdout.splitlines() if line.startswith("| metric"))
+    assert [cell.strip() for cell in header.split("|")[2:5]] == ["gray", "mean color", "truth"]
+
+
+def test_a_model_that_does_not_fit_the_data(trained, posters, tmp_path):
+    arguments = ["prepare", *posters[:5], "--out", tmp_path / "data", "--split", "0,0,5"]
+    assert run(*arguments, "--size", 16).exit_code == 0
+    uri = f"models:/poster-recolor/{trained.version}"
+    message = error(run("evaluate", "--data", tmp_path / "data", "--model", uri))
+    assert "was trained with size 32" in message and "prepared with 16" in message
+
+
+def test_a_model_that_does_not_exist(manifest, store):
+    message = error(
+        run("evaluate", "--data", manifest.folder, "--model", "models:/poster-recolor/99")
+    )
+    assert "models:/poster-recolor/99 can't be loaded" in message
+
+
+def test_resuming_by_other_settings_is_refused(manifest, trained):
+    arguments = ["train", "--data", manifest.folder, "--resume", trained.run_id]
+    assert "only --epochs may change" in error(run(*arguments, "--batch-size", 9))
+    assert "no training run" in error(run(*arguments[:-1], "feedbeef"))
+    assert "raise --epochs" in error(run(*arguments))
+
+
+def test_a_finished_run_goes_on_for_more_epochs(manifest, trained):
+    result = run(
+        *("train", "--data", manifest.folder, "--resume", trained.run_id, "--epochs", 3),
+    )
+    assert result.exit_code == 0, result.output
+    assert trained.run_id in result.output
+
+
+def test_promote_and_apply(trained, posters, tmp_path):
+    result = run("promote")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"version \d+ \(l2_ab [\d.]+\) is the champion", result.output)
+    result = run("apply", posters[0], posters[1], "--out", tmp_path / "out", "--sheet")
+    assert result.exit_code == 0, result.output
+    assert "2 recolored" in result.output
+    assert (tmp_path / "out" / "before-after.png").exists()
+    assert (tmp_path / "out" / posters[0].name).exists()
+
+
+def test_apply_does_not_overwrite_its_input(trained, posters, tmp_path):
+    shutil.copy(posters[0], tmp_path / "poster.jpg")
+    message = error(run("apply", tmp_path / "poster.jpg", "--out", tmp_path))
+    assert "would be overwritten" in message
+    assert (tmp_path / "poster.jpg").read_bytes() == posters[0].read_bytes()
+
+
+def test_apply_refuses_two_inputs_for_one_output(trained, posters, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(posters[0], tmp_path / folder / "poster.jpg")
+    message = error(run("apply", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out"))
+    assert "would both be written" in message
+
+
+def test_apply_with_nothing_usable(trained, tmp_path):
+    (tmp_path / "fake.jpg").write_text("hello")
+    result = run("apply", tmp_path / "fake.jpg", "--out", tmp_path / "out")
+    assert "no image could be recolored" in error(result)
+    assert "skipped fake.jpg: not an image" in result.output
+
+
+def test_options_come_from_the_environment_too(manifest, store):
+    result = run(
+        "evaluate", RECOLOR_EVALUATE_DATA=str(manifest.folder), RECOLOR_EVALUATE_SPLIT="validation",
+        RECOLOR_EVALUATE_MODEL="", RECOLOR_EVALUATE_TEMPERATURE="",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+
+
+def test_demo_posters(tmp_path):
+    result = run("demo-posters", "--out", tmp_path / "p", "--count", 3, "--era", "old", "--seed", 4)
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "p").glob("*.jpg"))) == 3
+
+
+def test_a_store_that_can_not_be_reached(manifest, recolor, tmp_path):
+    """In a process of its own: a real refused connection, by a real client."""
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    }
+    result = recolor("promote", env=environment, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "127.0.0.1" in result.stderr

@@ -1,0 +1,121 @@
+"""The direction of knowledge: no module imports what stands above it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+FLOOR_1 = {
+    "color",
+    "classes",
+    "demo_posters",
+    "errors",
+    "images",
+    "near_duplicates",
+    "posters",
+    "splits",
+}
+ALLOWED_1 = {"numpy", "PIL", "scipy", "skimage"}
+ALLOWED = {
+    "datasets": ALLOWED_1 | {"keras", "tensorflow", "tensorflow_io"},
+    "models": {"keras", "numpy"},
+    "evaluation": ALLOWED_1 | {"matplotlib"},
+    "platform": ALLOWED_1
+    | {"click", "git", "keras", "mlflow", "pandas", "tensorflow", "tensorflow_io", "tqdm"},
+}  # fmt: skip
+# Which parts of the project a part may use; of `datasets`, models and evaluation see floor 1 alone.
+BELOW = {
+    "datasets": {"datasets"},
+    "models": {"models", "datasets"},
+    "evaluation": {"evaluation", "datasets"},
+    "platform": {"platform", "evaluation", "models", "datasets"},
+}
+MODULES = [path for part in ALLOWED for path in sorted((ROOT / part).glob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of all modules that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are always whole"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_there_are_modules():
+    assert len(MODULES) > 20
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_module_imports_only_what_its_floor_knows(path):
+    part, floor_1 = path.parent.name, path.parent.name == "datasets" and path.stem in FLOOR_1
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "recolor":
+            assert rest[0] in BELOW[part], f"{path} imports {name}"
+            if floor_1 or (rest[0] == "datasets" and part in ("models", "evaluation")):
+                module = rest[1] if len(rest) > 1 else None
+                assert module in FLOOR_1, f"{path} imports {name}"
+        elif top not in sys.stdlib_module_names:
+            allowed = ALLOWED_1 if floor_1 else ALLOWED[part]
+            assert top in allowed, f"{path} imports {name}"
+
+
+def test_no_source_folder_is_a_package_under_its_bare_name():
+    assert not list(ROOT.glob("*/__init__.py"))
+
+
+def run_python(code: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
+
+
+def test_floor_1_runs_without_the_heavy_packages():
+    blocked = ("tensorflow", "tensorflow_io", "keras", "mlflow", "optuna", "matplotlib")
+    code = f"import sys; sys.modules.update(dict.fromkeys({blocked}))\n"
+    code += "".join(f"import recolor.datasets.{module}\n" for module in sorted(FLOOR_1))
+    result = run_python(code, cwd="/")
+    assert result.returncode == 0, result.stderr
+
+
+def test_help_loads_no_heavy_package():
+    code = (
+        "import sys\nfrom recolor.platform.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'skimage', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["", "import recolor.platform.cli", "from recolor.platform import training"],
+    ids=["plain", "command line", "training"],
+)
+def test_platform_is_the_standard_librarys_in_the_projects_root(code):
+    check = "import platform; assert platform.python_version(), platform; print(platform.__file__)"
+    result = run_python(f"{code}\n{check}", cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+    assert not result.stdout.startswith(str(ROOT))
+
+
+def test_platform_is_the_standard_librarys_under_pytest():
+    import platform
+
+    assert platform.python_version() == sys.version.split()[0]
+    assert not platform.__file__.startswith(str(ROOT))
+
+
+def test_nothing_executable_was_committed_as_data():
+    """Models are logged from code: no pickle anywhere."""
+    for path in MODULES:
+        assert not {"pickle", "cloudpickle", "dill", "joblib"} & {
+            name.split(".")[0] for name in imports(path)
+        }, path
