@@ -17,7 +17,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 benchmark: $(INSTALLED)
-	$(BIN)/python -m pytest benchmarks
+	$(BIN)/python -m pytest benchmarks --benchmark-group-by=group --benchmark-columns=median,ops,rounds
 
 install: $(INSTALLED)
 

@@ -1,0 +1,58 @@
+"""Checks on a folder of real posters, named by RECOLOR_POSTERS."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from recolor.datasets.images import find_images
+from recolor.datasets.input_pipeline import read_posters, training_batches
+from recolor.datasets.preparation import prepare
+from recolor.models.catalog import MODELS
+
+FOLDER = os.environ.get("RECOLOR_POSTERS")
+pytestmark = pytest.mark.skipif(
+    not FOLDER, reason="RECOLOR_POSTERS does not name a folder of real posters"
+)
+
+
+@pytest.fixture(scope="module")
+def files() -> list[Path]:
+    return [path for _, path in find_images([Path(FOLDER)])]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_networks_overfit_eight_posters(model, files, tmp_path):
+    """L2ab under a fifth of gray's, on posters that the network has seen often enough."""
+    dataset, _ = prepare(
+        files[:8], tmp_path / "data", size=64, split=(8, 0, 0), embedding="none", seed=0, workers=2
+    )
+    kind = MODELS[model](dataset.classes)
+    keras.utils.set_random_seed(0)
+    network = kind.network(dataset.size)
+    network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
+    epochs = 400
+    network.fit(
+        training_batches(dataset, 8, range(epochs), seed=0, augment=False),
+        epochs=epochs, steps_per_epoch=1, verbose=0,
+    )  # fmt: skip
+    batch = next(read_posters(dataset, "train").batch(8).as_numpy_iterator())
+    ab = np.asarray(kind.decode(network([batch["lightness"], batch["embedding"]]), 0.38))
+    gray = np.mean(np.square(batch["ab"].astype(np.float32)))
+    error = np.mean(np.square(batch["ab"] - np.rint(ab)))
+    print(f"{model}: l2_ab {error:.1f}, gray {gray:.1f}")
+    assert error < gray / 5
+
+
+def test_the_mean_color_beats_gray(files, tmp_path):
+    """Posters are warm on average; a data set where they are not was read wrongly."""
+    dataset, _ = prepare(
+        files[:400], tmp_path / "data", size=32, split=(400, 0, 0), embedding="none", seed=0,
+        workers=2,
+    )  # fmt: skip
+    a, b = dataset.mean_ab
+    assert 2 < a < 9 and 3 < b < 12
+    assert 250 < len(dataset.classes) < 420
