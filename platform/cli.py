@@ -250,7 +250,7 @@ def evaluate(data, split, model, temperature, markdown, json_file):
 @main.command()
 @click.option("--version", type=str, metavar="NUMBER", help="[default: the best one]")
 @click.option("--metric", default="l2_ab", show_default=True, help="What decides, in validation.")
-@click.option("--force", is_flag=True, help="Promote even a worse version.")
+@click.option("--force", is_flag=True, help="Even a worse version, or one validated on other data.")
 @click.option("--rollback", is_flag=True, help="Go back to the champion before.")
 def promote(version, metric, force, rollback):
     """Make the best registered version the champion."""
@@ -263,8 +263,6 @@ def promote(version, metric, force, rollback):
         )
     if rollback and (version or force):
         raise click.UsageError("--rollback goes with neither --version nor --force")
-    if force and not version:
-        raise click.UsageError("--force needs the --version to promote")
     _quiet()
     from recolor.platform import registry, tracking
 

@@ -93,7 +93,7 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
         metric: A metric of `recolor.evaluation.metrics.METRICS` that has a better end.
         chosen: Number of the version; by default the best of those that were validated on the same
             data as the newest.
-        force: Promote the chosen version even though the champion is better, or was validated on
+        force: Promote the version even though the champion is better, or was validated on
             other data.
 
     Returns:

@@ -17,6 +17,13 @@ RECOLOR = [sys.executable, "-m", "recolor.platform.cli"]
 SIZE = 32
 
 
+def environment(store: str) -> dict[str, str]:
+    """The environment of a new process with a store of its own, and nothing else of MLflow's."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**kept, "MLFLOW_TRACKING_URI": store, "PATH": path}
+
+
 @pytest.fixture(scope="session")
 def posters(tmp_path_factory) -> list[Path]:
     """Thirty demo posters in one folder."""

@@ -1,13 +1,14 @@
 """The command line as users meet it: what they type wrong, and files that are not as they seem."""
 
 import json
-import os
 import re
 import shutil
 
+import mlflow
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import environment
 from PIL import Image
 
 from recolor.platform.cli import main
@@ -43,7 +44,6 @@ def error(result) -> str:
         (["evaluate", "--split", "half"], "'half' is not one of"),
         (["promote", "--metric", "beauty"], "'beauty' is not one of l2_ab"),
         (["promote", "--metric", "n_classes"], "'n_classes' is not one of"),
-        (["promote", "--force"], "--force needs the --version"),
         (["promote", "--rollback", "--version", "1"], "--rollback goes with neither"),
         (["apply", "/nowhere", "--out", "/tmp/out"], "/nowhere: no such file or folder"),
         (["demo-posters", "--out", "/tmp/x", "--era", "future"], "'future' is not one of"),
@@ -179,12 +179,15 @@ def test_resuming_by_other_settings_is_refused(manifest, trained):
     assert "raise --epochs" in error(run(*arguments))
 
 
-def test_a_finished_run_goes_on_for_more_epochs(manifest, trained):
-    result = run(
-        *("train", "--data", manifest.folder, "--resume", trained.run_id, "--epochs", 3),
-    )
+def test_a_finished_run_goes_on_for_more_epochs(manifest, store):
+    arguments = ["train", "--data", manifest.folder, "--batch-size", 10]
+    first = run(*arguments, "--model", "regression", "--epochs", 1)
+    (run_id,) = re.findall(r"run (\w{32}),", first.output)
+    result = run("train", "--data", manifest.folder, "--resume", run_id, "--epochs", 2)
     assert result.exit_code == 0, result.output
-    assert trained.run_id in result.output
+    assert run_id in result.output
+    history = mlflow.MlflowClient().get_metric_history(run_id, "loss")
+    assert [metric.step for metric in history] == [1, 2]
 
 
 def test_promote_and_apply(trained, posters, tmp_path):
@@ -236,12 +239,8 @@ def test_demo_posters(tmp_path):
 
 def test_a_store_that_can_not_be_reached(manifest, recolor, tmp_path):
     """In a process of its own: a real refused connection, by a real client."""
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    }
-    result = recolor("promote", env=environment, cwd=tmp_path)
+    variables = {**environment("http://127.0.0.1:9"), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    result = recolor("promote", env=variables, cwd=tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "127.0.0.1" in result.stderr

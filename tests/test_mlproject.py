@@ -1,16 +1,14 @@
 """The MLflow project: its entry points are the commands, and `mlflow run` runs them."""
 
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import mlflow
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, environment
 
 from recolor.platform.cli import main
 
@@ -54,13 +52,9 @@ def test_the_constraints_pin_every_requirement():
 def mlflow_run(store: str, entry_point: str, **parameters) -> subprocess.CompletedProcess:
     arguments = [word for item in parameters.items() for word in ("-P", "=".join(map(str, item)))]
     command = [sys.executable, "-m", "mlflow", "run", ROOT, "-e", entry_point, *arguments]
-    # What the session's own runs have set must not decide for the new process.
-    environment = {key: os.environ[key] for key in os.environ if not key.startswith("MLFLOW_")}
-    environment["MLFLOW_TRACKING_URI"] = store
-    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
         [*command, "--env-manager", "local", "--experiment-name", "recolor"],
-        env=environment,
+        env=environment(store),
         capture_output=True,
         text=True,
         timeout=300,

@@ -12,12 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import environment
 from PIL import Image
 from skimage import data as samples
 from skimage.color import lab2rgb, rgb2lab
@@ -25,9 +25,7 @@ from skimage.color import lab2rgb, rgb2lab
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import letterbox
 from recolor.platform.application import recolor_files
-from recolor.platform.registry import CHAMPION_URI, load_model
-
-BIN = Path(sys.executable).parent
+from recolor.platform.registry import CHAMPION_URI, load_model, promote
 
 
 def encoded(kind: str, size=(90, 130), **options) -> bytes:
@@ -46,13 +44,19 @@ def decoded(answer: str) -> Image.Image:
     return image
 
 
+@pytest.fixture(scope="module", autouse=True)
+def champion(trained):
+    """Whatever other tests have promoted, here it is the classification network."""
+    promote("l2_ab", trained.version, force=True)
+
+
 @pytest.fixture(scope="module")
-def model(trained):
+def model(champion):
     return load_model(CHAMPION_URI)
 
 
 @pytest.fixture(scope="module")
-def server(trained, store):
+def server(champion, store):
     """MLflow's own scoring server with the champion, in this environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -60,7 +64,7 @@ def server(trained, store):
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "models", "serve", "-m", CHAMPION_URI, "-p", str(port),
          "--env-manager", "local"],
-        env={**os.environ, "MLFLOW_TRACKING_URI": store, "PATH": f"{BIN}:{os.environ['PATH']}"},
+        env=environment(store),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"

@@ -1,7 +1,6 @@
 """Training runs: what MLflow knows of them, and that a killed one goes on unharmed."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -13,7 +12,7 @@ import git
 import mlflow
 import numpy as np
 import pytest
-from conftest import RECOLOR, ROOT
+from conftest import RECOLOR, ROOT, environment
 
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.metrics import METRICS
@@ -159,14 +158,13 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
     uri = f"sqlite:///{folder}/mlflow.db"
     options = ["--data", manifest.folder, "--model", "regression", "--batch-size", "4"]
     options += ["--epochs", "6", "--learning-rate", "1e-3", "--augment"]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
 
     def command(*arguments):
         return [*RECOLOR, "train", *map(str, arguments)]
 
     def run(*arguments):
         result = subprocess.run(
-            command(*arguments), cwd=folder, env=environment, capture_output=True, text=True
+            command(*arguments), cwd=folder, env=environment(uri), capture_output=True, text=True
         )
         assert result.returncode == 0, result.stderr
         return result
@@ -174,7 +172,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
     client = mlflow.MlflowClient(uri)
     assert client.search_experiments()  # makes the store, which two processes must not do at once
     process = subprocess.Popen(
-        command(*options), cwd=folder, env=environment, stdout=subprocess.DEVNULL,
+        command(*options), cwd=folder, env=environment(uri), stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 200
