@@ -20,6 +20,15 @@ SUFFIXES = (
     *(".avif", ".jp2", ".ppm", ".pgm", ".tga"),
 )
 
+# What Pillow may try: no format that needs an outside program, or holds several sizes at once. Some
+# are missing from some builds of Pillow.
+Image.init()
+FORMATS = [
+    name
+    for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
+    if name in Image.OPEN
+]
+
 # The limit above takes the place of Pillow's, which only warns.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -28,8 +37,12 @@ class ImageError(RecolorError):
     """An image can't be used. The message is one line and says why."""
 
 
-def find_images(paths: list[Path]) -> list[tuple[str, Path]]:
-    """List the images in folders (searched whole) and files, by name.
+def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[str, Path]]:
+    """List the images in folders (searched whole) and files, by name; each file once.
+
+    Args:
+        paths: Folders and files.
+        leave_out: A folder whose content is not listed when it lies inside one of the folders.
 
     Returns:
         Pairs of a name and a path. A file in a folder is named by its path inside that folder.
@@ -37,23 +50,24 @@ def find_images(paths: list[Path]) -> list[tuple[str, Path]]:
     Raises:
         ImageError: If a path does not exist, or nothing was found.
     """
-    found = []
+    found: dict[Path, tuple[str, Path]] = {}
+    outside = leave_out.resolve() if leave_out else None
     for path in paths:
         if path.is_dir():
-            found += [
-                (file.relative_to(path).as_posix(), file)
-                for file in path.rglob("*")
-                if file.suffix.lower() in SUFFIXES and file.is_file()
-            ]
+            for file in path.rglob("*"):
+                if file.suffix.lower() in SUFFIXES and file.is_file():
+                    resolved = file.resolve()
+                    if outside not in resolved.parents:
+                        found.setdefault(resolved, (file.relative_to(path).as_posix(), file))
         elif path.exists():
-            found.append((path.name, path))
+            found.setdefault(path.resolve(), (path.name, path))
         else:
             raise ImageError(f"{path}: no such file or folder")
     if not found:
         raise ImageError(
             f"no images in {', '.join(map(str, paths))} (looked for {' '.join(SUFFIXES)})"
         )
-    return sorted(found)
+    return sorted(found.values())
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -63,7 +77,7 @@ def open_image(data: bytes) -> Image.Image:
         ImageError: If this is no image, or one of more than 100 megapixels.
     """
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError("not an image, or of an unknown format") from None
     except Exception as error:

@@ -83,10 +83,21 @@ class Manifest:
         return self.content["settings"]["embedding"]["source"]
 
     @property
+    def embedding_id(self) -> str:
+        """What tells the embedding's weights from others: a file's sha256, or else the source."""
+        identity = self.content["settings"]["embedding"]
+        return identity.get("sha256", identity["source"])
+
+    @property
     def mean_ab(self) -> tuple[float, float] | None:
         """Mean color of the training posters without their padding; None if there are none."""
         mean = self.content["mean_ab"]
         return None if mean is None else tuple(mean)
+
+    @property
+    def posters(self) -> int:
+        """The number of posters in all splits."""
+        return sum(map(self.count, SPLITS))
 
     def count(self, split: str) -> int:
         """Return the number of posters in a split."""

@@ -6,12 +6,10 @@ data set until the whole is written, so that an interrupted run goes on where it
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.posters import Box, Poster, try_read_poster
+from recolor.datasets.reader_pool import reader_pool
 from recolor.datasets.shards import FRAMING_BYTES, serialize
 from recolor.datasets.splits import SPLITS, assign_splits, shuffle_key
 
@@ -61,8 +60,9 @@ def prepare(
 ) -> tuple[Manifest, list[tuple[str, str]]]:
     """Make a data set of image files.
 
-    The result depends on the images' bytes, the settings and the seed alone: another run gives the
-    same bytes, whatever the number of workers.
+    The result depends on the images' bytes and names, the settings and the seed alone: another run
+    gives the same bytes, whatever the number of workers. A folder that lies inside an input folder
+    may be ``out``; what it holds is not read.
 
     Args:
         inputs: Folders and files.
@@ -89,7 +89,7 @@ def prepare(
     if (out / FILE_NAME).exists() and not overwrite:
         raise DatasetError(f"{out} holds a data set already: choose another folder or --overwrite")
     identity = embedding_identity(embedding)
-    files = find_images(inputs)
+    files = find_images(inputs, leave_out=out)
     embed = _embedder(embedding, size)
     with _writing_to(out):
         scratch = out / ".partial"
@@ -134,7 +134,7 @@ def _read_all(
     """Read all images, chunk by chunk, less those that an interrupted run has read already."""
     chunks = [files[start : start + CHUNK_POSTERS] for start in range(0, len(files), CHUNK_POSTERS)]
     records, skipped, done = [], [], 0
-    with _reader_pool(workers) as pool:
+    with reader_pool(workers) as pool:
         targets = [scratch / _chunk_name(chunk, size, identity) for chunk in chunks]
         # One chunk ahead, so that the readers are busy while a chunk is described and written.
         reading: list[list[Future]] = []
@@ -154,17 +154,6 @@ def _read_all(
                 done += len(chunk)
                 progress(done, len(files), len(skipped))
     return records, skipped
-
-
-def _reader_pool(workers: int) -> ProcessPoolExecutor:
-    # Forking a process that runs TensorFlow's threads is not safe. The readers import no more than
-    # floor 1, so they start quickly. Interrupts are for the parent.
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
 
 
 def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict) -> str:
@@ -301,7 +290,8 @@ def _publish(out: Path, scratch: Path, content: dict, skipped: list[tuple[str, s
             old.unlink()
         for shard in content["splits"][name]["shards"]:
             (scratch / shard["name"]).replace(out / shard["name"])
-    lines = ["image\treason", *(f"{name}\t{reason}" for name, reason in skipped)]
+    lines = ["image\treason"]
+    lines += ["\t".join(" ".join(text.split()) for text in row) for row in skipped]
     text = "\n".join(lines) + "\n"
     (out / SKIPPED_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
     temporary = scratch / FILE_NAME

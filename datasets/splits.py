@@ -99,6 +99,8 @@ def assign_splits(
         for poster in (poster for group in left_over for poster in group):
             # Shares of less than one leave posters out, and these are among them.
             assigned[poster] = largest if sum(split) > 1 - 1e-9 else None
+    if not any(assigned):
+        raise SplitError(f"{len(contents)} posters are too few for these shares: change --split")
     return assigned
 
 

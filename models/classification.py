@@ -75,5 +75,8 @@ def annealed_mean(logits, centers, temperature):
     Returns:
         ab ``float32 [..., 2]``.
     """
-    probabilities = ops.softmax(ops.cast(logits, "float32") / temperature, axis=-1)
+    logits = ops.cast(logits, "float32")
+    # The difference first: at a low temperature the quotient alone may be too large a number.
+    logits = logits - ops.max(logits, axis=-1, keepdims=True)
+    probabilities = ops.softmax(logits / temperature, axis=-1)
     return ops.matmul(probabilities, ops.convert_to_tensor(centers, "float32"))

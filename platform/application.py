@@ -1,10 +1,12 @@
 """Recoloring image files with a registered model."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from mlflow.pyfunc import PyFuncModel
 from PIL import Image
 
@@ -45,7 +47,8 @@ def recolor_files(
     Args:
         model: A version of the registered model.
         inputs: Folders and files.
-        out: Folder of the results; a file in an input folder keeps its path inside that folder.
+        out: Folder of the results, outside of the input folders; a file in an input folder keeps
+            its path inside that folder.
         temperature: T of the annealed mean; by default the model's own.
         sheet: Make a sheet of the first 24 posters before and after as well.
         progress: Wraps the list of files, to show progress.
@@ -55,7 +58,7 @@ def recolor_files(
         OSError: If a file can't be written.
     """
     files = find_images(inputs)
-    _check_targets(files, out)
+    _check_targets(inputs, files, out, sheet)
     if temperature is None:
         temperature = model.metadata.metadata["temperature"]
     recolorer = model.unwrap_python_model()
@@ -63,15 +66,18 @@ def recolor_files(
     for name, path in progress(files):
         try:
             source = open_image(path.read_bytes())
-            kind = source.format
+            kind = "JPEG" if source.format == "MPO" else source.format
             before = to_rgb(source)
+            after = Image.fromarray(recolorer.recolor(np.asarray(before), temperature))
         except ImageError as error:
             outcome.skipped.append((name, str(error)))
             continue
         except OSError as error:
             outcome.skipped.append((name, f"can't be read: {error.strerror}"))
             continue
-        after = Image.fromarray(recolorer.recolor(np.asarray(before), temperature))
+        except (MemoryError, tf.errors.ResourceExhaustedError):
+            outcome.skipped.append((name, "too large for this machine's memory"))
+            continue
         target = out / name
         _save(after, target, kind)
         outcome.written.append(target)
@@ -86,20 +92,29 @@ def recolor_files(
     return outcome
 
 
-def _check_targets(files: list[tuple[str, Path]], out: Path) -> None:
-    seen: dict[str, Path] = {}
+def _check_targets(
+    inputs: list[Path], files: list[tuple[str, Path]], out: Path, sheet: bool
+) -> None:
+    for folder in inputs:
+        if folder.is_dir() and folder.resolve() in (out.resolve() / "x").parents:
+            raise ImageError(
+                f"results in {out} would mix with the originals in {folder}: choose another --out"
+            )
+    sources = {path.resolve() for _, path in files}
+    seen = {SHEET_FILE: Path("the sheet")} if sheet else {}
     for name, path in files:
         if name in seen:
             raise ImageError(f"{seen[name]} and {path} would both be written to {out / name}")
         seen[name] = path
-        if (out / name).exists() and (out / name).samefile(path):
-            raise ImageError(f"{path} would be overwritten by its result: choose another --out")
+        if (out / name).resolve() in sources:
+            raise ImageError(f"{out / name} would be overwritten by a result: choose another --out")
 
 
 def _save(image: Image.Image, target: Path, kind: str) -> None:
     """Write an image in a format; the file appears whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.part")
+    # A short name, since the file's own may be as long as names can be.
+    temporary = target.with_name(f".recolor-{os.getpid()}.part")
     options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
     try:
         image.save(temporary, kind, **options.get(kind, {}))

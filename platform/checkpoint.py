@@ -15,6 +15,8 @@ import mlflow
 import numpy as np
 from keras import ops
 
+from recolor.platform.tracking import RunError
+
 FOLDER = "checkpoint"
 
 
@@ -52,20 +54,28 @@ def restore_checkpoint(network: keras.Model, run_id: str) -> tuple[list[np.ndarr
 
     Returns:
         The best weights and the progress; those of an unstarted run if there is no checkpoint.
+
+    Raises:
+        RunError: If there are two checkpoints and both are damaged. (A single damaged one was cut
+            off in the first epoch's.)
     """
     client = mlflow.MlflowClient()
     newest: dict[str, np.ndarray] = {}
-    progress = Progress()
+    progress, listed = Progress(), 0
     with tempfile.TemporaryDirectory() as folder:
         for artifact in client.list_artifacts(run_id, FOLDER):
+            path = client.download_artifacts(run_id, artifact.path, folder)
+            listed += 1
             try:
-                with np.load(client.download_artifacts(run_id, artifact.path, folder)) as file:
+                with np.load(path) as file:
                     found = Progress(**json.loads(str(file["progress"])))
                     if found.epoch > progress.epoch:
                         newest, progress = {name: file[name] for name in file}, found
             except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError):
                 continue
     if not progress.epoch:
+        if listed > 1:
+            raise RunError(f"no checkpoint of run {run_id} is whole: train anew")
         return [], progress
     network.optimizer.build(network.trainable_variables)
     _assign(network.weights, newest, "weight")

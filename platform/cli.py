@@ -4,6 +4,7 @@ Commands import what they need when they run, so that `recolor --help` answers a
 """
 
 import json
+import math
 import os
 import sys
 from dataclasses import replace
@@ -20,7 +21,23 @@ from recolor.datasets.splits import SPLITS, parse_split
 MODEL_KINDS = ("regression", "classification")
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
-POSITIVE = click.FloatRange(0, min_open=True)
+FILE = click.Path(path_type=Path, dir_okay=False)
+SEED = click.IntRange(0, 2**32 - 1)
+
+
+class Finite(click.FloatRange):
+    """A range of numbers, of which nan is none."""
+
+    def convert(self, value, param, ctx):
+        """Convert what was typed."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+TEMPERATURE = Finite(0.001, 100)
+LEARNING_RATE = Finite(0, 1, min_open=True)
 
 
 class Commands(click.Group):
@@ -37,10 +54,9 @@ class Commands(click.Group):
         except RecolorError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
-            if not error.strerror:
-                raise
             where = f": {error.filename}" if error.filename else ""
-            raise click.ClickException(f"{error.strerror}{where}") from None
+            reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+            raise click.ClickException(f"{reason}{where}") from None
         except KeyboardInterrupt:
             raise click.ClickException("interrupted") from None
         except Exception as error:
@@ -90,7 +106,7 @@ def main():
 @click.option("--out", type=PATH, required=True, help="Folder to write to.")
 @click.option("--count", type=click.IntRange(1), default=300, show_default=True)
 @click.option("--era", type=click.Choice(["modern", "old"]), default="modern", show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 def demo_posters(out, count, era, seed):
     """Draw posters to try the platform with: fresh ones, or faded old ones."""
     from recolor.datasets.demo_posters import generate_demo_posters
@@ -125,7 +141,7 @@ def demo_posters(out, count, era, seed):
 )
 # On 10,800 posters the color classes of 800 test posters range from 349 to 389, with the seed; this
 # one's 800 are typical by all measures.
-@click.option("--seed", type=click.IntRange(0), default=10, show_default=True)
+@click.option("--seed", type=SEED, default=10, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace a data set that is there already.")
 def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     """Make a data set of image files and folders.
@@ -162,6 +178,9 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     preview_sheet(manifest, first).save(out / "preview.png")
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
     click.echo(f"{counts} posters in {out}, digest {manifest.digest[:12]}")
+    left_over = manifest.content["posters"]["found"] - len(skipped) - manifest.posters
+    if left_over:
+        click.echo(f"{left_over} more posters were left over by --split")
     if skipped:
         _report_skipped(skipped, f"all of them in {out / SKIPPED_FILE}")
 
@@ -173,14 +192,16 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
 @click.option("--batch-size", type=COUNT, help="[default: 50 or 20, as in the paper]")
 @click.option(
     "--learning-rate",
-    type=POSITIVE,
+    type=LEARNING_RATE,
     help="Of Adam, at the start; halved after 10 epochs without a lower loss.  [default: 1e-4]",
 )
 @click.option("--augment/--no-augment", default=None, help="Mirror, turn and zoom the posters.")
 @click.option(
-    "--temperature", type=POSITIVE, help="T of the annealed mean (classification). [default: 0.38]"
+    "--temperature",
+    type=TEMPERATURE,
+    help="T of the annealed mean (classification). [default: 0.38]",
 )
-@click.option("--seed", type=click.IntRange(0), help="[default: 0]")
+@click.option("--seed", type=SEED, help="[default: 0]")
 @click.option(
     "--resume",
     metavar="RUN_ID",
@@ -203,10 +224,14 @@ def train(data, resume, **options):
         settings = replace(training.saved_settings(resume), **given)
     else:
         settings = training.Settings(**given)
-    trained = training.train(manifest, settings, resume)
+    trained = training.train(manifest, settings, resume, started=_say_how_to_resume)
     if trained.metrics:
         click.echo(_summary(trained.metrics))
     click.echo(f"run {trained.run_id}, registered as version {trained.version}")
+
+
+def _say_how_to_resume(run_id):
+    click.echo(f"run {run_id}; if it is interrupted: recolor train --resume {run_id}")
 
 
 @main.command()
@@ -214,13 +239,13 @@ def train(data, resume, **options):
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
 @click.option("--model", multiple=True, metavar="URI", help="May be given repeatedly.")
 @click.option(
-    "--temperature", type=POSITIVE, help="T of the annealed mean.  [default: each model's own]"
+    "--temperature", type=TEMPERATURE, help="T of the annealed mean.  [default: each model's own]"
 )
-@click.option("--markdown", type=PATH, metavar="FILE", help="Write the table as Markdown.")
+@click.option("--markdown", type=FILE, metavar="FILE", help="Write the table as Markdown.")
 @click.option(
     "--json",
     "json_file",
-    type=PATH,
+    type=FILE,
     metavar="FILE",
     envvar="RECOLOR_EVALUATE_JSON",
     help="Write the figures as JSON.",
@@ -279,7 +304,7 @@ def promote(version, metric, force, rollback):
 )
 @click.option(
     "--temperature",
-    type=POSITIVE,
+    type=TEMPERATURE,
     help="T of the annealed mean; lower is more vivid.  [default: the model's own]",
 )
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
@@ -364,9 +389,12 @@ def _report_skipped(skipped, more="", most=5) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    temporary = path.with_name(f".recolor-{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from recolor.datasets.preparation import prepare
 from recolor.evaluation.tables import markdown, metric_table
 from recolor.platform.application import recolor_files
 from recolor.platform.evaluation_run import evaluate_models
-from recolor.platform.registry import CHAMPION_URI, load_model, promote
+from recolor.platform.registry import RegistryError, load_model, promote
 from recolor.platform.training import Settings, train
 
 POSTERS = 240
@@ -64,9 +64,13 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> Path:
     columns = evaluate_models(manifest, "test", list(models.values()))
     echo(markdown(metric_table(columns)))
 
-    _, promoted = promote("l2_ab")
-    say(f"Promoting the better: {promoted}.")
+    try:
+        say(f"Promoting the better: {promote('l2_ab')[1]}.")
+    except RegistryError as error:
+        # A champion of the user's own data stays what it is.
+        say(f"Not promoting: {error}.")
 
     say("Recoloring the old posters.")
-    outcome = recolor_files(load_model(CHAMPION_URI), old, out / "recolored", sheet=True)
+    best = load_model(min(models.values(), key=lambda uri: columns[uri]["l2_ab"]))
+    outcome = recolor_files(best, old, out / "recolored", sheet=True)
     return outcome.sheet

@@ -62,11 +62,11 @@ def evaluate_models(
 
 
 def _predictor(model: PyFuncModel, uri: str, manifest: Manifest, temperature: float | None):
-    trained_on = model.metadata.metadata or {}
-    for name, value in (("size", manifest.size), ("embedding", manifest.embedding)):
-        if trained_on.get(name) != value:
+    trained_on = model.metadata.metadata
+    for name, value in (("size", manifest.size), ("embedding", manifest.embedding_id)):
+        if trained_on[name] != value:
             raise RegistryError(
-                f"model {uri} was trained with {name} {trained_on.get(name)}, but "
+                f"model {uri} was trained with {name} {trained_on[name]}, but "
                 f"{manifest.folder} was prepared with {value}: prepare the posters anew"
             )
     signature = model.unwrap_python_model().saved_model.signatures["predict_ab"]

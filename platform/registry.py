@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PyFuncModel
@@ -72,16 +72,20 @@ def load_model(uri: str) -> PyFuncModel:
     """Load a model.
 
     Raises:
-        RegistryError: If there is no such model.
+        RegistryError: If there is no such model, or it is not one of this platform's.
     """
     try:
-        return mlflow.pyfunc.load_model(uri)
-    except (MlflowException, OSError) as error:
+        model = mlflow.pyfunc.load_model(uri)
+    except Exception as error:
+        # A URI may lead to any store, and each has its own exceptions.
         hint = ""
         if uri == CHAMPION_URI:
             hint = ": train a model with `recolor train`, then run `recolor promote`"
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RegistryError(f"model {uri} can't be loaded ({reason}){hint}") from None
+    if "dataset_digest" not in (model.metadata.metadata or {}):
+        raise RegistryError(f"model {uri} is none that `recolor train` has registered")
+    return model
 
 
 def promote(metric: str, chosen: str | None = None, force: bool = False) -> tuple[str, str]:
@@ -103,10 +107,13 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
         RegistryError: If there is nothing to promote, or the champion is better.
     """
     more_is_better = METRICS[metric][1]
-    versions = {str(v.version): v for v in _versions() if _value(v, metric) is not None}
-    if not versions:
+    existing = {str(v.version): v for v in _versions()}
+    versions = {name: v for name, v in existing.items() if _value(v, metric) is not None}
+    if chosen in existing and force:
+        best = existing[chosen]
+    elif not versions:
         raise RegistryError(f"no version of {MODEL_NAME} has a validated {metric}: train one first")
-    if chosen is None:
+    elif chosen is None:
         newest = versions[max(versions, key=int)]
         rivals = [v for v in versions.values() if _data(v) == _data(newest)]
         sign = -1 if more_is_better else 1
@@ -118,7 +125,9 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
         raise RegistryError(f"{MODEL_NAME} has no version {chosen} with a validated {metric}")
 
     champion = current_champion()
-    found = f"version {best.version} ({metric} {_value(best, metric):.4g})"
+    value = _value(best, metric)
+    measured = f"not validated by {metric}" if value is None else f"{metric} {value:.4g}"
+    found = f"version {best.version} ({measured})"
     if champion is not None and champion.version == best.version:
         return str(best.version), f"{found} is the champion already"
     if champion is not None and not force:
@@ -140,7 +149,9 @@ def rollback() -> tuple[str, str]:
     """
     history = _history()
     existing = {str(v.version) for v in _versions()}
-    while history and history[-1] not in existing:
+    champion = current_champion()
+    gone = {None if champion is None else str(champion.version)}
+    while history and (history[-1] not in existing or history[-1] in gone):
         history.pop()
     if not history:
         raise RegistryError(f"{MODEL_NAME} has no earlier champion to go back to")
@@ -151,10 +162,10 @@ def rollback() -> tuple[str, str]:
 
 def current_champion() -> ModelVersion | None:
     """Return the champion, or None if there is none."""
-    try:
-        return mlflow.MlflowClient().get_model_version_by_alias(MODEL_NAME, CHAMPION)
-    except MlflowException:
+    model = _registered_model()
+    if model is None or CHAMPION not in model.aliases:
         return None
+    return mlflow.MlflowClient().get_model_version(MODEL_NAME, str(model.aliases[CHAMPION]))
 
 
 def _objection(best, champion, metric: str, more_is_better: bool) -> str | None:
@@ -182,11 +193,18 @@ def _data(version: ModelVersion) -> str | None:
 
 
 def _history() -> list[str]:
+    model = _registered_model()
+    return json.loads(model.tags.get(HISTORY_TAG, "[]")) if model else []
+
+
+def _registered_model() -> RegisteredModel | None:
+    """Return the registered model, or None where there is none yet; any other failure is one."""
     try:
-        tags = mlflow.MlflowClient().get_registered_model(MODEL_NAME).tags
-    except MlflowException:
-        return []
-    return json.loads(tags.get(HISTORY_TAG, "[]"))
+        return mlflow.MlflowClient().get_registered_model(MODEL_NAME)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
 
 
 def _set_champion(number: str, history: list[str]) -> None:

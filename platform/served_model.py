@@ -26,7 +26,8 @@ class PosterRecolorer(PythonModel):
         """Recolor the column ``image`` of a data frame.
 
         Params:
-            temperature: T > 0 of the annealed mean; the regression network does not look at it.
+            temperature: T of the annealed mean, 0.001 to 100; the regression network does not look
+                at it.
         """
         temperature = params["temperature"]
         images = model_input["image"]
@@ -38,8 +39,8 @@ class PosterRecolorer(PythonModel):
 
     def recolor(self, rgb: np.ndarray, temperature: float) -> np.ndarray:
         """Recolor ``uint8 [height, width, 3]`` at its own resolution."""
-        if not 0 < temperature < float("inf"):
-            raise _bad_request(f"temperature must be a number above 0, not {temperature}")
+        if not 0.001 <= temperature <= 100:
+            raise _bad_request(f"temperature must lie between 0.001 and 100, not {temperature}")
         signature = self.saved_model.signatures["recolor"]
         colored = signature(rgb=tf.constant(rgb), temperature=tf.constant(temperature, tf.float32))
         return colored["rgb"].numpy()

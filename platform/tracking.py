@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import git
 import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
@@ -62,13 +61,18 @@ def tracked_run(
 
 
 def log_parameters(run: mlflow.ActiveRun, parameters: dict[str, object]) -> None:
-    """Log parameters, less those that the run has already.
+    """Log parameters; what the run has under a name already stays, and ours gets ``.used`` added.
 
-    MLflow Projects logs an entry point's parameters itself, as they were typed, and MLflow refuses
-    to log ``0.0001`` over ``1e-4``.
+    MLflow Projects logs an entry point's parameters itself, as they were typed or left empty, and
+    MLflow never changes a parameter: not ``1e-4`` to ``0.0001``, nor nothing to the default.
     """
     known = mlflow.get_run(run.info.run_id).data.params
-    mlflow.log_params({name: value for name, value in parameters.items() if name not in known})
+    mlflow.log_params(
+        {
+            name if known.get(name, str(value)) == str(value) else f"{name}.used": value
+            for name, value in parameters.items()
+        }
+    )
 
 
 def log_dataset(manifest: Manifest, context: str) -> None:
@@ -82,6 +86,11 @@ def log_dataset(manifest: Manifest, context: str) -> None:
 
 def _commit() -> dict[str, str]:
     """Return the commit of the checkout that the code runs from, if it does."""
+    try:
+        import git
+    except ImportError:
+        # What GitPython raises where there is no `git` to call.
+        return {}
     try:
         repository = git.Repo(Path(__file__).resolve().parent, search_parent_directories=True)
         if not (Path(repository.working_dir) / "setup.py").is_file():

@@ -1,6 +1,7 @@
 """A tracked training run: from a data set to a registered model."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from recolor.datasets.embeddings import embedding_network
+from recolor.datasets.embeddings import EmbeddingError, embedding_identity, embedding_network
 from recolor.datasets.input_pipeline import steps_per_epoch, training_batches, validation_batches
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.figures import learning_curve
@@ -80,6 +81,7 @@ def train(
     settings: Settings,
     resume: str | None = None,
     nested: bool = False,
+    started: Callable[[str], None] = lambda run_id: None,
 ) -> TrainedModel:
     """Train a network, log everything about it to MLflow and register the result.
 
@@ -91,6 +93,7 @@ def train(
         settings: The settings; in a resumed run only ``epochs`` may differ from the first ones.
         resume: Id of the run to go on with.
         nested: Make it a run below the active one.
+        started: Called with the run's id when it begins.
 
     Raises:
         DatasetError: If the data set can't be trained on.
@@ -98,6 +101,8 @@ def train(
     """
     if resume:
         _check_resumable(manifest, settings, resume)
+    # Before the hours of training, since it may be missing; and before the seed, which it uses up.
+    embedding = load_embedding(manifest)
     # Bit for bit the same result, on any number of CPU threads.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
@@ -111,12 +116,15 @@ def train(
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
     with tracked_run(f"train {settings.model}", resume, nested) as run:
-        log_parameters(run, {**asdict(settings), "size": manifest.size})
+        started(run.info.run_id)
         if not resume:
-            mlflow.log_dict(asdict(settings), SETTINGS_FILE)
+            log_parameters(run, {**asdict(settings), "size": manifest.size})
             mlflow.set_tag("embedding", manifest.embedding)
         log_dataset(manifest, "training")
         best, progress = restore_checkpoint(network, resume) if resume else ([], Progress())
+        if progress.epoch > settings.epochs:
+            raise RunError(f"run {resume} has {progress.epoch} epochs already: raise --epochs")
+        mlflow.log_dict(asdict(settings), SETTINGS_FILE)
         monitor = "val_loss" if manifest.count("validation") else "loss"
         schedule = _ResumablePlateau(progress.schedule)
         keeper = _ProgressKeeper(monitor, best, progress, schedule)
@@ -141,10 +149,26 @@ def train(
                 verbose=1 if sys.stdout.isatty() else 2,
             )
         network.set_weights(keeper.best)
-        return _finish(manifest, settings, run.info.run_id, kind, network, keeper.progress)
+        recolorer = Recolorer(kind, network, embedding, manifest.size)
+        return _finish(manifest, settings, run.info.run_id, recolorer, keeper.progress)
 
 
-def _finish(manifest, settings, run_id, kind, network, progress: Progress) -> TrainedModel:
+def load_embedding(manifest: Manifest) -> keras.Model | None:
+    """Build the embedding network that a data set was prepared with.
+
+    Raises:
+        EmbeddingError: If it can't be had any more, or a weights file has changed.
+    """
+    identity = embedding_identity(manifest.embedding)
+    if identity.get("sha256", identity["source"]) != manifest.embedding_id:
+        raise EmbeddingError(
+            f"{manifest.embedding} has changed since {manifest.folder} was prepared with it: "
+            "prepare the data set again"
+        )
+    return embedding_network(manifest.embedding, manifest.size)
+
+
+def _finish(manifest, settings, run_id, recolorer: Recolorer, progress: Progress) -> TrainedModel:
     """Log the pictures and the metrics of a trained network, and register it."""
     client = mlflow.MlflowClient()
     history = {
@@ -160,9 +184,6 @@ def _finish(manifest, settings, run_id, kind, network, progress: Progress) -> Tr
         learning_curve(curves, f"{settings.model}, {manifest.count('train')} posters"),
         "learning_curve.png",
     )
-    recolorer = Recolorer(
-        kind, network, embedding_network(manifest.embedding, manifest.size), manifest.size
-    )
     predictors = {"predicted": model_predictor(recolorer.predict_ab, settings.temperature)}
     split = "validation" if manifest.count("validation") else "train"
     mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
@@ -174,7 +195,7 @@ def _finish(manifest, settings, run_id, kind, network, progress: Progress) -> Tr
     metadata = {
         "model": settings.model,
         "size": manifest.size,
-        "embedding": manifest.embedding,
+        "embedding": manifest.embedding_id,
         "temperature": settings.temperature,
         "dataset_digest": manifest.digest,
     }
@@ -250,10 +271,11 @@ class _ProgressKeeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in logs.items()}
-        if not np.isfinite(values["loss"]):
-            raise RunError(
-                f"the loss is {values['loss']} after epoch {epoch + 1}: lower --learning-rate"
-            )
+        for name in ("loss", self.monitor):
+            if not np.isfinite(values[name]):
+                raise RunError(
+                    f"{name} is {values[name]} after epoch {epoch + 1}: lower --learning-rate"
+                )
         self.progress.epoch = epoch + 1
         if values[self.monitor] < self.progress.best_loss:
             self.progress.best_loss = values[self.monitor]

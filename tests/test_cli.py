@@ -244,3 +244,76 @@ def test_a_store_that_can_not_be_reached(manifest, recolor, tmp_path):
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "127.0.0.1" in result.stderr
+
+
+def test_results_do_not_mix_with_originals(trained, posters, tmp_path):
+    """A result may not fall on another input, nor into a folder that is read."""
+    (tmp_path / "x" / "sub").mkdir(parents=True)
+    for number, folder in enumerate((tmp_path / "x", tmp_path / "x" / "sub")):
+        shutil.copy(posters[number], folder / "poster.jpg")
+    message = error(run("apply", tmp_path / "x", "--out", tmp_path / "x" / "sub"))
+    assert "choose another --out" in message
+    message = error(
+        run("apply", tmp_path / "x" / "poster.jpg", "--out", tmp_path / "x" / "sub" / "..")
+    )
+    assert "would be overwritten" in message
+    assert (tmp_path / "x" / "sub" / "poster.jpg").read_bytes() == posters[1].read_bytes()
+
+
+def test_a_poster_may_not_be_named_as_the_sheet(trained, posters, tmp_path):
+    with Image.open(posters[0]) as image:
+        image.save(tmp_path / "before-after.png")
+    arguments = ["apply", tmp_path / "before-after.png", "--out", tmp_path / "out", "--sheet"]
+    assert "would both be written" in error(run(*arguments))
+
+
+def test_what_prepare_writes_is_not_read_again(posters, tmp_path):
+    for path in posters[:4]:
+        shutil.copy(path, tmp_path)
+    arguments = ["prepare", tmp_path, "--out", tmp_path / "data", "--split", "2,1,1"]
+    for more in ([], ["--overwrite"]):
+        assert run(*arguments, "--size", 16, *more).exit_code == 0
+    content = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    assert content["posters"]["found"] == 4
+
+
+def test_a_file_given_twice_counts_once_and_left_over_ones_are_said(posters, tmp_path):
+    arguments = ["prepare", *posters[:4], *posters[:4], "--out", tmp_path / "data", "--size", 16]
+    result = run(*arguments, "--split", "1,0,0")
+    assert "1 train, 0 validation, 0 test posters" in result.output
+    assert "3 more posters were left over" in result.output
+
+
+def test_too_few_posters_for_any_split(posters, tmp_path):
+    arguments = ["prepare", posters[0], "--out", tmp_path / "data", "--split", "0.1,0.1,0.1"]
+    assert "too few" in error(run(*arguments, "--size", 16))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e-46", "-1"])
+def test_temperatures_have_bounds(value, manifest, store):
+    message = error(run("evaluate", "--data", manifest.folder, "--temperature", value))
+    assert "'--temperature'" in message
+
+
+def test_a_seed_that_is_too_large(manifest, store):
+    arguments = ["train", "--data", manifest.folder, "--model", "regression", "--seed", 5 * 10**9]
+    assert "5000000000 is not in the range" in error(run(*arguments))
+
+
+def test_tables_are_not_written_to_folders(manifest, store, tmp_path):
+    assert "is a directory" in error(run("evaluate", "--json", tmp_path))
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/key", "https://127.0.0.1:9/x", "nonsense"])
+def test_model_uris_that_lead_nowhere(uri, manifest, store):
+    message = error(run("evaluate", "--data", manifest.folder, "--model", uri))
+    assert f"model {uri} can't be loaded" in message
+
+
+def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):
+    variables = {**environment(store), "PATH": "/nonexistent"}
+    result = recolor("evaluate", "--data", tmp_path, env=variables, cwd=tmp_path)
+    assert "is not a whole data set" in result.stderr
+    result = recolor("promote", env=variables, cwd=tmp_path)
+    assert "champion" in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr

@@ -301,3 +301,17 @@ def test_a_missing_path_is_named(library):
 def test_an_empty_folder_is_named(library, folder):
     with pytest.raises(ImageError, match=f"no images in .*{folder}"):
         find_images([library / folder])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'/* XPM */\nstatic char *x[] = {"1 1 1 1", "a c red", "a"};',
+        b"#define im_width 8\n#define im_height 1\nstatic char im_bits[] = {0x00};",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n",
+    ],
+    ids=["XPM", "XBM", "EPS"],
+)
+def test_formats_beyond_photographs_are_not_tried(data):
+    with pytest.raises(ImageError, match="not an image, or of an unknown format"):
+        open_image(data)

@@ -76,7 +76,9 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store):
     assert run.info.status == "FINISHED"
     assert run.data.params["model"] == "regression"
     assert run.data.params["batch_size"] == "10"
-    assert float(run.data.params["learning_rate"]) == 1e-4
+    assert run.data.params["learning_rate"] == "1e-4"
+    assert run.data.params["learning_rate.used"] == "0.0001"
+    assert run.data.params["seed.used"] == "0"
     assert "validation.l2_ab" in run.data.metrics
 
 

@@ -1,9 +1,9 @@
 """From image files to shards: complete, reproducible, resumable, and never half there."""
 
+import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -147,6 +147,17 @@ def test_an_existing_data_set_is_replaced_only_on_demand(posters, tmp_path):
     assert sorted(path.name for path in out.glob("*.tfrecord")) == ["train-00000-of-00001.tfrecord"]
 
 
+def alive(session: int) -> list[int]:
+    """The processes of a session that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, sid = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(sid) == session and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
 def test_a_killed_run_goes_on_where_it_stopped(posters, tmp_path):
     """Kill -9 after the first chunks; the second run must reuse them and give the same bytes."""
     out = tmp_path / "data"
@@ -166,8 +177,13 @@ def test_a_killed_run_goes_on_where_it_stopped(posters, tmp_path):
     )
     assert process.stdout.readline().strip() == "4"
     assert process.stdout.readline().strip() == "8"
-    os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
+    # Readers end with their parent, however that ended.
+    deadline = time.monotonic() + 20
+    while alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(process.pid)
     kept = {path: path.stat().st_mtime_ns for path in (out / ".partial").glob("*.tfrecord")}
     assert kept
     with pytest.raises(DatasetError, match="not a whole data set"):

@@ -121,3 +121,21 @@ def test_a_missing_model_is_said_in_one_line(versions):
     with pytest.raises(RegistryError, match="recolor promote") as caught:
         registry.load_model(registry.CHAMPION_URI)
     assert "\n" not in str(caught.value)
+
+
+def test_a_version_without_validation_needs_force(versions):
+    versions()
+    with pytest.raises(RegistryError, match="no version"):
+        promote("l2_ab", "1")
+    assert "not validated" in promote("l2_ab", "1", force=True)[1]
+    assert champion() == "1"
+
+
+def test_rollback_never_goes_back_to_the_champion_itself(versions):
+    for value in (230, 220):
+        versions(l2_ab=value)
+        promote("l2_ab")
+    client = mlflow.MlflowClient()
+    # As left by a crash between writing the history and giving the alias.
+    client.set_registered_model_tag(MODEL_NAME, registry.HISTORY_TAG, '["1", "2"]')
+    assert rollback()[0] == "1"

@@ -145,6 +145,17 @@ class TestCheckpoint:
             _, progress = restore_checkpoint(network, run.info.run_id)
             assert progress.epoch == 1
 
+    def test_does_not_start_over_when_all_are_damaged(self, network, store):
+        with mlflow.start_run() as run:
+            self.step(network)
+            for epoch in (1, 2):
+                save_checkpoint(network, network.get_weights(), Progress(epoch))
+            folder = Path(unquote(urlparse(run.info.artifact_uri).path)) / FOLDER
+            for file in folder.iterdir():
+                file.write_bytes(b"damaged")
+            with pytest.raises(RunError, match="no checkpoint"):
+                restore_checkpoint(network, run.info.run_id)
+
     def test_without_any_a_run_starts_over(self, network, store):
         with mlflow.start_run() as run:
             assert restore_checkpoint(network, run.info.run_id) == ([], Progress())
@@ -231,3 +242,13 @@ def test_networks_can_learn_eight_posters_by_heart(model, posters, tmp_path, sto
     gray = np.mean(np.square(batch["ab"].astype(np.float32)))
     error = np.mean(np.square(batch["ab"] - np.rint(ab)))
     assert error < gray / 5, (error, gray)
+
+
+def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store):
+    """What --resume alone goes on to is the last number of epochs that was asked for."""
+    first = train(manifest, Settings("regression", epochs=1, batch_size=10))
+    longer = replace(saved_settings(first.run_id), epochs=3)
+    train(manifest, longer, first.run_id)
+    assert saved_settings(first.run_id) == longer
+    with pytest.raises(RunError, match="raise --epochs"):
+        train(manifest, replace(longer, epochs=2), first.run_id)
