@@ -78,3 +78,33 @@ def recolor():
         return subprocess.run([*RECOLOR, *map(str, arguments)], **options)
 
     return run
+
+
+@pytest.fixture
+def learn_by_heart(tmp_path):
+    """Train a network on eight posters until it knows them; return its L2ab and gray's."""
+
+    def learn(model: str, files: list[Path], size: int, epochs: int) -> tuple[float, float]:
+        import keras
+        import numpy as np
+
+        from recolor.datasets.input_pipeline import read_posters, training_batches
+        from recolor.datasets.preparation import prepare
+        from recolor.models.catalog import MODELS
+
+        dataset, _ = prepare(
+            files[:8], tmp_path / "eight", size=size, split=(8, 0, 0), embedding="none", seed=0,
+            workers=2,
+        )  # fmt: skip
+        kind = MODELS[model](dataset.classes)
+        keras.utils.set_random_seed(0)
+        network = kind.network(size)
+        network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
+        batches = training_batches(dataset, 8, range(epochs), seed=0, augment=False)
+        network.fit(batches, epochs=epochs, steps_per_epoch=1, verbose=0)
+        batch = next(read_posters(dataset, "train").batch(8).as_numpy_iterator())
+        ab = np.asarray(kind.decode(network([batch["lightness"], batch["embedding"]]), 0.38))
+        gray = np.mean(np.square(batch["ab"].astype(np.float32)))
+        return float(np.mean(np.square(batch["ab"] - np.rint(ab)))), float(gray)
+
+    return learn

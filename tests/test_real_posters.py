@@ -3,12 +3,9 @@
 import os
 from pathlib import Path
 
-import keras
-import numpy as np
 import pytest
 
 from recolor.datasets.images import find_images
-from recolor.datasets.input_pipeline import read_posters, training_batches
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 
@@ -25,24 +22,9 @@ def files() -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", sorted(MODELS))
-def test_networks_overfit_eight_posters(model, files, tmp_path):
+def test_networks_overfit_eight_posters(model, files, learn_by_heart):
     """L2ab under a fifth of gray's, on posters that the network has seen often enough."""
-    dataset, _ = prepare(
-        files[:8], tmp_path / "data", size=64, split=(8, 0, 0), embedding="none", seed=0, workers=2
-    )
-    kind = MODELS[model](dataset.classes)
-    keras.utils.set_random_seed(0)
-    network = kind.network(dataset.size)
-    network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
-    epochs = 400
-    network.fit(
-        training_batches(dataset, 8, range(epochs), seed=0, augment=False),
-        epochs=epochs, steps_per_epoch=1, verbose=0,
-    )  # fmt: skip
-    batch = next(read_posters(dataset, "train").batch(8).as_numpy_iterator())
-    ab = np.asarray(kind.decode(network([batch["lightness"], batch["embedding"]]), 0.38))
-    gray = np.mean(np.square(batch["ab"].astype(np.float32)))
-    error = np.mean(np.square(batch["ab"] - np.rint(ab)))
+    error, gray = learn_by_heart(model, files, size=64, epochs=400)
     print(f"{model}: l2_ab {error:.1f}, gray {gray:.1f}")
     assert error < gray / 5
 

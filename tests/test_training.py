@@ -219,29 +219,10 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["regression", "classification"])
-def test_networks_can_learn_eight_posters_by_heart(model, posters, tmp_path, store):
-    dataset, _ = prepare(
-        posters, tmp_path / "data", size=32, split=(8, 0, 0), embedding="none", seed=0, workers=1
-    )
-    import keras
-
-    from recolor.datasets.input_pipeline import read_posters, training_batches
-
-    kind = MODELS[model](dataset.classes)
-    keras.utils.set_random_seed(0)
-    network = kind.network(32)
-    network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
-    epochs = 250
-    network.fit(
-        training_batches(dataset, 8, range(epochs), seed=0, augment=False),
-        epochs=epochs, steps_per_epoch=1, verbose=0,
-    )  # fmt: skip
-    batch = next(read_posters(dataset, "train").batch(8).as_numpy_iterator())
-    ab = np.asarray(kind.decode(network([batch["lightness"], batch["embedding"]]), 0.38))
-    gray = np.mean(np.square(batch["ab"].astype(np.float32)))
-    error = np.mean(np.square(batch["ab"] - np.rint(ab)))
-    assert error < gray / 5, (error, gray)
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_networks_can_learn_eight_posters_by_heart(model, posters, learn_by_heart):
+    error, gray = learn_by_heart(model, posters, size=32, epochs=250)
+    assert error < gray / 5
 
 
 def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store):
