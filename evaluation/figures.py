@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from recolor.datasets.classes import GRID
@@ -15,7 +16,7 @@ MARGIN = 8
 
 
 def learning_curve(history: dict[str, list[tuple[int, float]]], title: str) -> Figure:
-    """Plot losses by epoch, on a logarithmic axis (paper, Fig. 4).
+    """Plot losses by epoch (paper, Fig. 4).
 
     Args:
         history: For each curve its (epoch, value) points.
@@ -28,7 +29,7 @@ def learning_curve(history: dict[str, list[tuple[int, float]]], title: str) -> F
         axes.plot(
             epochs, values, marker="o" if len(points) < 30 else None, markersize=3, label=name
         )
-    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3, which="both")
     axes.legend(frameon=False)
     return figure
