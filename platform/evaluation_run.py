@@ -24,7 +24,6 @@ def evaluate_models(
     models: list[str],
     temperature: float | None = None,
     progress: Callable[[int], None] = lambda posters: None,
-    nested: bool = False,
 ) -> dict[str, dict[str, float | None]]:
     """Compute the metrics of models and of the baselines, and log them as a run of their own.
 
@@ -34,7 +33,6 @@ def evaluate_models(
         models: URIs of models, for example ``models:/poster-recolor/3``; may be empty.
         temperature: T of the annealed mean; by default each model's own.
         progress: Called with the number of posters after each batch.
-        nested: Make it a run below the active one.
 
     Returns:
         The metrics by column: each model's URI, then the baselines, then ``truth``.
@@ -45,7 +43,7 @@ def evaluate_models(
     """
     predictors = {uri: _predictor(load_model(uri), uri, manifest, temperature) for uri in models}
     columns = score(manifest, split, {**predictors, **baseline_predictors(manifest)}, progress)
-    with tracked_run(f"evaluate {split}", nested=nested) as run:
+    with tracked_run(f"evaluate {split}") as run:
         parameters = {"split": split, "models": ",".join(models), "temperature": temperature}
         log_parameters(run, parameters)
         log_dataset(manifest, split)

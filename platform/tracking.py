@@ -41,18 +41,15 @@ def store_uri() -> str:
 
 
 @contextmanager
-def tracked_run(
-    name: str, run_id: str | None = None, nested: bool = False
-) -> Iterator[mlflow.ActiveRun]:
+def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.
 
     Args:
         name: The run's name.
         run_id: The run to go on with.
-        nested: Begin it below the run that is active.
     """
     with mlflow.start_run(
-        run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=True
+        run_id, run_name=None if run_id else name, log_system_metrics=True
     ) as run:
         tags = {f"version.{package}": version(package) for package in PACKAGES}
         tags["version.python"] = sys.version.split()[0]

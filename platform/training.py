@@ -72,15 +72,15 @@ def saved_settings(run_id: str) -> Settings:
     """
     try:
         return Settings(**mlflow.artifacts.load_dict(f"runs:/{run_id}/{SETTINGS_FILE}"))
-    except (mlflow.MlflowException, OSError):
-        raise RunError(f"{run_id} is no training run of this store: see `mlflow ui`") from None
+    except (mlflow.MlflowException, OSError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise RunError(f"{run_id} is no training run of this store ({reason})") from None
 
 
 def train(
     manifest: Manifest,
     settings: Settings,
     resume: str | None = None,
-    nested: bool = False,
     started: Callable[[str], None] = lambda run_id: None,
 ) -> TrainedModel:
     """Train a network, log everything about it to MLflow and register the result.
@@ -92,7 +92,6 @@ def train(
         manifest: The data set.
         settings: The settings; in a resumed run only ``epochs`` may differ from the first ones.
         resume: Id of the run to go on with.
-        nested: Make it a run below the active one.
         started: Called with the run's id when it begins.
 
     Raises:
@@ -115,7 +114,7 @@ def train(
         # XLA makes the step a third slower on CPUs.
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
-    with tracked_run(f"train {settings.model}", resume, nested) as run:
+    with tracked_run(f"train {settings.model}", resume) as run:
         started(run.info.run_id)
         if not resume:
             log_parameters(run, {**asdict(settings), "size": manifest.size})
