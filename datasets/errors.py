@@ -6,3 +6,8 @@ class RecolorError(ValueError):
 
     The command line prints it without a traceback.
     """
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of another library's error, or its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

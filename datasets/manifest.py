@@ -94,11 +94,6 @@ class Manifest:
         mean = self.content["mean_ab"]
         return None if mean is None else tuple(mean)
 
-    @property
-    def posters(self) -> int:
-        """The number of posters in all splits."""
-        return sum(map(self.count, SPLITS))
-
     def count(self, split: str) -> int:
         """Return the number of posters in a split."""
         return self.content["splits"][split]["count"]

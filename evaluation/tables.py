@@ -52,6 +52,11 @@ def markdown(cells: list[list[str]]) -> str:
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])]) + "\n"
 
 
+def report(columns: dict[str, dict[str, float | None]]) -> str:
+    """Render metrics beside the paper's figures as Markdown, with a note on those."""
+    return f"{markdown(metric_table(columns | PAPER))}\n{PAPER_NOTE}\n"
+
+
 def _format(name: str, value: float | None) -> str:
     if value is None:
         return "-"

@@ -1,6 +1,5 @@
 """Recoloring image files with a registered model."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL import Image
 
 from recolor.datasets.images import ImageError, find_images, open_image, to_rgb
 from recolor.evaluation.figures import contact_sheet
+from recolor.platform.whole_file import whole_file
 
 SHEET_FILE = "before-after.png"
 SHEET_POSTERS = 24
@@ -96,7 +96,7 @@ def _check_targets(
     inputs: list[Path], files: list[tuple[str, Path]], out: Path, sheet: bool
 ) -> None:
     for folder in inputs:
-        if folder.is_dir() and folder.resolve() in (out.resolve() / "x").parents:
+        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise ImageError(
                 f"results in {out} would mix with the originals in {folder}: choose another --out"
             )
@@ -111,13 +111,7 @@ def _check_targets(
 
 
 def _save(image: Image.Image, target: Path, kind: str) -> None:
-    """Write an image in a format; the file appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # A short name, since the file's own may be as long as names can be.
-    temporary = target.with_name(f".recolor-{os.getpid()}.part")
+    """Write an image in a format, with little loss."""
     options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
-    try:
+    with whole_file(target) as temporary:
         image.save(temporary, kind, **options.get(kind, {}))
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

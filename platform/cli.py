@@ -16,8 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
 
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.splits import SPLITS, parse_split
+from recolor.platform.whole_file import whole_file
 
 MODEL_KINDS = ("regression", "classification")
 PATH = click.Path(path_type=Path)
@@ -69,7 +70,7 @@ class Commands(click.Group):
 
 def _known_failure(error: Exception) -> str | None:
     """Put failures of MLflow's store and of TensorFlow's files into one line."""
-    reason = (str(error).splitlines() or [""])[0][:300]
+    reason = first_line(error)[:300]
     if "mlflow.exceptions" in sys.modules:
         from mlflow.exceptions import MlflowException
 
@@ -110,7 +111,7 @@ def demo_posters(out, count, era, seed):
     """Draw posters to try the platform with: fresh ones, or faded old ones."""
     from recolor.datasets.demo_posters import generate_demo_posters
 
-    for _ in _progress_bar(generate_demo_posters(out, count, era, seed), count, "drawing"):
+    for _ in _bar(count, "drawing", generate_demo_posters(out, count, era, seed)):
         pass
     click.echo(f"{count} {era} posters in {out}")
 
@@ -177,7 +178,8 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     preview_sheet(manifest, first).save(out / "preview.png")
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
     click.echo(f"{counts} posters in {out}, digest {manifest.digest[:12]}")
-    left_over = manifest.content["posters"]["found"] - len(skipped) - manifest.posters
+    posters = manifest.content["posters"]
+    left_over = posters["found"] - posters["skipped"] - posters["used"]
     if left_over:
         click.echo(f"{left_over} more posters were left over by --split")
     if skipped:
@@ -263,13 +265,13 @@ def evaluate(data, split, model, temperature, markdown, json_file):
     tracking.connect()
     with _naming_damage(manifest), _bar(manifest.count(split), "evaluating") as bar:
         columns = evaluate_models(manifest, split, list(model), temperature, bar.update)
-    text = tables.markdown(tables.metric_table(columns | tables.PAPER))
+    report = tables.report(columns)
     if markdown:
-        _write(markdown, f"{text}\n{tables.PAPER_NOTE}\n")
+        _write(markdown, report)
     if json_file:
         content = {"digest": manifest.digest, "split": split, "columns": columns}
         _write(json_file, json.dumps(content, indent=2) + "\n")
-    click.echo(f"{text}\n{tables.PAPER_NOTE}")
+    click.echo(report, nl=False)
 
 
 @main.command()
@@ -312,6 +314,7 @@ def apply(images, out, model, temperature, sheet):
     """Recolor images at their own resolution."""
     from recolor.datasets.images import find_images
 
+    # What is typed wrong is said before the seconds that loading a model takes.
     find_images(list(images))
     _quiet()
     from recolor.platform import registry, tracking
@@ -324,7 +327,7 @@ def apply(images, out, model, temperature, sheet):
         out,
         temperature=temperature,
         sheet=sheet,
-        progress=lambda files: _progress_bar(files, len(files), "recoloring"),
+        progress=lambda files: _bar(len(files), "recoloring", files),
     )
     click.echo(f"{len(outcome.written)} recolored in {out}")
     if outcome.sheet:
@@ -340,13 +343,15 @@ def apply(images, out, model, temperature, sheet):
 def demo(out):
     """Show everything on posters drawn for it: prepare, train, evaluate, promote, apply."""
     _quiet()
+    import mlflow
+
     from recolor.platform import tracking
     from recolor.platform.demo import run_demo
 
     tracking.connect()
     sheet = run_demo(out, echo=click.echo)
     click.echo(f"\nOld posters before and after: {sheet}")
-    click.echo("Runs and models: mlflow ui --backend-store-uri " + tracking.store_uri())
+    click.echo(f"Runs and models: mlflow ui --backend-store-uri {mlflow.get_tracking_uri()}")
 
 
 @contextmanager
@@ -368,20 +373,13 @@ def _quiet() -> None:
 
     warnings.filterwarnings("ignore", module="keras|mlflow|tensorflow")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow
+    import mlflow  # noqa: F401 - it sets up its loggers when it is imported
 
-    del mlflow
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _bar(total, label):
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=label, unit=" posters", dynamic_ncols=True)
-
-
-def _progress_bar(items, total, label):
+def _bar(total, label, items=None):
     from tqdm import tqdm
 
     return tqdm(items, total=total, desc=label, unit=" posters", dynamic_ncols=True)
@@ -400,13 +398,8 @@ def _report_skipped(skipped, more="", most=5) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".recolor-{os.getpid()}.part")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import mlflow
-import numpy as np
 from mlflow.pyfunc import PyFuncModel
 
 from recolor.datasets.manifest import Manifest
-from recolor.evaluation.tables import PAPER, PAPER_NOTE, markdown, metric_table
+from recolor.evaluation.tables import report
 from recolor.platform.registry import RegistryError, load_model
 from recolor.platform.scoring import (
     baseline_predictors,
@@ -51,8 +50,7 @@ def evaluate_models(
             prefix = f"model_{number + 1}" if name in predictors else name.replace(" ", "_")
             known = {key: value for key, value in metrics.items() if value is not None}
             mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
-        table = markdown(metric_table(columns | PAPER))
-        mlflow.log_text(f"{table}\n{PAPER_NOTE}\n", "metrics.md")
+        mlflow.log_text(report(columns), "metrics.md")
         mlflow.log_dict(columns, "metrics.json")
         if predictors:
             mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
@@ -68,4 +66,4 @@ def _predictor(model: PyFuncModel, uri: str, manifest: Manifest, temperature: fl
                 f"{manifest.folder} was prepared with {value}: prepare the posters anew"
             )
     signature = model.unwrap_python_model().saved_model.signatures["predict_ab"]
-    return model_predictor(signature, np.float32(temperature or trained_on["temperature"]))
+    return model_predictor(signature, temperature or trained_on["temperature"])

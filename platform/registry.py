@@ -17,7 +17,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
 from recolor.datasets import errors, images
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, first_line
 from recolor.evaluation.metrics import METRICS
 from recolor.platform.prediction import Recolorer
 
@@ -81,8 +81,7 @@ def load_model(uri: str) -> PyFuncModel:
         hint = ""
         if uri == CHAMPION_URI:
             hint = ": train a model with `recolor train`, then run `recolor promote`"
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RegistryError(f"model {uri} can't be loaded ({reason}){hint}") from None
+        raise RegistryError(f"model {uri} can't be loaded ({first_line(error)}){hint}") from None
     if "dataset_digest" not in (model.metadata.metadata or {}):
         raise RegistryError(f"model {uri} is none that `recolor train` has registered")
     return model
@@ -148,10 +147,11 @@ def rollback() -> tuple[str, str]:
         RegistryError: If there was none.
     """
     history = _history()
-    existing = {str(v.version) for v in _versions()}
-    champion = current_champion()
-    gone = {None if champion is None else str(champion.version)}
-    while history and (history[-1] not in existing or history[-1] in gone):
+    # No deleted one, nor the champion itself, as a crash in the middle of a promotion may leave it.
+    candidates = {str(v.version) for v in _versions()}
+    if champion := current_champion():
+        candidates.discard(str(champion.version))
+    while history and history[-1] not in candidates:
         history.pop()
     if not history:
         raise RegistryError(f"{MODEL_NAME} has no earlier champion to go back to")

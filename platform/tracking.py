@@ -35,11 +35,6 @@ def connect() -> None:
         mlflow.set_experiment(EXPERIMENT)
 
 
-def store_uri() -> str:
-    """Return the store that is used, as `mlflow ui --backend-store-uri` takes it."""
-    return mlflow.get_tracking_uri()
-
-
 @contextmanager
 def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.

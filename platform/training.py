@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from recolor.datasets.embeddings import EmbeddingError, embedding_identity, embedding_network
+from recolor.datasets.errors import first_line
 from recolor.datasets.input_pipeline import steps_per_epoch, training_batches, validation_batches
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.figures import learning_curve
@@ -73,8 +74,7 @@ def saved_settings(run_id: str) -> Settings:
     try:
         return Settings(**mlflow.artifacts.load_dict(f"runs:/{run_id}/{SETTINGS_FILE}"))
     except (mlflow.MlflowException, OSError) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise RunError(f"{run_id} is no training run of this store ({reason})") from None
+        raise RunError(f"{run_id} is no training run of this store: {first_line(error)}") from None
 
 
 def train(
@@ -158,8 +158,7 @@ def load_embedding(manifest: Manifest) -> keras.Model | None:
     Raises:
         EmbeddingError: If it can't be had any more, or a weights file has changed.
     """
-    identity = embedding_identity(manifest.embedding)
-    if identity.get("sha256", identity["source"]) != manifest.embedding_id:
+    if embedding_identity(manifest.embedding) != manifest.content["settings"]["embedding"]:
         raise EmbeddingError(
             f"{manifest.embedding} has changed since {manifest.folder} was prepared with it: "
             "prepare the data set again"

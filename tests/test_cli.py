@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from conftest import environment
 from PIL import Image
 
-from recolor.platform.cli import main
+from recolor.models.catalog import MODELS
+from recolor.platform.cli import MODEL_KINDS, main
 
 
 def run(*arguments, **environment):
@@ -26,6 +27,10 @@ def error(result) -> str:
     assert "Traceback" not in result.output
     (message,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
     return message
+
+
+def test_every_kind_of_model_can_be_chosen():
+    assert set(MODEL_KINDS) == set(MODELS)
 
 
 @pytest.mark.parametrize(
