@@ -25,12 +25,14 @@ setup(
     install_requires=[
         "click>=8.1",
         "gitpython>=3.1",
+        "google-crc32c>=1.5",
         "keras>=3.8",
         "matplotlib>=3.8",
         "mlflow>=3.17",
         "numpy>=1.26,<2",
         "optuna>=5",
         "pillow>=11.3",
+        "protobuf>=4.25",
         "psutil>=5.9",
         "scikit-image>=0.24",
         "scipy>=1.11",
@@ -40,7 +42,15 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
-        "test": ["pytest>=8", "pytest-benchmark>=5", "pytest-timeout>=2.3", "ruff>=0.11"],
+        "jax": ["jax>=0.4.30"],
+        "torch": ["torch>=2.6"],
+        "test": [
+            "jax>=0.4.30",
+            "pytest>=8",
+            "pytest-benchmark>=5",
+            "pytest-timeout>=2.3",
+            "ruff>=0.11",
+        ],
     },
     entry_points={"console_scripts": ["recolor = recolor.platform.cli:main"]},
 )

@@ -1,18 +1,19 @@
 """Inception-ResNet-v2 as a describer of what a gray image shows."""
 
-import os
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
 import numpy as np
-from keras import layers
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import file_digest
 
-EMBEDDING_SIZE = 1000
+if TYPE_CHECKING:
+    # Most data sets have no embedding: preparing one needs no Keras then.
+    import keras
+
 INPUT_SIZE = 299
 
 
@@ -62,6 +63,9 @@ def embedding_network(source: str, size: int) -> keras.Model | None:
     """
     if source == "none":
         return None
+    import keras
+    from keras import layers
+
     lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
     x = layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(lightness)
     x = layers.Resizing(INPUT_SIZE, INPUT_SIZE, dtype="float32")(x)
@@ -70,6 +74,8 @@ def embedding_network(source: str, size: int) -> keras.Model | None:
 
 
 def _inception(source: str) -> keras.Model:
+    import keras
+
     weights = None if source == "random" else source
     try:
         network = keras.applications.InceptionResNetV2(weights=weights)

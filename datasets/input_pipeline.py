@@ -1,129 +1,226 @@
-"""From shards to batches."""
+"""From shards to batches of arrays, for any framework."""
 
+import itertools
 import math
-from collections.abc import Iterable
+import os
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-import tensorflow as tf
+import numpy as np
+from PIL import Image
 
 from recolor.datasets.manifest import DatasetError, Manifest
+from recolor.datasets.records import RecordFile
 from recolor.datasets.shards import parse
 
-# Shards hold posters in random order already; the blocks mix neighbors anew every epoch.
-SHUFFLE_BLOCK = 1024
+THREADS = min(8, os.cpu_count() or 1)
+
+# Inputs L ``uint8 [batch, S, S, 1]`` and embedding ``float32 [batch, 1000]``, and target ab ``int8
+# [batch, S, S, 2]``: what Keras' `fit` takes as x and y.
+Batch = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]
 
 
-def read_posters(manifest: Manifest, split: str) -> tf.data.Dataset:
-    """Read the posters of a split one by one, in their stored order: see `shards.parse`.
+@dataclass(frozen=True)
+class Share:
+    """What one worker of several reads: its part of every batch.
+
+    A batch has the same posters whatever the number of workers and devices, but for a rest that
+    can't be divided evenly, which is left out: at most ``devices - 1`` posters, in an epoch's last
+    batch.
+
+    Attributes:
+        devices: Number of devices that share a batch, of all workers together.
+        first: Number of this worker's first device among them.
+        count: Number of this worker's devices.
+    """
+
+    devices: int = 1
+    first: int = 0
+    count: int = 1
+
+
+WHOLE = Share()
+
+
+class Posters:
+    """The posters of a split, by number, in their stored order.
+
+    It may be used from several threads at once.
+
+    Raises:
+        DatasetError: If the split is empty, or a shard holds fewer posters than it had.
+        RecordError: If a shard is damaged.
+    """
+
+    def __init__(self, manifest: Manifest, split: str):
+        if not manifest.count(split):
+            raise DatasetError(f"{manifest.folder}: the {split} split is empty")
+        self._size = manifest.size
+        self._shards = [RecordFile(path) for path in manifest.shards(split)]
+        self._ends = list(itertools.accumulate(len(shard) for shard in self._shards))
+        if len(self) != manifest.count(split):
+            raise DatasetError(
+                f"the {split} shards in {manifest.folder} hold {len(self)} posters instead of "
+                f"{manifest.count(split)}: prepare the data set again"
+            )
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, number: int) -> dict[str, np.ndarray]:
+        """Read a poster: see `shards.parse`."""
+        shard = bisect_right(self._ends, number)
+        start = self._ends[shard - 1] if shard else 0
+        return parse(self._shards[shard][number - start], self._size)
+
+
+def read_posters(
+    manifest: Manifest, split: str, batch_size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Read a split once, in stored order, in batches of the arrays of `shards.parse`.
 
     Raises:
         DatasetError: If the split is empty.
+        RecordError: If a shard is damaged.
     """
-    return _parsed(tf.data.TFRecordDataset(_shards(manifest, split)), manifest.size)
+    posters = Posters(manifest, split)
+
+    def read(numbers: np.ndarray) -> dict[str, np.ndarray]:
+        batch = [posters[number] for number in numbers]
+        return {name: np.stack([poster[name] for poster in batch]) for name in batch[0]}
+
+    return _ahead(read, _cut(np.arange(len(posters)), batch_size, WHOLE))
 
 
-def validation_batches(manifest: Manifest, split: str, batch_size: int) -> tf.data.Dataset:
-    """Read a split once, in batches of `network_batch`, in stored order.
+def validation_batches(
+    manifest: Manifest, split: str, batch_size: int, share: Share = WHOLE
+) -> Iterator[Batch]:
+    """Read a split in stored order, again and again.
 
     Raises:
         DatasetError: If the split is empty.
+        RecordError: If a shard is damaged.
     """
-    batches = read_posters(manifest, split).batch(batch_size).map(network_batch)
-    number = math.ceil(manifest.count(split) / batch_size)
-    return batches.apply(tf.data.experimental.assert_cardinality(number)).prefetch(tf.data.AUTOTUNE)
+    posters = Posters(manifest, split)
+    numbers = itertools.chain.from_iterable(
+        _cut(np.arange(len(posters)), batch_size, share) for _ in itertools.count()
+    )
+    return _ahead(lambda part: _batch([posters[number] for number in part]), numbers)
 
 
 def training_batches(
-    manifest: Manifest, batch_size: int, epochs: Iterable[int], *, seed: int, augment: bool
-) -> tf.data.Dataset:
-    """Read the training split epoch after epoch, in batches of `network_batch`.
+    manifest: Manifest,
+    batch_size: int,
+    first_epoch: int = 0,
+    *,
+    seed: int,
+    augment: bool,
+    share: Share = WHOLE,
+) -> Iterator[Batch]:
+    """Read the training split epoch after epoch, without an end.
 
     The order of an epoch, and its augmentation, depend only on the seed and the epoch's number: a
-    run that is resumed at an epoch sees what an uninterrupted one would have seen.
+    run that is resumed at an epoch sees what an uninterrupted one would have seen, and several
+    workers see together what one would have seen.
 
     Args:
         manifest: The data set.
-        batch_size: Posters a batch; the last one of an epoch may be smaller.
-        epochs: Numbers of the epochs to read.
+        batch_size: Posters a batch, of all workers; the last one of an epoch may be smaller.
+        first_epoch: Number of the epoch to begin with, from 0.
         seed: Seed of order and augmentation.
         augment: Mirror, turn and zoom posters at random.
+        share: What this worker reads of each batch.
 
     Raises:
         DatasetError: If there are no training posters.
+        RecordError: If a shard is damaged.
     """
-    shards = _shards(manifest, "train")
+    posters = Posters(manifest, "train")
 
-    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
-        # First the order of the shards, then that of posters in blocks across their borders. Both
-        # stateless, so that no earlier epoch has a say; Dataset.shuffle can't be made so.
-        order = tf.random.experimental.stateless_shuffle(tf.constant(shards), seeds)
-        records = tf.data.TFRecordDataset(order).batch(SHUFFLE_BLOCK)
-        records = records.map(lambda block: tf.random.experimental.stateless_shuffle(block, seeds))
-        records = records.unbatch()
-        posters = _parsed(records, manifest.size)
-        if augment:
-            posters = posters.enumerate().map(
-                lambda number, poster: _augment(poster, seeds + [0, 1_000_003] * (number + 1)),
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
-        return posters.batch(batch_size).map(network_batch)
+    def parts() -> Iterator[tuple[int, np.ndarray]]:
+        for epoch in itertools.count(first_epoch):
+            order = np.random.default_rng([seed, epoch]).permutation(len(posters))
+            yield from ((epoch, part) for part in _cut(order, batch_size, share))
 
-    numbers = tf.data.Dataset.from_tensor_slices(tf.constant(list(epochs), tf.int64))
-    return numbers.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+    def read(numbered: tuple[int, np.ndarray]) -> Batch:
+        epoch, part = numbered
+        if not augment:
+            return _batch([posters[number] for number in part])
+        return _batch(
+            [
+                _augment(posters[number], np.random.default_rng([seed, epoch, number]))
+                for number in part
+            ]
+        )
 
-
-def steps_per_epoch(manifest: Manifest, batch_size: int) -> int:
-    """Return the number of batches in an epoch of training."""
-    return math.ceil(manifest.count("train") / batch_size)
+    return _ahead(read, parts())
 
 
-def network_batch(posters: dict[str, tf.Tensor]) -> tuple[tuple[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Pick what training needs of a batch of posters.
-
-    Returns:
-        The networks' inputs, L ``uint8 [batch, S, S, 1]`` and the embedding ``float32 [batch,
-        1000]``, and the target ab ``int8 [batch, S, S, 2]``.
-    """
-    return (posters["lightness"], posters["embedding"]), posters["ab"]
+def steps_per_epoch(manifest: Manifest, split: str, batch_size: int, share: Share = WHOLE) -> int:
+    """Return the number of batches in a pass over a split; 0 if it has too few posters."""
+    whole, rest = divmod(manifest.count(split), batch_size)
+    return whole + (rest >= share.devices)
 
 
-def _shards(manifest: Manifest, split: str) -> list[str]:
-    if not manifest.count(split):
-        raise DatasetError(f"{manifest.folder}: the {split} split is empty")
-    return [str(path) for path in manifest.shards(split)]
+def _cut(order: np.ndarray, batch_size: int, share: Share) -> Iterator[np.ndarray]:
+    """Cut a pass over a split into batches, and of each take this worker's part."""
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        each = len(batch) // share.devices
+        if each:
+            yield batch[share.first * each : (share.first + share.count) * each]
 
 
-def _parsed(records: tf.data.Dataset, size: int) -> tf.data.Dataset:
-    return records.map(lambda record: parse(record, size), num_parallel_calls=tf.data.AUTOTUNE)
+def _ahead(read: Callable, parts: Iterable) -> Iterator:
+    """Read part after part, some ahead of the one that is asked for, on several threads."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        reading: deque = deque()
+        try:
+            for part in parts:
+                reading.append(pool.submit(read, part))
+                if len(reading) > THREADS:
+                    yield reading.popleft().result()
+            while reading:
+                yield reading.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _augment(poster: dict[str, tf.Tensor], seeds: tf.Tensor) -> dict[str, tf.Tensor]:
+def _batch(posters: list[dict[str, np.ndarray]]) -> Batch:
+    lightness, embedding, ab = (
+        np.stack([poster[name] for poster in posters]) for name in ("lightness", "embedding", "ab")
+    )
+    return (lightness, embedding), ab
+
+
+def _augment(
+    poster: dict[str, np.ndarray], generator: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Mirror half of the posters, turn by up to 5 degrees, zoom by up to 10 %; white around."""
-    mirror, turn, zoom = tf.unstack(tf.random.stateless_uniform([3], seeds, -1, 1))
+    mirror, turn, zoom = generator.uniform(-1, 1, 3)
     angle = turn * (math.pi / 36)
     scale = 1 + zoom * 0.1
-    flip = tf.where(mirror < 0, -1.0, 1.0)
-    cos, sin = tf.cos(angle) * scale, tf.sin(angle) * scale
-    center = (tf.cast(tf.shape(poster["ab"])[0], tf.float32) - 1) / 2
+    flip = -1 if mirror < 0 else 1
+    cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
     # Output (x, y) comes from input (a x + b y + c, d x + e y + f), turned about the center.
+    center = len(poster["ab"]) / 2
     a, b, d, e = flip * cos, -flip * sin, sin, cos
     c, f = center - (a + b) * center, center - (d + e) * center
-    transform = tf.stack([a, b, c, d, e, f, 0.0, 0.0])[None]
-    # As L - 255, so that the zeros around the turned image are white.
-    lab = tf.concat(
-        [tf.cast(poster["lightness"], tf.float32) - 255, tf.cast(poster["ab"], tf.float32)], axis=-1
+    # Pillow interpolates bytes: ab is moved to [0, 255] for it.
+    color = (poster["ab"].astype(np.int16) + 128).astype(np.uint8)
+    lab = Image.fromarray(np.concatenate([poster["lightness"], color], axis=-1)).transform(
+        color.shape[1::-1],
+        Image.Transform.AFFINE,
+        (a, b, c, d, e, f),
+        Image.Resampling.BILINEAR,
+        fillcolor=(255, 128, 128),
     )
-    lab = tf.raw_ops.ImageProjectiveTransformV3(
-        images=lab[None],
-        transforms=transform,
-        output_shape=tf.shape(lab)[:2],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )[0]
-    lab = tf.round(lab)
+    turned = np.asarray(lab)
     return {
         **poster,
-        "lightness": tf.cast(lab[..., :1] + 255, tf.uint8),
-        "ab": tf.cast(lab[..., 1:], tf.int8),
+        "lightness": turned[..., :1],
+        "ab": (turned[..., 1:].astype(np.int16) - 128).astype(np.int8),
     }

@@ -123,15 +123,6 @@ class Manifest:
         except ValueError as error:
             raise DatasetError(f"{self.folder}: {error}") from None
 
-    def find_damage(self) -> str | None:
-        """Compare the shards with their digests; name the first that differs."""
-        for split in SPLITS:
-            for shard in self.content["splits"][split]["shards"]:
-                path = self.folder / shard["name"]
-                if file_digest(path) != shard["sha256"]:
-                    return str(path)
-        return None
-
 
 def digest(content: dict) -> str:
     """Digest a manifest's content, less its own digest."""

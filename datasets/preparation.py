@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from recolor.datasets.classes import GRID, count_cells
 from recolor.datasets.embeddings import embedding_identity, embedding_network
@@ -25,7 +24,8 @@ from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest,
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.posters import Box, Poster, try_read_poster
 from recolor.datasets.reader_pool import reader_pool
-from recolor.datasets.shards import FRAMING_BYTES, serialize
+from recolor.datasets.records import RecordError, frame, unframe
+from recolor.datasets.shards import parse, serialize
 from recolor.datasets.splits import SPLITS, assign_splits, shuffle_key
 
 CHUNK_POSTERS = 64
@@ -114,10 +114,9 @@ def _writing_to(out: Path) -> Iterator[None]:
     """Say in one line that a folder can't be written."""
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0].split("; ")[-1]
+    except OSError as error:
         raise DatasetError(
-            f"{out} can't be written ({reason}): mend that and run the same command again, "
+            f"{out} can't be written ({error.strerror}): mend that and run the same command again, "
             "it goes on where it stopped"
         ) from None
 
@@ -194,20 +193,16 @@ def _write_chunk(target: Path, names: list[str], reading: list[Future], embed) -
     skipped = [(n, p) for n, p in zip(names, outcomes, strict=True) if isinstance(p, str)]
     temporary = target.with_suffix(".writing")
     index, size = [], 0
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
+    with temporary.open("wb") as file:
         for start in range(0, len(posters), EMBEDDING_BATCH):
             batch = posters[start : start + EMBEDDING_BATCH]
             embeddings = embed([poster.lightness for _, poster in batch])
             for (name, poster), embedding in zip(batch, embeddings, strict=True):
-                serialized = serialize(name, poster, embedding)
-                length = len(serialized) + FRAMING_BYTES
-                index.append(
-                    (name, poster.sha256, poster.fingerprint.tobytes().hex(), size, length)
-                )
-                writer.write(serialized)
-                size += length
-    if temporary.stat().st_size != size:
-        raise OSError(f"{temporary} was not written whole: is the disk full?")
+                framed = frame(serialize(name, poster, embedding))
+                fingerprint = poster.fingerprint.tobytes().hex()
+                index.append((name, poster.sha256, fingerprint, size, len(framed)))
+                file.write(framed)
+                size += len(framed)
     target.with_suffix(".json").write_text(json.dumps({"index": index, "skipped": skipped}))
     temporary.replace(target)
 
@@ -258,28 +253,25 @@ def _write_split(
         sha256 = hashlib.sha256()
         with (folder / name).open("wb") as shard:
             for record in part:
-                # A record is copied with the checksums around it.
                 with record.file.open("rb") as chunk:
                     chunk.seek(record.offset)
                     framed = chunk.read(record.length)
                 shard.write(framed)
                 sha256.update(framed)
-                ab, box = _colors(framed, size)
-                cells += count_cells(ab)
-                inside = ab[box.slices]
+                try:
+                    poster = parse(unframe(framed), size)
+                except RecordError:
+                    raise DatasetError(
+                        f"{record.file} is damaged: remove {folder} and run the same command again"
+                    ) from None
+                cells += count_cells(poster["ab"])
+                inside = poster["ab"][Box(*poster["box"]).slices]
                 ab_sum += inside.sum(axis=(0, 1), dtype=np.int64)
                 ab_pixels += inside.shape[0] * inside.shape[1]
         shards.append({"name": name, "count": len(part), "sha256": sha256.hexdigest()})
     populated = {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)}
     mean_ab = (ab_sum / ab_pixels).tolist() if records else None
     return {"count": len(records), "shards": shards, "cells": populated}, mean_ab
-
-
-def _colors(framed: bytes, size: int) -> tuple[np.ndarray, Box]:
-    # The frame is 12 bytes of length and checksum before the record, 4 of checksum behind it.
-    feature = tf.train.Example.FromString(framed[12:-4]).features.feature
-    ab = np.frombuffer(feature["ab"].bytes_list.value[0], np.int8).reshape(size, size, 2)
-    return ab, Box(*feature["box"].int64_list.value)
 
 
 def _publish(out: Path, scratch: Path, content: dict, skipped: list[tuple[str, str]]) -> None:

@@ -1,25 +1,59 @@
-"""TFRecord shards: one ``tf.train.Example`` a poster."""
+"""What a shard's record holds: one ``tf.train.Example`` a poster.
+
+The message is declared here for the protobuf library, so that shards are written and read where
+TensorFlow is not installed.
+"""
 
 import numpy as np
-import tensorflow as tf
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 
-from recolor.datasets.embeddings import EMBEDDING_SIZE
 from recolor.datasets.posters import Poster
+from recolor.datasets.records import RecordError
 
-# What the TFRecord format puts around each record: its length, and two checksums.
-FRAMING_BYTES = 16
+EMBEDDING_SIZE = 1000
 
-# A data set without embeddings stores none, and reads as zeros.
-FEATURES = {
-    "id": tf.io.FixedLenFeature([], tf.string),
-    "sha256": tf.io.FixedLenFeature([], tf.string),
-    "lightness": tf.io.FixedLenFeature([], tf.string),
-    "ab": tf.io.FixedLenFeature([], tf.string),
-    "embedding": tf.io.FixedLenFeature([EMBEDDING_SIZE], tf.float32, [0.0] * EMBEDDING_SIZE),
-    "box": tf.io.FixedLenFeature([4], tf.int64),
-    "source_size": tf.io.FixedLenFeature([2], tf.int64),
-    "fingerprint": tf.io.FixedLenFeature([], tf.string),
-}
+
+def _declare_example() -> type:
+    """Declare ``tensorflow.Example`` and return its class."""
+    file = FileDescriptorProto(name="example.proto", package="tensorflow", syntax="proto3")
+
+    def message(name: str, parent=None):
+        added = (parent.nested_type if parent else file.message_type).add()
+        added.name = name
+        return added
+
+    def field(owner, name: str, number: int, kind: str, repeated: bool = False, **options) -> None:
+        label = "LABEL_REPEATED" if repeated else "LABEL_OPTIONAL"
+        owner.field.add(name=name, number=number, label=label, **options).type = getattr(
+            FieldDescriptorProto, f"TYPE_{kind}"
+        )
+
+    for name, kind in (("BytesList", "BYTES"), ("FloatList", "FLOAT"), ("Int64List", "INT64")):
+        field(message(name), "value", 1, kind, repeated=True)
+    feature = message("Feature")
+    feature.oneof_decl.add(name="kind")
+    for number, name in enumerate(("BytesList", "FloatList", "Int64List"), 1):
+        lower = name.lower().replace("list", "_list")
+        of = f".tensorflow.{name}"
+        field(feature, lower, number, "MESSAGE", type_name=of, oneof_index=0)
+    features = message("Features")
+    entry = message("FeatureEntry", features)
+    entry.options.map_entry = True
+    field(entry, "key", 1, "STRING")
+    field(entry, "value", 2, "MESSAGE", type_name=".tensorflow.Feature")
+    of = ".tensorflow.Features.FeatureEntry"
+    field(features, "feature", 1, "MESSAGE", repeated=True, type_name=of)
+    field(message("Example"), "features", 1, "MESSAGE", type_name=".tensorflow.Features")
+    # A pool of its own: TensorFlow declares the same names in the common one.
+    pool = DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName("tensorflow.Example"))
+
+
+Example = _declare_example()
 
 
 def serialize(name: str, poster: Poster, embedding: np.ndarray | None) -> bytes:
@@ -30,45 +64,55 @@ def serialize(name: str, poster: Poster, embedding: np.ndarray | None) -> bytes:
         poster: The poster.
         embedding: ``float32 [1000]``, or None.
     """
+    example = Example()
+    feature = example.features.feature
+    for key, value in {
+        "id": name.encode(errors="surrogateescape"),
+        "sha256": poster.sha256.encode(),
+        "lightness": poster.lightness.tobytes(),
+        "ab": poster.ab.tobytes(),
+        "fingerprint": poster.fingerprint.tobytes(),
+    }.items():
+        feature[key].bytes_list.value.append(value)
     box = poster.box
-    features = {
-        "id": _bytes(name.encode(errors="surrogateescape")),
-        "sha256": _bytes(poster.sha256.encode()),
-        "lightness": _bytes(poster.lightness.tobytes()),
-        "ab": _bytes(poster.ab.tobytes()),
-        "box": _ints([box.top, box.left, box.height, box.width]),
-        "source_size": _ints(poster.source_size),
-        "fingerprint": _bytes(poster.fingerprint.tobytes()),
-    }
+    feature["box"].int64_list.value.extend([box.top, box.left, box.height, box.width])
+    feature["source_size"].int64_list.value.extend(poster.source_size)
     if embedding is not None:
-        features["embedding"] = tf.train.Feature(
-            float_list=tf.train.FloatList(value=embedding.tolist())
-        )
-    example = tf.train.Example(features=tf.train.Features(feature=features))
+        feature["embedding"].float_list.value.extend(embedding.tolist())
     return example.SerializeToString(deterministic=True)
 
 
-def parse(record: tf.Tensor, size: int) -> dict[str, tf.Tensor]:
-    """Parse a serialized poster in a TensorFlow graph.
+def parse(record: bytes, size: int) -> dict[str, np.ndarray]:
+    """Parse a serialized poster.
 
     Returns:
         ``lightness uint8 [size, size, 1]``, ``ab int8 [size, size, 2]``, ``embedding float32
-        [1000]``, ``box int64 [4]`` (top, left, height, width), ``source_size int64 [2]`` (height,
-        width), and the strings ``id``, ``sha256`` and ``fingerprint``.
+        [1000]`` (zeros where none is stored), ``box int64 [4]`` (top, left, height, width),
+        ``source_size int64 [2]`` (height, width), and the strings ``id`` and ``sha256``.
+
+    Raises:
+        RecordError: If the record is no poster of this size.
     """
-    example = tf.io.parse_single_example(record, FEATURES)
-    lightness = tf.io.decode_raw(example["lightness"], tf.uint8)
-    ab = tf.io.decode_raw(example["ab"], tf.int8)
-    return {
-        **example,
-        "lightness": tf.reshape(lightness, [size, size, 1]),
-        "ab": tf.reshape(ab, [size, size, 2]),
-    }
+    try:
+        feature = Example.FromString(record).features.feature
+        if "embedding" in feature:
+            embedding = np.array(feature["embedding"].float_list.value, np.float32)
+        else:
+            embedding = np.zeros(EMBEDDING_SIZE, np.float32)
+        return {
+            "id": np.array(_bytes(feature["id"]).decode(errors="surrogateescape")),
+            "sha256": np.array(_bytes(feature["sha256"]).decode()),
+            "lightness": np.frombuffer(_bytes(feature["lightness"]), np.uint8).reshape(
+                size, size, 1
+            ),
+            "ab": np.frombuffer(_bytes(feature["ab"]), np.int8).reshape(size, size, 2),
+            "embedding": embedding.reshape(EMBEDDING_SIZE),
+            "box": np.array(feature["box"].int64_list.value, np.int64).reshape(4),
+            "source_size": np.array(feature["source_size"].int64_list.value, np.int64).reshape(2),
+        }
+    except (DecodeError, IndexError, ValueError) as error:
+        raise RecordError(f"a record is no poster of {size} pixels: {error}") from None
 
 
-def _bytes(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
-def _ints(values) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+def _bytes(feature) -> bytes:
+    return feature.bytes_list.value[0]

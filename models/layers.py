@@ -9,7 +9,7 @@ The networks take two inputs, for squares of S pixels:
 import keras
 from keras import layers
 
-EMBEDDING_SIZE = 1000
+from recolor.datasets.shards import EMBEDDING_SIZE
 
 # (filters, stride) of the encoder's 3x3 convolutions (paper, Fig. 1).
 ENCODER = [(64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1)]

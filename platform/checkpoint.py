@@ -1,92 +1,108 @@
-"""All that a training run needs to go on after a crash, in one file, kept with the MLflow run.
+"""All that a training needs to go on after a crash, in one file of arrays, without pickle.
 
-Checkpoints alternate between two files, so one of them is whole whenever the process is killed.
-A file that was cut off does not open: it is a zip archive, whose directory stands at its end.
+It needs neither TensorFlow nor MLflow, and one framework can go on with another's.
 """
 
 import json
-import tempfile
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import keras
-import mlflow
 import numpy as np
 from keras import ops
 
-from recolor.platform.tracking import RunError
-
-FOLDER = "checkpoint"
+from recolor.platform.whole_file import whole_file
 
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """How far a training has come.
 
     Attributes:
         epoch: Number of finished epochs.
         schedule: State of the learning-rate schedule.
         best_epoch: The epoch (from 1) with the lowest monitored loss; 0 before there is one.
         best_loss: That loss.
+        history: The metrics of each finished epoch.
     """
 
     epoch: int = 0
     schedule: dict[str, float] = field(default_factory=dict)
     best_epoch: int = 0
     best_loss: float = float("inf")
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save_checkpoint(network: keras.Model, best: list[np.ndarray], progress: Progress) -> None:
-    """Write the network, its optimizer's state, the best weights and the progress to the run."""
-    state = {"progress": np.array(json.dumps(asdict(progress)))}
-    state |= _numbered("weight", network.weights)
-    state |= _numbered("optimizer", network.optimizer.variables)
-    state |= _numbered("best", best)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{progress.epoch % 2}.npz"
-        np.savez(file, **state)
-        mlflow.log_artifact(str(file), FOLDER)
+@dataclass
+class Checkpoint:
+    """The state of a training.
 
-
-def restore_checkpoint(network: keras.Model, run_id: str) -> tuple[list[np.ndarray], Progress]:
-    """Bring a compiled network back to the newest whole checkpoint of a run.
-
-    Returns:
-        The best weights and the progress; those of an unstarted run if there is no checkpoint.
-
-    Raises:
-        RunError: If there are two checkpoints and both are damaged. (A single damaged one was cut
-            off in the first epoch's.)
+    Attributes:
+        progress: How far it has come.
+        weights: The network's variables.
+        optimizer: The optimizer's variables.
+        best: The network's variables after the best epoch.
+        origin: What the training was begun with, where no MLflow run knows it.
     """
-    client = mlflow.MlflowClient()
-    newest: dict[str, np.ndarray] = {}
-    progress, listed = Progress(), 0
-    with tempfile.TemporaryDirectory() as folder:
-        for artifact in client.list_artifacts(run_id, FOLDER):
-            path = client.download_artifacts(run_id, artifact.path, folder)
-            listed += 1
-            try:
-                with np.load(path) as file:
-                    found = Progress(**json.loads(str(file["progress"])))
-                    if found.epoch > progress.epoch:
-                        newest, progress = {name: file[name] for name in file}, found
-            except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError):
-                continue
-    if not progress.epoch:
-        if listed > 1:
-            raise RunError(f"no checkpoint of run {run_id} is whole: train anew")
-        return [], progress
-    network.optimizer.build(network.trainable_variables)
-    _assign(network.weights, newest, "weight")
-    _assign(network.optimizer.variables, newest, "optimizer")
-    return [newest[f"best_{number}"] for number in range(len(network.weights))], progress
 
+    progress: Progress
+    weights: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    best: list[np.ndarray]
+    origin: dict = field(default_factory=dict)
 
-def _numbered(name: str, values: list) -> dict[str, np.ndarray]:
-    return {f"{name}_{number}": ops.convert_to_numpy(value) for number, value in enumerate(values)}
+    @classmethod
+    def of(cls, network: keras.Model, best: list[np.ndarray], progress: Progress) -> "Checkpoint":
+        """Take the state of a compiled network."""
+        weights, optimizer = (
+            [ops.convert_to_numpy(variable) for variable in variables]
+            for variables in (network.weights, network.optimizer.variables)
+        )
+        return cls(progress, weights, optimizer, best)
 
+    def restore(self, network: keras.Model) -> None:
+        """Bring a compiled network back to this state.
 
-def _assign(variables: list, state: dict[str, np.ndarray], name: str) -> None:
-    for number, variable in enumerate(variables):
-        variable.assign(state[f"{name}_{number}"])
+        Raises:
+            ValueError: If it is another network's.
+        """
+        network.optimizer.build(network.trainable_variables)
+        for variables, values in (
+            (network.weights, self.weights),
+            (network.optimizer.variables, self.optimizer),
+        ):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def save(self, file: Path) -> None:
+        """Write the file, or leave it as it was."""
+        about = {"progress": asdict(self.progress), "origin": self.origin}
+        state = {"about": np.array(json.dumps(about))}
+        for name in ("weights", "optimizer", "best"):
+            arrays = getattr(self, name)
+            state |= {f"{name}_{number}": array for number, array in enumerate(arrays)}
+        with whole_file(file) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **state)
+
+    @classmethod
+    def load(cls, file: Path) -> "Checkpoint | None":
+        """Read a file; None if it is no whole checkpoint.
+
+        One that was cut off does not open: it is a zip archive, whose directory is at its end.
+        """
+        try:
+            with np.load(file) as content:
+                about = json.loads(str(content["about"]))
+
+                def arrays(name: str) -> list[np.ndarray]:
+                    count = sum(key.startswith(f"{name}_") for key in content)
+                    return [content[f"{name}_{number}"] for number in range(count)]
+
+                progress = Progress(**about["progress"])
+                return cls(
+                    progress, arrays("weights"), arrays("optimizer"), arrays("best"),
+                    about["origin"],
+                )  # fmt: skip
+        except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError):
+            return None

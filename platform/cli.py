@@ -7,7 +7,6 @@ import json
 import math
 import os
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from recolor.datasets.splits import SPLITS, parse_split
 from recolor.platform.whole_file import whole_file
 
 MODEL_KINDS = ("regression", "classification")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -204,29 +204,89 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
 )
 @click.option("--seed", type=SEED, help="[default: 0]")
 @click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="What layers compute in; weights and losses are float32.  [default: float32]",
+)
+@click.option(
+    "--jit/--no-jit", default=None, help="Compile the step.  [default: where it is known to help]"
+)
+@click.option(
+    "--accumulate", type=COUNT, metavar="STEPS", help="Average the gradients of so many steps."
+)
+@click.option(
+    "--clip",
+    type=Finite(0, min_open=True),
+    metavar="NORM",
+    help="Scale longer gradients down to this norm.",
+)
+@click.option(
     "--resume",
     metavar="RUN_ID",
     type=str,
     help="Go on with a run, by its own settings; only --epochs may differ.",
 )
-def train(data, resume, **options):
-    """Train a network, track it in MLflow and register the result."""
+@click.option(
+    "--untracked",
+    type=FILE,
+    metavar="FILE",
+    help="Train without MLflow and TensorFlow into a file, or go on with it: see import-weights.",
+)
+def train(data, resume, untracked, **options):
+    """Train a network, track it in MLflow and register the result.
+
+    KERAS_BACKEND chooses the framework: tensorflow, jax or torch. TF_CONFIG makes this process one
+    of several workers of TensorFlow, which share each batch.
+    """
     given = {name: value for name, value in options.items() if value is not None}
     if not resume and "model" not in given:
         raise click.UsageError("Missing option '--model' (or '--resume').")
+    if resume and untracked:
+        raise click.UsageError("--untracked goes on with its file: --resume is for tracked runs")
+    from recolor.datasets.manifest import Manifest
+
+    manifest = Manifest.load(data)
+    if untracked:
+        _train_untracked(manifest, given, untracked)
+        return
+    _quiet()
+    from recolor.platform import tracking, training
+    from recolor.platform.fitting import Settings
+
+    tracking.connect()
+    settings = replace(training.saved_settings(resume), **given) if resume else Settings(**given)
+    trained = training.train(manifest, settings, resume, started=_say_how_to_resume)
+    if trained is not None:
+        _say_what_was_trained(trained)
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@click.option("--data", type=PATH, default="data", show_default=True, help="What it learned from.")
+def import_weights(file, data):
+    """Make a tracked run and a registered model of a file of `train --untracked`."""
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
     _quiet()
-    from recolor.platform import tracking, training
+    from recolor.platform import publication, tracking
 
     tracking.connect()
-    if resume:
-        settings = replace(training.saved_settings(resume), **given)
-    else:
-        settings = training.Settings(**given)
-    with _naming_damage(manifest):
-        trained = training.train(manifest, settings, resume, started=_say_how_to_resume)
+    _say_what_was_trained(publication.import_weights(manifest, file))
+
+
+def _train_untracked(manifest, given, file):
+    from recolor.platform.fitting import Settings
+    from recolor.platform.untracked import train_untracked
+
+    progress = train_untracked(manifest, Settings(**given), file).progress
+    click.echo(
+        f"{progress.epoch} epochs in {file}, the best is {progress.best_epoch}: "
+        f"register it with `recolor import-weights {file} --data {manifest.folder}`"
+    )
+
+
+def _say_what_was_trained(trained):
     if trained.metrics:
         click.echo(_summary(trained.metrics))
     click.echo(f"run {trained.run_id}, registered as version {trained.version}")
@@ -263,7 +323,7 @@ def evaluate(data, split, model, temperature, markdown, json_file):
     from recolor.platform.evaluation_run import evaluate_models
 
     tracking.connect()
-    with _naming_damage(manifest), _bar(manifest.count(split), "evaluating") as bar:
+    with _bar(manifest.count(split), "evaluating") as bar:
         columns = evaluate_models(manifest, split, list(model), temperature, bar.update)
     report = tables.report(columns)
     if markdown:
@@ -352,18 +412,6 @@ def demo(out):
     sheet = run_demo(out, echo=click.echo)
     click.echo(f"\nOld posters before and after: {sheet}")
     click.echo(f"Runs and models: mlflow ui --backend-store-uri {mlflow.get_tracking_uri()}")
-
-
-@contextmanager
-def _naming_damage(manifest):
-    """Name the shard when one turns out to be damaged: TensorFlow does not."""
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.DataLossError:
-        shard = manifest.find_damage() or f"a shard in {manifest.folder}"
-        raise click.ClickException(f"{shard} is damaged: prepare the data set again") from None
 
 
 def _quiet() -> None:

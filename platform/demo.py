@@ -9,8 +9,9 @@ from recolor.datasets.preparation import prepare
 from recolor.evaluation.tables import markdown, metric_table
 from recolor.platform.application import recolor_files
 from recolor.platform.evaluation_run import evaluate_models
+from recolor.platform.fitting import Settings
 from recolor.platform.registry import RegistryError, load_model, promote
-from recolor.platform.training import Settings, train
+from recolor.platform.training import train
 
 POSTERS = 240
 OLD_POSTERS = 12

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_io as tfio
 
 from recolor.datasets.color import L_SCALE
-from recolor.datasets.embeddings import EMBEDDING_SIZE
+from recolor.datasets.shards import EMBEDDING_SIZE
 
 
 class Recolorer(tf.Module):

@@ -1,6 +1,6 @@
 """Metrics of models and baselines over a split of a data set."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -70,7 +70,7 @@ def score(
     """
     totals = {name: SplitMetrics() for name in [*predictors, "truth"]}
     with ThreadPoolExecutor() as pool:
-        for batch in _batches(manifest, split):
+        for batch in read_posters(manifest, split, BATCH_POSTERS):
             answers = {name: predict(batch) for name, predict in predictors.items()}
             answers["truth"] = batch["ab"]
             for name, ab in answers.items():
@@ -86,7 +86,7 @@ def comparison_sheet(
 ) -> Image.Image:
     """Draw the split's first posters: gray, each prediction, and the truth."""
     rows = []
-    for batch in _batches(manifest, split):
+    for batch in read_posters(manifest, split, BATCH_POSTERS):
         answers = [baselines.gray(batch["ab"].shape[1:3])[None].repeat(len(batch["ab"]), 0)]
         answers += [predict(batch) for predict in predictors.values()]
         answers.append(batch["ab"])
@@ -106,10 +106,6 @@ def comparison_sheet(
 def preview_sheet(manifest: Manifest, split: str) -> Image.Image:
     """Draw the split's first posters: what the network sees, and what it is to predict."""
     return comparison_sheet(manifest, split, {})
-
-
-def _batches(manifest: Manifest, split: str) -> Iterable[dict[str, np.ndarray]]:
-    return read_posters(manifest, split).batch(BATCH_POSTERS).prefetch(2).as_numpy_iterator()
 
 
 def _columns(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

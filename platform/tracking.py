@@ -1,10 +1,8 @@
 """The MLflow store, and what every run records about where it came from."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -13,12 +11,10 @@ from mlflow.data.meta_dataset import MetaDataset
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
+from recolor.platform.origin import origin
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
 EXPERIMENT = "recolor"
-
-# Which packages' versions decide about a result.
-PACKAGES = ("recolor", "tensorflow", "tensorflow-io", "keras", "mlflow", "numpy", "scikit-image")
 
 
 class RunError(RecolorError):
@@ -46,9 +42,7 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
     with mlflow.start_run(
         run_id, run_name=None if run_id else name, log_system_metrics=True
     ) as run:
-        tags = {f"version.{package}": version(package) for package in PACKAGES}
-        tags["version.python"] = sys.version.split()[0]
-        mlflow.set_tags({**tags, **_commit()})
+        mlflow.set_tags(origin())
         yield run
 
 
@@ -74,22 +68,3 @@ def log_dataset(manifest: Manifest, context: str) -> None:
     dataset = MetaDataset(source, name=manifest.folder.resolve().name, digest=manifest.digest[:36])
     mlflow.log_input(dataset, context=context)
     mlflow.set_tag("dataset.digest", manifest.digest)
-
-
-def _commit() -> dict[str, str]:
-    """Return the commit of the checkout that the code runs from, if it does."""
-    try:
-        import git
-    except ImportError:
-        # What GitPython raises where there is no `git` to call.
-        return {}
-    try:
-        repository = git.Repo(Path(__file__).resolve().parent, search_parent_directories=True)
-        if not (Path(repository.working_dir) / "setup.py").is_file():
-            return {}
-        return {
-            "mlflow.source.git.commit": repository.head.commit.hexsha,
-            "git.dirty": str(repository.is_dirty()).lower(),
-        }
-    except (git.GitError, ValueError):
-        return {}

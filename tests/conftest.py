@@ -61,8 +61,9 @@ def store(tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def trained(manifest, store):
     """A classification network after two epochs, registered as version 1, and the champion."""
+    from recolor.platform.fitting import Settings
     from recolor.platform.registry import promote
-    from recolor.platform.training import Settings, train
+    from recolor.platform.training import train
 
     result = train(manifest, Settings("classification", epochs=2, batch_size=5))
     promote("l2_ab")
@@ -100,9 +101,9 @@ def learn_by_heart(tmp_path):
         keras.utils.set_random_seed(0)
         network = kind.network(size)
         network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
-        batches = training_batches(dataset, 8, range(epochs), seed=0, augment=False)
+        batches = training_batches(dataset, 8, seed=0, augment=False)
         network.fit(batches, epochs=epochs, steps_per_epoch=1, verbose=0)
-        batch = next(read_posters(dataset, "train").batch(8).as_numpy_iterator())
+        batch = next(read_posters(dataset, "train", 8))
         ab = np.asarray(kind.decode(network([batch["lightness"], batch["embedding"]]), 0.38))
         gray = np.mean(np.square(batch["ab"].astype(np.float32)))
         return float(np.mean(np.square(batch["ab"] - np.rint(ab)))), float(gray)

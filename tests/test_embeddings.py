@@ -7,7 +7,7 @@ from PIL import Image
 
 from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.embeddings import EmbeddingError, embedding_identity, embedding_network
-from recolor.datasets.input_pipeline import read_posters
+from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import file_digest
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
@@ -91,7 +91,7 @@ def test_a_poster_and_its_gray_copy_give_the_network_the_same(tmp_path):
         [folder], tmp_path / "data", size=SIZE, split=(2, 0, 0), embedding="random", seed=0,
         workers=1,
     )  # fmt: skip
-    one, other = read_posters(dataset, "train").as_numpy_iterator()
+    one, other = Posters(dataset, "train")
     assert {one["id"], other["id"]} == {b"colorful.png", b"gray.png"}
     np.testing.assert_array_equal(one["lightness"], other["lightness"])
     np.testing.assert_array_equal(one["embedding"], other["embedding"])

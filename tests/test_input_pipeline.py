@@ -1,21 +1,31 @@
 """Batches: every poster once an epoch, in an order that follows from seed and epoch alone."""
 
+import itertools
+import shutil
+
 import numpy as np
 import pytest
 
 from recolor.datasets.input_pipeline import (
-    read_posters,
+    Posters,
+    Share,
     steps_per_epoch,
     training_batches,
     validation_batches,
 )
+from recolor.datasets.manifest import DatasetError, Manifest
+from recolor.datasets.records import RecordError, RecordFile, frame
 
 OPTIONS = {"seed": 4, "augment": False}
 
 
+def one_pass(manifest, batch_size, batches, split="train"):
+    return list(itertools.islice(batches, steps_per_epoch(manifest, split, batch_size)))
+
+
 def epoch(manifest, number, **options):
     """One epoch's L, and ab, poster by poster."""
-    batches = list(training_batches(manifest, 6, [number], **{**OPTIONS, **options}))
+    batches = one_pass(manifest, 6, training_batches(manifest, 6, number, **{**OPTIONS, **options}))
     lightness = np.concatenate([inputs[0] for inputs, _ in batches])
     return lightness, np.concatenate([ab for _, ab in batches])
 
@@ -25,7 +35,7 @@ def keys(images):
 
 
 def test_an_epoch_has_every_training_poster_once(manifest):
-    stored = [poster["lightness"] for poster in read_posters(manifest, "train").as_numpy_iterator()]
+    stored = [poster["lightness"] for poster in Posters(manifest, "train")]
     lightness, ab = epoch(manifest, 0)
     assert sorted(keys(lightness)) == sorted(keys(stored))
     assert lightness.dtype == np.uint8 and ab.dtype == np.int8
@@ -35,7 +45,7 @@ def test_an_epoch_has_every_training_poster_once(manifest):
 def test_lightness_and_colors_stay_together(manifest):
     pairs = {
         poster["lightness"].tobytes(): poster["ab"].tobytes()
-        for poster in read_posters(manifest, "train").as_numpy_iterator()
+        for poster in Posters(manifest, "train")
     }
     for lightness, ab in zip(*epoch(manifest, 5), strict=True):
         assert pairs[lightness.tobytes()] == ab.tobytes()
@@ -43,10 +53,10 @@ def test_lightness_and_colors_stay_together(manifest):
 
 @pytest.mark.parametrize("augment", [False, True])
 def test_a_resumed_run_sees_what_an_uninterrupted_one_sees(manifest, augment):
-    whole = list(training_batches(manifest, 6, range(3), seed=4, augment=augment))
-    steps = steps_per_epoch(manifest, 6)
-    assert len(whole) == 3 * steps
-    resumed = list(training_batches(manifest, 6, range(2, 3), seed=4, augment=augment))
+    steps = steps_per_epoch(manifest, "train", 6)
+    batches = training_batches(manifest, 6, seed=4, augment=augment)
+    whole = list(itertools.islice(batches, 3 * steps))
+    resumed = one_pass(manifest, 6, training_batches(manifest, 6, 2, seed=4, augment=augment))
     for (inputs, ab), (resumed_inputs, resumed_ab) in zip(whole[2 * steps :], resumed, strict=True):
         np.testing.assert_array_equal(inputs[0], resumed_inputs[0])
         np.testing.assert_array_equal(ab, resumed_ab)
@@ -59,11 +69,12 @@ def test_epochs_and_seeds_differ_in_order(manifest):
 
 
 def test_steps_count_the_last_smaller_batch(manifest):
-    assert [steps_per_epoch(manifest, size) for size in (6, 20, 50)] == [4, 1, 1]
+    assert [steps_per_epoch(manifest, "train", size) for size in (6, 20, 50)] == [4, 1, 1]
 
 
 def test_validation_keeps_its_order(manifest):
-    once, again = (list(validation_batches(manifest, "validation", 4)) for _ in range(2))
+    batches = validation_batches(manifest, "validation", 4)
+    once, again = (one_pass(manifest, 4, batches, "validation") for _ in range(2))
     assert [len(ab) for _, ab in once] == [4, 2]
     for (inputs, _), (inputs_again, _) in zip(once, again, strict=True):
         np.testing.assert_array_equal(inputs[0], inputs_again[0])
@@ -81,3 +92,45 @@ def test_augmentation_changes_pictures_differently_each_epoch_and_keeps_white_ar
     assert np.abs(ab.mean((0, 1, 2)) - plain_ab.mean((0, 1, 2))).max() < 3
     corners = first[:, [0, 0, -1, -1], [0, -1, 0, -1], 0]
     assert (corners == 255).mean() > 0.5
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_workers_see_together_what_one_would_have_seen(manifest, augment):
+    """Batches of 6, 6, 6 and 2 posters, for two workers with one and two devices."""
+    whole = one_pass(manifest, 6, training_batches(manifest, 6, 1, seed=4, augment=augment))
+    shares = Share(3, 0, 1), Share(3, 1, 2)
+    parts = [
+        list(
+            itertools.islice(
+                training_batches(manifest, 6, 1, seed=4, augment=augment, share=share),
+                steps_per_epoch(manifest, "train", 6, share),
+            )
+        )
+        for share in shares
+    ]
+    # The last two posters can't be shared by three devices.
+    assert [len(part) for part in parts] == [3, 3]
+    for (inputs, ab), *pieces in zip(whole[:3], *parts, strict=True):
+        assert [len(piece_ab) for _, piece_ab in pieces] == [2, 4]
+        joined = np.concatenate([piece_inputs[0] for piece_inputs, _ in pieces])
+        np.testing.assert_array_equal(inputs[0], joined)
+        np.testing.assert_array_equal(ab, np.concatenate([piece_ab for _, piece_ab in pieces]))
+
+
+def test_reading_ahead_does_not_hide_a_damaged_shard(manifest, tmp_path):
+    copy = shutil.copytree(manifest.folder, tmp_path / "copy")
+    shard = next(copy.glob("train-*"))
+    content = bytearray(shard.read_bytes())
+    content[-100] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(RecordError, match=f"{shard.name} is damaged"):
+        one_pass(manifest, 6, training_batches(Manifest.load(copy), 6, seed=0, augment=False))
+
+
+def test_a_shard_that_was_cut_between_records_is_noticed(manifest, tmp_path):
+    copy = shutil.copytree(manifest.folder, tmp_path / "copy")
+    shard = next(copy.glob("train-*"))
+    content = shard.read_bytes()
+    shard.write_bytes(content[: -len(frame(RecordFile(shard)[19]))])
+    with pytest.raises(DatasetError, match="19 posters instead of 20"):
+        training_batches(Manifest.load(copy), 6, seed=0, augment=False)

@@ -16,15 +16,18 @@ FLOOR_1 = {
     "images",
     "near_duplicates",
     "posters",
+    "records",
+    "shards",
     "splits",
 }
-ALLOWED_1 = {"numpy", "PIL", "scipy", "skimage"}
+ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED = {
-    "datasets": ALLOWED_1 | {"keras", "tensorflow", "tensorflow_io"},
+    "datasets": ALLOWED_1 | {"keras"},
     "models": {"keras", "numpy"},
     "evaluation": ALLOWED_1 | {"matplotlib"},
     "platform": ALLOWED_1
-    | {"click", "git", "keras", "mlflow", "pandas", "tensorflow", "tensorflow_io", "tqdm"},
+    | {"click", "git", "jax", "keras", "mlflow", "pandas"}
+    | {"tensorflow", "tensorflow_io", "torch", "tqdm"},
 }  # fmt: skip
 # Which parts of the project a part may use; of `datasets`, models and evaluation see floor 1 alone.
 BELOW = {

@@ -17,9 +17,11 @@ from conftest import RECOLOR, ROOT, environment
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.metrics import METRICS
 from recolor.models.catalog import MODELS
-from recolor.platform.checkpoint import FOLDER, Progress, restore_checkpoint, save_checkpoint
+from recolor.platform.checkpoint import Checkpoint, Progress
+from recolor.platform.fitting import Settings, TrainingError
+from recolor.platform.run_checkpoint import FOLDER, keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking import RunError
-from recolor.platform.training import Settings, saved_settings, train
+from recolor.platform.training import saved_settings, train
 
 
 def artifacts(run_id: str) -> set[str]:
@@ -75,7 +77,7 @@ def test_a_run_without_validation_posters_works(posters, tmp_path, store):
 
 
 def test_a_diverging_run_says_what_to_do(manifest, store):
-    with pytest.raises(RunError, match="lower --learning-rate"):
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
         train(manifest, Settings("classification", epochs=3, batch_size=5, learning_rate=1e30))
 
 
@@ -116,17 +118,22 @@ class TestCheckpoint:
         inputs = [rng.integers(0, 256, (2, 8, 8, 1), np.uint8), np.zeros((2, 1000), np.float32)]
         network.train_on_batch(inputs, rng.integers(-50, 50, (2, 8, 8, 2)).astype(np.int8))
 
+    @staticmethod
+    def keep(network, epoch):
+        keep_checkpoint(Checkpoint.of(network, network.get_weights(), Progress(epoch)))
+
     def test_restores_weights_optimizer_and_progress(self, network, store):
         with mlflow.start_run() as run:
             self.step(network)
             best = network.get_weights()
-            progress = Progress(3, {"best": 1.5, "wait": 2}, best_epoch=2, best_loss=1.25)
-            save_checkpoint(network, best, progress)
+            progress = Progress(3, {"best": 1.5, "wait": 2}, 2, 1.25, [{"loss": 2.5}] * 3)
+            keep_checkpoint(Checkpoint.of(network, best, progress))
             self.step(network)
             moved = network.get_weights()
-            restored_best, restored = restore_checkpoint(network, run.info.run_id)
-            assert restored == progress
-            for one, other in zip(best, restored_best, strict=True):
+            checkpoint = newest_checkpoint(run.info.run_id)
+            checkpoint.restore(network)
+            assert checkpoint.progress == progress
+            for one, other in zip(best, checkpoint.best, strict=True):
                 np.testing.assert_array_equal(one, other)
             assert int(network.optimizer.iterations) == 1
             # The same next step, from the same state, leads to the same place.
@@ -138,27 +145,26 @@ class TestCheckpoint:
         with mlflow.start_run() as run:
             self.step(network)
             for epoch in (1, 2):
-                save_checkpoint(network, network.get_weights(), Progress(epoch))
+                self.keep(network, epoch)
             newest = Path(unquote(urlparse(run.info.artifact_uri).path)) / FOLDER / "0.npz"
             with newest.open("r+b") as file:
                 file.truncate(newest.stat().st_size // 2)
-            _, progress = restore_checkpoint(network, run.info.run_id)
-            assert progress.epoch == 1
+            assert newest_checkpoint(run.info.run_id).progress.epoch == 1
 
     def test_does_not_start_over_when_all_are_damaged(self, network, store):
         with mlflow.start_run() as run:
             self.step(network)
             for epoch in (1, 2):
-                save_checkpoint(network, network.get_weights(), Progress(epoch))
+                self.keep(network, epoch)
             folder = Path(unquote(urlparse(run.info.artifact_uri).path)) / FOLDER
             for file in folder.iterdir():
                 file.write_bytes(b"damaged")
             with pytest.raises(RunError, match="no checkpoint"):
-                restore_checkpoint(network, run.info.run_id)
+                newest_checkpoint(run.info.run_id)
 
     def test_without_any_a_run_starts_over(self, network, store):
         with mlflow.start_run() as run:
-            assert restore_checkpoint(network, run.info.run_id) == ([], Progress())
+            assert newest_checkpoint(run.info.run_id) is None
 
 
 @pytest.mark.slow
@@ -212,7 +218,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
     resumed, uninterrupted = (
         np.load(client.download_artifacts(run_id, f"{FOLDER}/0.npz")) for run_id in (killed, whole)
     )
-    assert json.loads(str(resumed["progress"]))["epoch"] == 6
+    assert json.loads(str(resumed["about"]))["progress"]["epoch"] == 6
     assert set(resumed) == set(uninterrupted)
     for name in set(resumed):
         np.testing.assert_array_equal(resumed[name], uninterrupted[name], err_msg=name)

@@ -1,0 +1,220 @@
+"""The devices that a training runs on, by the means of each framework.
+
+- TensorFlow: `MultiWorkerMirroredStrategy` where ``TF_CONFIG`` names several workers, otherwise
+  `MirroredStrategy` where there are several GPUs.
+- JAX: `keras.distribution.DataParallel` over all devices, where there are several.
+- PyTorch: one device.
+
+Imports neither TensorFlow nor MLflow before it is known that they are there.
+"""
+
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import keras
+import numpy as np
+
+from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.input_pipeline import WHOLE, Batch, Share
+
+BACKEND = keras.backend.backend()
+
+
+class DeviceError(RecolorError):
+    """The devices can't be used as they are asked for, or one was lost."""
+
+
+class Devices:
+    """One device: the simplest case, and what the others have in common.
+
+    Attributes:
+        share: What this worker reads of each batch.
+        chief: Whether this worker is the one that writes.
+        losses: Errors that stand for a lost worker.
+    """
+
+    share: Share = WHOLE
+    chief: bool = True
+    losses: tuple[type[Exception], ...] = ()
+
+    def scope(self) -> AbstractContextManager:
+        """Everything with variables is made in here."""
+        return nullcontext()
+
+    def adopt(self, network: keras.Model) -> keras.Model:
+        """Make a network one that can be trained here; its variables stay the same."""
+        return network
+
+    def feed(self, batches: Iterator[Batch]):
+        """Turn this worker's batches into what `fit` takes."""
+        return batches
+
+
+def find_devices() -> Devices:
+    """Choose the devices; to be called before anything else is made with Keras.
+
+    Raises:
+        DeviceError: If ``TF_CONFIG`` can't be used.
+    """
+    if BACKEND == "tensorflow":
+        return _find_tensorflow_devices()
+    if os.environ.get("TF_CONFIG"):
+        raise DeviceError(f"TF_CONFIG is TensorFlow's, but KERAS_BACKEND is {BACKEND}: unset one")
+    if BACKEND == "jax":
+        import jax
+
+        if jax.device_count() > 1:
+            return _JaxDevices(jax.device_count())
+    return Devices()
+
+
+def make_deterministic() -> None:
+    """Ask the framework for results that are the same bit by bit, on the same machine.
+
+    JAX needs ``--xla_gpu_deterministic_ops=true`` in ``XLA_FLAGS`` on GPUs, before it starts.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif BACKEND == "torch":
+        import torch
+
+        # What cuBLAS needs for it; it is read when the first matrix is multiplied.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+
+
+def jit_helps() -> bool:
+    """Whether a compiled step is the faster one, as far as is known.
+
+    JAX is made for it; on CPUs XLA makes TensorFlow's step a third slower; PyTorch's compiler takes
+    longer to compile than most runs here would gain.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    return BACKEND == "jax"
+
+
+class _JaxDevices(Devices):
+    def __init__(self, count: int):
+        self.share = Share(count, 0, count)
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+
+
+def _find_tensorflow_devices() -> Devices:
+    import tensorflow as tf
+
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    cluster = _cluster()
+    if cluster is not None:
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+            raise DeviceError(f"no workers by TF_CONFIG: {first_line(error)}") from None
+        workers, index = cluster
+        return _TensorFlowDevices(strategy, workers, index)
+    if len(devices) > 1:
+        names = [device.name for device in devices]
+        return _TensorFlowDevices(tf.distribute.MirroredStrategy(names), 1, 0)
+    return Devices()
+
+
+def _cluster() -> tuple[int, int] | None:
+    """Return the number of workers that TF_CONFIG names, and which this one is; None if one."""
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return None
+    try:
+        config = json.loads(text)
+        workers = [*config["cluster"].get("chief", []), *config["cluster"].get("worker", [])]
+        kind, index = config["task"]["type"], int(config["task"]["index"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DeviceError("TF_CONFIG is no cluster description with a task") from None
+    if kind == "worker":
+        index += len(config["cluster"].get("chief", []))
+    elif kind != "chief":
+        raise DeviceError(f"TF_CONFIG: a task of type {kind!r} does not train; chief or worker do")
+    if not 0 <= index < len(workers):
+        raise DeviceError(f"TF_CONFIG: there is no {kind} {config['task']['index']} in its cluster")
+    return (len(workers), index) if len(workers) > 1 else None
+
+
+class _TensorFlowDevices(Devices):
+    def __init__(self, strategy, workers: int, index: int):
+        import tensorflow as tf
+
+        local = strategy.num_replicas_in_sync // workers
+        self.strategy = strategy
+        self.share = Share(strategy.num_replicas_in_sync, index * local, local)
+        self.chief = index == 0
+        self.losses = (
+            tf.errors.AbortedError,
+            tf.errors.CancelledError,
+            tf.errors.DeadlineExceededError,
+            tf.errors.InternalError,
+            tf.errors.UnavailableError,
+        )
+
+    def scope(self) -> AbstractContextManager:
+        return self.strategy.scope()
+
+    def adopt(self, network: keras.Model) -> keras.Model:
+        with self.scope():
+            return _distributed_model_class()(network.inputs, network.output)
+
+    def feed(self, batches: Iterator[Batch]):
+        import tensorflow as tf
+
+        first = next(batches)
+        batches = itertools.chain([first], batches)
+
+        def pieces():
+            for (lightness, embedding), ab in batches:
+                for parts in zip(
+                    *(np.split(array, self.share.count) for array in (lightness, embedding, ab)),
+                    strict=True,
+                ):
+                    yield parts[:2], parts[2]
+
+        (lightness, embedding), ab = first
+        signature = tuple(
+            tf.TensorSpec([None, *array.shape[1:]], array.dtype)
+            for array in (lightness, embedding, ab)
+        )
+        # One piece for each device of this worker; no more sharding, which is done already.
+        return self.strategy.distribute_datasets_from_function(
+            lambda context: tf.data.Dataset.from_generator(
+                pieces, output_signature=(signature[:2], signature[2])
+            ).prefetch(2)
+        )
+
+
+def _distributed_model_class() -> type[keras.Model]:
+    import tensorflow as tf
+
+    class DistributedModel(keras.Model):
+        """Mends what Keras 3 (3.15) stumbles over under a strategy of several workers."""
+
+        def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+            # Keras would average a batch's arrays over the workers here, all in one tuple, which
+            # TensorFlow refuses; it wants only their shapes, and the network is built already.
+            self.optimizer.build(self.trainable_variables)
+
+        def train_step(self, data):
+            return self._as_vectors(super().train_step(data))
+
+        def test_step(self, data):
+            return self._as_vectors(super().test_step(data))
+
+        @staticmethod
+        def _as_vectors(metrics):
+            # They are averaged along their first dimension, so they need one.
+            return {name: tf.reshape(value, [1]) for name, value in metrics.items()}
+
+    return DistributedModel

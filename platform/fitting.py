@@ -1,0 +1,274 @@
+"""The training itself, on any of Keras' backends: it needs neither TensorFlow nor MLflow."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.input_pipeline import (
+    Batch,
+    steps_per_epoch,
+    training_batches,
+    validation_batches,
+)
+from recolor.datasets.manifest import Manifest
+from recolor.models.catalog import MODELS
+from recolor.platform.checkpoint import Checkpoint, Progress
+from recolor.platform.devices import Devices, jit_helps, make_deterministic
+
+# The paper halves the learning rate after 10 epochs without a lower loss.
+PLATEAU_EPOCHS = 10
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+class TrainingError(RecolorError):
+    """A training can't begin or go on."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training depends on, beside its data. The defaults are the paper's.
+
+    Attributes:
+        model: Name of a model kind in `recolor.models.catalog.MODELS`.
+        epochs: Passes over the training split; by default 180 (regression) or 260.
+        batch_size: Posters a step, of all devices together; by default 50 (regression) or 20.
+        learning_rate: Adam's, at the start.
+        augment: Mirror, turn and zoom the training posters.
+        temperature: T of the annealed mean (classification).
+        seed: Seed of the initial weights, the order of posters and the augmentation.
+        precision: What the layers compute in, one of `PRECISIONS`; weights, losses and the annealed
+            mean are float32 always.
+        jit: Compile the step; by default where it is known to help.
+        accumulate: Number of steps whose gradients are averaged before the weights change.
+        clip: Largest norm of all gradients together; longer ones are scaled down to it. None to
+            leave them as they are.
+    """
+
+    model: str
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float = 1e-4
+    augment: bool = False
+    temperature: float = 0.38
+    seed: int = 0
+    precision: str = "float32"
+    jit: bool | None = None
+    accumulate: int = 1
+    clip: float | None = None
+
+    def __post_init__(self):
+        kind = MODELS[self.model]
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(kind, name))
+
+
+def fit(
+    manifest: Manifest,
+    settings: Settings,
+    devices: Devices,
+    start: Checkpoint | None = None,
+    after_epoch: Callable[[Checkpoint], None] = lambda checkpoint: None,
+) -> Checkpoint:
+    """Train a network.
+
+    Args:
+        manifest: The data set.
+        settings: The settings.
+        devices: What `find_devices` has found.
+        start: The state to go on from.
+        after_epoch: Called with the state after each epoch, in the chief worker only.
+
+    Returns:
+        The last state. Its ``best`` are the weights after the epoch with the lowest validation loss
+        (or training loss, where there is no validation split).
+
+    Raises:
+        DatasetError, RecordError: If the data set can't be trained on, or is damaged.
+        TrainingError: If the settings don't fit the devices or the checkpoint, the loss is no
+            finite number, or a worker was lost.
+    """
+    make_deterministic()
+    keras.utils.set_random_seed(settings.seed)
+    share = devices.share
+    if settings.batch_size % share.devices:
+        raise TrainingError(
+            f"--batch-size {settings.batch_size} can't be shared evenly by {share.devices} devices"
+        )
+    steps = steps_per_epoch(manifest, "train", settings.batch_size, share)
+    if not steps:
+        raise TrainingError(f"{manifest.folder} has too few posters for {share.devices} devices")
+    validation_steps = steps_per_epoch(manifest, "validation", settings.batch_size, share)
+    network = compiled_network(
+        MODELS[settings.model](manifest.classes), manifest.size, settings, devices
+    )
+    best, progress = [], Progress()
+    if start is not None:
+        try:
+            start.restore(network)
+        except ValueError as error:
+            raise TrainingError(
+                f"the checkpoint is another network's: {first_line(error)}"
+            ) from None
+        best, progress = start.best, start.progress
+    schedule = _ResumablePlateau(progress.schedule)
+    keeper = _ProgressKeeper(
+        "val_loss" if validation_steps else "loss", best, progress, schedule,
+        after_epoch if devices.chief else lambda checkpoint: None,
+    )  # fmt: skip
+    if progress.epoch < settings.epochs:
+        failures: list[RecolorError] = []
+        training = training_batches(
+            manifest,
+            settings.batch_size,
+            progress.epoch,
+            seed=settings.seed,
+            augment=settings.augment,
+            share=share,
+        )
+        validation = None
+        if validation_steps:
+            batches = validation_batches(manifest, "validation", settings.batch_size, share)
+            validation = devices.feed(_watched(batches, failures))
+        with _explained(devices, failures):
+            network.fit(
+                devices.feed(_watched(training, failures)),
+                initial_epoch=progress.epoch,
+                epochs=settings.epochs,
+                steps_per_epoch=steps,
+                validation_data=validation,
+                validation_steps=validation_steps or None,
+                callbacks=[schedule, keeper],
+                verbose=(1 if sys.stdout.isatty() else 2) if devices.chief else 0,
+            )
+    return Checkpoint.of(network, keeper.best, progress)
+
+
+def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> keras.Model:
+    """Build a network with its loss and its optimizer, ready to be trained.
+
+    Args:
+        kind: An instance of a model kind of `recolor.models.catalog`.
+        size: Side of the squares in pixels.
+        settings: The settings.
+        devices: What `find_devices` has found.
+    """
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(settings.precision)
+    try:
+        with devices.scope():
+            network = devices.adopt(kind.network(size))
+            network.compile(
+                keras.optimizers.Adam(
+                    settings.learning_rate,
+                    global_clipnorm=settings.clip,
+                    gradient_accumulation_steps=(
+                        settings.accumulate if settings.accumulate > 1 else None
+                    ),
+                ),
+                loss=kind.loss,
+                metrics=[] if kind.name == "regression" else [_L2ab(kind, settings.temperature)],
+                jit_compile=jit_helps() if settings.jit is None else settings.jit,
+            )
+    finally:
+        keras.config.set_dtype_policy(usual)
+    return network
+
+
+def _watched(batches: Iterator[Batch], failures: list[RecolorError]) -> Iterator[Batch]:
+    """Remember what goes wrong in reading: a framework may turn it into an error of its own."""
+    try:
+        yield from batches
+    except RecolorError as error:
+        failures.append(error)
+        raise
+
+
+@contextmanager
+def _explained(devices: Devices, failures: list[RecolorError]) -> Iterator[None]:
+    """Turn a failure of reading, or of another worker, into an error that says so."""
+    try:
+        yield
+    except RecolorError:
+        raise
+    except Exception as error:
+        if failures:
+            raise failures[0] from None
+        if isinstance(error, devices.losses):
+            raise TrainingError(
+                f"another worker was lost ({first_line(error)}): start all of them again, to go on"
+            ) from None
+        raise
+
+
+class _L2ab(keras.metrics.Mean):
+    """Eq. 1 of decoded colors, for a network whose loss is another."""
+
+    def __init__(self, kind, temperature: float):
+        super().__init__(name="l2_ab", dtype="float32")
+        self.kind = kind
+        self.temperature = temperature
+
+    def update_state(self, ab, outputs, sample_weight=None):
+        error = ops.cast(ab, "float32") - self.kind.decode(outputs, self.temperature)
+        return super().update_state(ops.mean(ops.square(error), axis=(1, 2, 3)))
+
+
+class _ResumablePlateau(keras.callbacks.ReduceLROnPlateau):
+    """Halves the learning rate on a plateau of the training loss; its state can be kept."""
+
+    def __init__(self, state: dict[str, float]):
+        super().__init__(
+            monitor="loss", factor=0.5, patience=PLATEAU_EPOCHS, min_delta=0, verbose=0
+        )
+        self.restored = state
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self.best = self.restored.get("best", self.best)
+        self.wait = self.restored.get("wait", self.wait)
+
+    @property
+    def state(self) -> dict[str, float]:
+        return {"best": float(self.best), "wait": self.wait}
+
+
+class _ProgressKeeper(keras.callbacks.Callback):
+    """Keeps the progress and the best weights, and hands out a checkpoint after each epoch."""
+
+    def __init__(
+        self,
+        monitor: str,
+        best: list[np.ndarray],
+        progress: Progress,
+        schedule: _ResumablePlateau,
+        after_epoch: Callable[[Checkpoint], None],
+    ):
+        super().__init__()
+        self.monitor = monitor
+        self.best = best
+        self.progress = progress
+        self.schedule = schedule
+        self.after_epoch = after_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        values = {name: float(value) for name, value in logs.items()}
+        for name in ("loss", self.monitor):
+            if not np.isfinite(values[name]):
+                raise TrainingError(
+                    f"{name} is {values[name]} after epoch {epoch + 1}: lower --learning-rate"
+                )
+        self.progress.epoch = epoch + 1
+        self.progress.history.append(values)
+        if values[self.monitor] < self.progress.best_loss:
+            self.progress.best_loss = values[self.monitor]
+            self.progress.best_epoch = epoch + 1
+            self.best = self.model.get_weights()
+        self.progress.schedule = self.schedule.state
+        self.after_epoch(Checkpoint.of(self.model, self.best, self.progress))

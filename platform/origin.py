@@ -1,0 +1,47 @@
+"""Where a result comes from: the versions of the packages and the commit of the code."""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+# Which packages' versions decide about a result, as far as they are installed.
+PACKAGES = (
+    "recolor",
+    "tensorflow",
+    "tensorflow-io",
+    "jax",
+    "torch",
+    "keras",
+    "mlflow",
+    "numpy",
+    "scikit-image",
+)
+
+
+def origin() -> dict[str, str]:
+    """Return tags with the versions and, where the code runs from a checkout, its commit."""
+    tags = {"version.python": sys.version.split()[0]}
+    for package in PACKAGES:
+        try:
+            tags[f"version.{package}"] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {**tags, **_commit()}
+
+
+def _commit() -> dict[str, str]:
+    try:
+        import git
+    except ImportError:
+        # What GitPython raises where there is no `git` to call.
+        return {}
+    try:
+        repository = git.Repo(Path(__file__).resolve().parent, search_parent_directories=True)
+        if not (Path(repository.working_dir) / "setup.py").is_file():
+            return {}
+        return {
+            "mlflow.source.git.commit": repository.head.commit.hexsha,
+            "git.dirty": str(repository.is_dirty()).lower(),
+        }
+    except (git.GitError, ValueError):
+        return {}

@@ -1,0 +1,62 @@
+"""Training without MLflow and TensorFlow, into a file: for a machine that has only JAX or PyTorch.
+
+`recolor import-weights` makes a tracked run and a registered model of the file.
+"""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from recolor.datasets.manifest import Manifest
+from recolor.platform.checkpoint import Checkpoint
+from recolor.platform.devices import BACKEND, find_devices
+from recolor.platform.fitting import Settings, TrainingError, fit
+from recolor.platform.origin import origin
+
+
+def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Checkpoint:
+    """Train a network; the file is written anew after each epoch.
+
+    Where the file is there already, the training goes on from it.
+
+    Args:
+        manifest: The data set.
+        settings: The settings; only ``epochs`` may differ from those the file was begun with.
+        file: The checkpoint's path.
+
+    Raises:
+        TrainingError: If the file is damaged, or of other settings or data.
+        DatasetError, RecordError: If the data set can't be trained on, or is damaged.
+    """
+    start = None
+    if file.exists():
+        start = load_checkpoint(file)
+        began = Settings(**start.origin["settings"])
+        if start.origin["dataset_digest"] != manifest.digest:
+            raise TrainingError(f"{file} was trained on other data than {manifest.folder}")
+        if replace(began, epochs=settings.epochs) != settings:
+            raise TrainingError(f"{file} was begun with other settings: only --epochs may change")
+        if start.progress.epoch >= settings.epochs:
+            raise TrainingError(f"{file} has {start.progress.epoch} epochs already: raise --epochs")
+    about = {
+        "settings": asdict(settings),
+        "dataset_digest": manifest.digest,
+        "tags": {"backend": BACKEND, **origin()},
+    }
+
+    def save(checkpoint: Checkpoint) -> None:
+        checkpoint.origin = about
+        checkpoint.save(file)
+
+    return fit(manifest, settings, find_devices(), start, save)
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Read a file of `train_untracked`.
+
+    Raises:
+        TrainingError: If it is none, or damaged.
+    """
+    checkpoint = Checkpoint.load(file) if file.is_file() else None
+    if checkpoint is None or "settings" not in checkpoint.origin:
+        raise TrainingError(f"{file} is no whole file of `recolor train --untracked`")
+    return checkpoint
