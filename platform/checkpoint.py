@@ -62,12 +62,11 @@ class Checkpoint:
         return cls(progress, weights, optimizer, best)
 
     def restore(self, network: keras.Model) -> None:
-        """Bring a compiled network back to this state.
+        """Bring a compiled network, whose optimizer is built, back to this state.
 
         Raises:
             ValueError: If it is another network's.
         """
-        network.optimizer.build(network.trainable_variables)
         for variables, values in (
             (network.weights, self.weights),
             (network.optimizer.variables, self.optimizer),

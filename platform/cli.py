@@ -279,7 +279,10 @@ def _train_untracked(manifest, given, file):
     from recolor.platform.fitting import Settings
     from recolor.platform.untracked import train_untracked
 
-    progress = train_untracked(manifest, Settings(**given), file).progress
+    checkpoint = train_untracked(manifest, Settings(**given), file)
+    if checkpoint is None:
+        return
+    progress = checkpoint.progress
     click.echo(
         f"{progress.epoch} epochs in {file}, the best is {progress.best_epoch}: "
         f"register it with `recolor import-weights {file} --data {manifest.folder}`"

@@ -34,11 +34,14 @@ class Devices:
         share: What this worker reads of each batch.
         chief: Whether this worker is the one that writes.
         losses: Errors that stand for a lost worker.
+        takes_all_settings: False where Keras' optimizers can't clip or accumulate gradients, nor
+            scale a loss, as if the devices were one.
     """
 
     share: Share = WHOLE
     chief: bool = True
     losses: tuple[type[Exception], ...] = ()
+    takes_all_settings: bool = True
 
     def scope(self) -> AbstractContextManager:
         """Everything with variables is made in here."""
@@ -110,7 +113,6 @@ class _JaxDevices(Devices):
 def _find_tensorflow_devices() -> Devices:
     import tensorflow as tf
 
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     cluster = _cluster()
     if cluster is not None:
         try:
@@ -119,6 +121,7 @@ def _find_tensorflow_devices() -> Devices:
             raise DeviceError(f"no workers by TF_CONFIG: {first_line(error)}") from None
         workers, index = cluster
         return _TensorFlowDevices(strategy, workers, index)
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) > 1:
         names = [device.name for device in devices]
         return _TensorFlowDevices(tf.distribute.MirroredStrategy(names), 1, 0)
@@ -146,6 +149,8 @@ def _cluster() -> tuple[int, int] | None:
 
 
 class _TensorFlowDevices(Devices):
+    takes_all_settings = False
+
     def __init__(self, strategy, workers: int, index: int):
         import tensorflow as tf
 
@@ -203,8 +208,8 @@ def _distributed_model_class() -> type[keras.Model]:
 
         def _maybe_symbolic_build(self, iterator=None, data_batch=None):
             # Keras would average a batch's arrays over the workers here, all in one tuple, which
-            # TensorFlow refuses; it wants only their shapes, and the network is built already.
-            self.optimizer.build(self.trainable_variables)
+            # TensorFlow refuses; it wants only their shapes, to build what is built already.
+            pass
 
         def train_step(self, data):
             return self._as_vectors(super().train_step(data))

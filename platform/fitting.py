@@ -158,7 +158,16 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
         size: Side of the squares in pixels.
         settings: The settings.
         devices: What `find_devices` has found.
+
+    Raises:
+        TrainingError: If the devices can't be trained on with these settings.
     """
+    special = settings.accumulate > 1 or settings.clip or settings.precision == "mixed_float16"
+    if special and not devices.takes_all_settings:
+        raise TrainingError(
+            "--accumulate, --clip and mixed_float16 are for one device, or KERAS_BACKEND=jax: "
+            "Keras can't do them on several of TensorFlow's"
+        )
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(settings.precision)
     try:
@@ -176,6 +185,7 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
                 metrics=[] if kind.name == "regression" else [_L2ab(kind, settings.temperature)],
                 jit_compile=jit_helps() if settings.jit is None else settings.jit,
             )
+            network.optimizer.build(network.trainable_variables)
     finally:
         keras.config.set_dtype_policy(usual)
     return network
@@ -202,7 +212,7 @@ def _explained(devices: Devices, failures: list[RecolorError]) -> Iterator[None]
             raise failures[0] from None
         if isinstance(error, devices.losses):
             raise TrainingError(
-                f"another worker was lost ({first_line(error)}): start all of them again, to go on"
+                "another worker was lost: start all of them again, to go on with the run"
             ) from None
         raise
 

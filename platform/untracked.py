@@ -13,20 +13,27 @@ from recolor.platform.fitting import Settings, TrainingError, fit
 from recolor.platform.origin import origin
 
 
-def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Checkpoint:
+def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Checkpoint | None:
     """Train a network; the file is written anew after each epoch.
 
-    Where the file is there already, the training goes on from it.
+    Where the file is there already, the training goes on from it. Of several workers only the chief
+    writes it, and all of them must be able to read it.
 
     Args:
         manifest: The data set.
         settings: The settings; only ``epochs`` may differ from those the file was begun with.
         file: The checkpoint's path.
 
+    Returns:
+        The last state; None in a worker that is not the chief.
+
     Raises:
+        DeviceError: If the devices can't be used.
         TrainingError: If the file is damaged, or of other settings or data.
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
     """
+    # First of all: TensorFlow's workers find each other before anything else is done.
+    devices = find_devices()
     start = None
     if file.exists():
         start = load_checkpoint(file)
@@ -47,7 +54,8 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
         checkpoint.origin = about
         checkpoint.save(file)
 
-    return fit(manifest, settings, find_devices(), start, save)
+    last = fit(manifest, settings, devices, start, save)
+    return last if devices.chief else None
 
 
 def load_checkpoint(file: Path) -> Checkpoint:

@@ -3,12 +3,15 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from recolor.datasets.classes import ColorClasses
 from recolor.models.catalog import MODELS
 from recolor.models.classification import Classification, annealed_mean
 from recolor.models.regression import Regression
+from recolor.platform.devices import Devices
+from recolor.platform.fitting import PRECISIONS, Settings, compiled_network
 
 RNG = np.random.default_rng(0)
 
@@ -161,3 +164,83 @@ def test_losses_are_finite_for_extreme_logits(classes):
     logits = np.zeros((1, 2, 2, len(classes)), np.float32)
     logits[..., 0] = 1e4
     assert np.isfinite(np.asarray(Classification(classes).loss(ab, logits))).all()
+
+
+def test_gradient_of_the_classification_loss_is_that_of_the_dense_one(classes):
+    """TensorFlow's own derivative of eq. 2 with the whole target, in double precision."""
+    kind = Classification(classes)
+    ab = RNG.integers(-90, 90, (2, 8, 8, 2)).astype(np.int8)
+    logits = RNG.normal(0, 3, (2, 4, 4, len(classes)))
+    neighbors, soft_weights = classes.soft_encoding
+    color = np.asarray(kind._half_resolution_color(ab))
+    target = np.zeros(logits.shape)
+    np.put_along_axis(target, neighbors[color], soft_weights[color], axis=-1)
+    with tf.GradientTape() as tape:
+        dense = tf.constant(logits)
+        tape.watch(dense)
+        entropy = -tf.reduce_sum(target * tf.nn.log_softmax(dense), axis=-1)
+        total = tf.reduce_sum(tf.reduce_mean(classes.color_weights[color] * entropy, (1, 2)))
+    expected = tape.gradient(total, dense)
+    with tf.GradientTape() as tape:
+        sparse = tf.constant(logits, tf.float32)
+        tape.watch(sparse)
+        total = tf.reduce_sum(kind.loss(ab, sparse))
+    np.testing.assert_allclose(tape.gradient(total, sparse), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
+    name, precision, classes
+):
+    settings = Settings(name, precision=precision, clip=1.0, accumulate=2)
+    network = compiled_network(MODELS[name](classes), 8, settings, Devices())
+    assert {weight.dtype for weight in network.weights} == {"float32"}
+    computed = {layer.compute_dtype for layer in network.layers if layer.weights}
+    assert precision.removeprefix("mixed_") in computed
+    given, ab = inputs(2, 8), RNG.integers(-60, 60, (2, 8, 8, 2)).astype(np.int8)
+    outputs = network(given)
+    assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
+    reference = MODELS[name](classes).network(8)
+    reference.set_weights(network.get_weights())
+    expected = np.asarray(reference(given))
+    np.testing.assert_allclose(outputs, expected, atol=0.03 * np.abs(expected).max())
+    before = network.get_weights()
+    # In float16 the loss is scaled, by less and less until no gradient is too large a number.
+    for _ in range(30 if precision == "mixed_float16" else 2):
+        assert np.isfinite(network.train_on_batch(given, ab, return_dict=True)["loss"])
+    moved = [
+        np.abs(one - other).max() for one, other in zip(before, network.get_weights(), strict=True)
+    ]
+    assert 0 < max(moved) < 0.01
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def moments(network) -> list[np.ndarray]:
+    """Adam's first moments: after one step, a tenth of the gradients that it was given."""
+    variables = [v for v in network.optimizer.variables if "momentum" in v.path]
+    assert len(variables) == len(network.trainable_variables)
+    return [np.asarray(variable) for variable in variables]
+
+
+def test_accumulated_steps_equal_one_of_the_whole_batch(classes):
+    """Two batches of two posters, accumulated, and one of all four."""
+    given, ab = inputs(4, 16), RNG.integers(-60, 60, (4, 16, 16, 2)).astype(np.int8)
+    networks = [
+        compiled_network(Regression(), 16, Settings("regression", accumulate=steps), Devices())
+        for steps in (2, 1)
+    ]
+    networks[1].set_weights(networks[0].get_weights())
+    for half in (slice(0, 2), slice(2, 4)):
+        networks[0].train_on_batch([part[half] for part in given], ab[half])
+    networks[1].train_on_batch(given, ab)
+    for one, other in zip(*map(moments, networks), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
+
+
+def test_gradients_longer_than_the_norm_are_scaled_down():
+    given, ab = inputs(2, 16), RNG.integers(-60, 60, (2, 16, 16, 2)).astype(np.int8)
+    network = compiled_network(Regression(), 16, Settings("regression", clip=0.5), Devices())
+    network.train_on_batch(given, ab)
+    norm = np.sqrt(sum(np.square(moment).sum() for moment in moments(network))) / 0.1
+    np.testing.assert_allclose(norm, 0.5, rtol=1e-3)

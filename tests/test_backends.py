@@ -1,0 +1,145 @@
+"""The same networks, losses and trainings on TensorFlow, JAX and PyTorch."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, environment
+
+from recolor.datasets.classes import ColorClasses
+from recolor.models.catalog import MODELS
+from recolor.platform.checkpoint import Checkpoint
+
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install -e '.[torch]'"
+)
+BACKENDS = ["jax", pytest.param("torch", marks=needs_torch)]
+
+
+def on(backend: str, **more: str) -> dict[str, str]:
+    return {**os.environ, "KERAS_BACKEND": backend, **more}
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    """Run the probe on a backend, with the same weights and posters on each."""
+    folder = tmp_path_factory.mktemp("probe")
+    rng = np.random.default_rng(0)
+    counts = np.zeros(1024, np.int64)
+    counts[rng.choice(np.arange(200, 900), 60, replace=False)] = rng.integers(1, 1000, 60)
+    given = {
+        "counts": counts,
+        "lightness": rng.integers(0, 256, (2, 32, 32, 1), np.uint8),
+        "embedding": rng.dirichlet(np.ones(1000), 2).astype(np.float32),
+        "ab": rng.integers(-80, 80, (2, 32, 32, 2)).astype(np.int8),
+    }
+    for name, model in MODELS.items():
+        weights = model(ColorClasses.from_counts(counts)).network(32).get_weights()
+        # Biases begin at zero: other values, so that a lost one is seen.
+        given |= {
+            f"{name}_{number}": weight + rng.normal(0, 0.01, weight.shape).astype(np.float32)
+            for number, weight in enumerate(weights)
+        }
+    np.savez(folder / "given.npz", **given)
+
+    def run(backend: str) -> dict[str, np.ndarray]:
+        target = folder / f"{backend}.npz"
+        if not target.exists():
+            script = ROOT / "tests" / "backend_probe.py"
+            command = [sys.executable, script, folder / "given.npz", target]
+            result = subprocess.run(command, env=on(backend), capture_output=True, text=True)
+            assert result.returncode == 0, result.stderr
+        return dict(np.load(target))
+
+    return run
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_outputs_losses_and_gradients_are_tensorflows(probe, backend):
+    expected, found = probe("tensorflow"), probe(backend)
+    assert expected.keys() == found.keys()
+    assert len(expected) > 60
+    for name, values in expected.items():
+        scale = np.abs(values).max()
+        assert scale > 0, name
+        np.testing.assert_allclose(found[name], values, atol=1e-4 * scale, rtol=0, err_msg=name)
+
+
+BLOCKED = """
+import sys
+from importlib.machinery import ModuleSpec
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        absent = name.split(".")[0] in ("tensorflow", "tensorflow_io", "mlflow", "optuna")
+        return ModuleSpec(name, self) if absent else None
+    def create_module(self, spec):
+        raise ModuleNotFoundError(f"No module named {spec.name!r}", name=spec.name)
+sys.meta_path.insert(0, Absent())
+from recolor.platform.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_from_posters_to_a_registered_model_without_tensorflow(
+    backend, posters, manifest, recolor, tmp_path
+):
+    """On a machine without TensorFlow and MLflow; then, on one with them, into the registry."""
+
+    def blocked(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", BLOCKED, *map(str, arguments)],
+            env=on(backend), capture_output=True, text=True,
+        )  # fmt: skip
+
+    data, file = tmp_path / "data", tmp_path / "weights.npz"
+    options = ["--size", manifest.size, "--split", "20,6,4", "--seed", 1]
+    result = blocked("prepare", posters[0].parent, "--out", data, *options)
+    assert result.returncode == 0, result.stderr
+    options = ["--data", data, "--untracked", file, "--model", "regression", "--batch-size", 5]
+    result = blocked("train", *options, "--epochs", 2)
+    assert result.returncode == 0, result.stderr
+    assert f"2 epochs in {file}" in result.stdout
+
+    store = environment(f"sqlite:///{tmp_path}/mlflow.db")
+    result = recolor("import-weights", file, "--data", data, env=store, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "registered as version 1" in result.stdout
+
+    import mlflow
+
+    client = mlflow.MlflowClient(store["MLFLOW_TRACKING_URI"])
+    (version,) = client.search_model_versions("name = 'poster-recolor'")
+    run = client.get_run(version.run_id)
+    assert run.data.tags["trained.backend"] == backend
+    assert f"trained.version.{backend}" in run.data.tags
+    assert run.data.tags["dataset.digest"] == manifest.digest
+    assert [metric.step for metric in client.get_metric_history(run.info.run_id, "val_loss")] == [
+        1,
+        2,
+    ]
+    # Validated by TensorFlow, and by the framework that trained: the same figure.
+    history = Checkpoint.load(file).progress.history
+    best = min(epoch["val_loss"] for epoch in history)
+    assert run.data.metrics["validation.l2_ab"] == pytest.approx(best, rel=1e-2)
+
+
+@pytest.mark.slow
+def test_a_tracked_run_on_another_backend_is_registered_by_tensorflow(manifest, recolor, tmp_path):
+    store = environment(f"sqlite:///{tmp_path}/mlflow.db") | {"KERAS_BACKEND": "jax"}
+    options = ["--data", manifest.folder, "--model", "regression", "--batch-size", 5]
+    result = recolor("train", *options, "--epochs", 1, env=store, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "registered as version 1" in result.stdout
+
+    import mlflow
+
+    client = mlflow.MlflowClient(store["MLFLOW_TRACKING_URI"])
+    (version,) = client.search_model_versions("name = 'poster-recolor'")
+    run = client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["backend"] == "jax"

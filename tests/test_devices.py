@@ -1,0 +1,217 @@
+"""Several workers and several devices: the same weights as from one, and one voice."""
+
+import functools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import mlflow
+import numpy as np
+import pytest
+from conftest import RECOLOR, environment
+
+from recolor.datasets.input_pipeline import Share
+from recolor.datasets.preparation import prepare
+from recolor.platform.checkpoint import Checkpoint
+from recolor.platform.devices import DeviceError, Devices, find_devices
+from recolor.platform.fitting import Settings, TrainingError, fit
+
+# Twenty steps: four epochs of five batches.
+TRAIN = ["train", "--model", "classification", "--batch-size", "4", "--epochs", "4", "--augment"]
+
+
+def cluster() -> list[str]:
+    """Two values of TF_CONFIG, for two workers on free ports of this machine."""
+    sockets = [socket.socket() for _ in range(2)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    workers = [f"localhost:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return [
+        json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+        for index in range(2)
+    ]
+
+
+def start(arguments, env) -> subprocess.Popen:
+    command = [*RECOLOR, *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[str, str]:
+    try:
+        return process.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+def assert_equal_weights(one: Checkpoint, other: Checkpoint) -> None:
+    assert one.progress.epoch == other.progress.epoch
+    for ours, theirs in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def alone(manifest, tmp_path_factory):
+    """One process with one device."""
+
+    @functools.cache
+    def train(backend: str, *more: str) -> Checkpoint:
+        file = tmp_path_factory.mktemp("alone") / "weights.npz"
+        env = {**os.environ, "KERAS_BACKEND": backend}
+        process = start([*TRAIN, "--data", manifest.folder, *more, "--untracked", file], env)
+        _, errors = finish(process)
+        assert process.returncode == 0, errors
+        return Checkpoint.load(file)
+
+    return train
+
+
+@pytest.mark.slow
+def test_two_workers_train_as_one_does(manifest, alone, tmp_path):
+    files = [tmp_path / f"{index}.npz" for index in range(2)]
+    arguments = [*TRAIN, "--data", manifest.folder]
+    workers = [
+        start([*arguments, "--untracked", file], {**os.environ, "TF_CONFIG": config})
+        for file, config in zip(files, cluster(), strict=True)
+    ]
+    answers = [finish(worker) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], answers
+    assert files[0].exists() and not files[1].exists(), "only the chief writes"
+    assert "4 epochs" in answers[0][0] and not answers[1][0].strip()
+    expected, found = alone("tensorflow"), Checkpoint.load(files[0])
+    assert_equal_weights(expected, found)
+    for ours, theirs in zip(expected.progress.history, found.progress.history, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, tmp_path):
+    store = environment(f"sqlite:///{tmp_path}/mlflow.db")
+    client = mlflow.MlflowClient(store["MLFLOW_TRACKING_URI"])
+    client.create_experiment("recolor", artifact_location=(tmp_path / "artifacts").as_uri())
+
+    def both(*arguments) -> list[subprocess.Popen]:
+        return [start(arguments, store | {"TF_CONFIG": config}) for config in cluster()]
+
+    workers = both(*TRAIN, "--data", manifest.folder, "--epochs", 200)
+    run = None
+    deadline = time.monotonic() + 150
+    while time.monotonic() < deadline and not (run and run.data.metrics.get("epochs", 0) >= 1):
+        time.sleep(0.3)
+        assert all(worker.poll() is None for worker in workers)
+        experiment = client.get_experiment_by_name("recolor")
+        run = next(iter(client.search_runs([experiment.experiment_id])), None)
+    workers[1].send_signal(signal.SIGKILL)
+    finish(workers[1])
+    _, errors = finish(workers[0])
+    assert workers[0].returncode == 1
+    assert "Error: another worker was lost" in errors
+    assert "Traceback" not in errors
+    run = client.get_run(run.info.run_id)
+    assert run.info.status == "FAILED"
+
+    done = int(run.data.metrics["epochs"])
+    resume = ["--resume", run.info.run_id, "--epochs", done + 1]
+    workers = both("train", "--data", manifest.folder, *resume)
+    answers = [finish(worker) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], answers
+    runs = client.search_runs([experiment.experiment_id])
+    assert [found.info.run_id for found in runs] == [run.info.run_id], "only the chief has a run"
+    assert runs[0].info.status == "FINISHED"
+    assert runs[0].data.tags["devices"] == "2"
+    assert runs[0].data.metrics["epochs"] == done + 1
+
+
+@pytest.mark.slow
+def test_two_devices_of_tensorflow_train_as_one_does(manifest, alone, tmp_path):
+    file = tmp_path / "weights.npz"
+    code = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from recolor.platform.cli import main
+main(sys.argv[1:])
+"""
+    arguments = [*TRAIN, "--data", manifest.folder]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments), "--untracked", file],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert_equal_weights(alone("tensorflow"), Checkpoint.load(file))
+
+
+@pytest.mark.slow
+def test_two_devices_of_jax_train_as_one_does(manifest, alone, tmp_path):
+    file = tmp_path / "weights.npz"
+    more = ["--clip", "0.01", "--accumulate", "2"]
+    arguments = [*TRAIN, "--data", manifest.folder, *more]
+    env = {**os.environ, "KERAS_BACKEND": "jax"}
+    env["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    process = start([*arguments, "--untracked", file], env)
+    _, errors = finish(process)
+    assert process.returncode == 0, errors
+    assert_equal_weights(alone("jax", *more), Checkpoint.load(file))
+
+
+WORKERS = {"worker": ["localhost:1", "localhost:2"]}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("two workers", "no cluster description"),
+        ("[]", "no cluster description"),
+        (json.dumps({"cluster": WORKERS}), "no cluster description"),
+        (json.dumps({"cluster": WORKERS, "task": {"type": "worker", "index": 2}}), "no worker 2"),
+        (json.dumps({"cluster": WORKERS, "task": {"type": "ps", "index": 0}}), "'ps'"),
+    ],
+)
+def test_a_wrong_tf_config(config, words, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(DeviceError, match=words):
+        find_devices()
+
+
+def test_a_cluster_of_one_is_one_device(monkeypatch):
+    config = {"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    assert find_devices().share.devices == 1
+
+
+class TwoDevices(Devices):
+    share = Share(2, 0, 2)
+    takes_all_settings = False
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"batch_size": 3}, "shared evenly by 2 devices"),
+        ({"clip": 1.0}, "for one device"),
+        ({"accumulate": 2}, "for one device"),
+        ({"precision": "mixed_float16"}, "for one device"),
+    ],
+)
+def test_settings_that_devices_can_not_share(change, words, manifest):
+    settings = Settings("regression", **{"epochs": 1, "batch_size": 4, **change})
+    with pytest.raises(TrainingError, match=words):
+        fit(manifest, settings, TwoDevices())
+
+
+def test_too_few_posters_for_the_devices(posters, tmp_path):
+    data, _ = prepare(
+        posters, tmp_path / "data", size=16, split=(1, 0, 0), embedding="none", seed=0, workers=1
+    )
+    with pytest.raises(TrainingError, match="too few posters for 2 devices"):
+        fit(data, Settings("regression", epochs=1, batch_size=4), TwoDevices())

@@ -1,0 +1,116 @@
+"""Records and posters in shards, against TensorFlow's own reading and writing."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recolor.datasets.posters import Box, Poster
+from recolor.datasets.records import RecordError, RecordFile, frame, unframe
+from recolor.datasets.shards import Example, parse, serialize
+
+RNG = np.random.default_rng(0)
+RECORDS = [RNG.bytes(length) for length in (1, 0, 5, 4096, 70_000)]
+
+
+@pytest.fixture
+def written_by_tensorflow(tmp_path):
+    path = tmp_path / "records.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in RECORDS:
+            writer.write(record)
+    return path
+
+
+def test_reads_what_tensorflow_writes(written_by_tensorflow):
+    assert list(RecordFile(written_by_tensorflow)) == RECORDS
+
+
+def test_writes_what_tensorflow_writes(written_by_tensorflow):
+    framed = [frame(record) for record in RECORDS]
+    assert b"".join(framed) == written_by_tensorflow.read_bytes()
+    assert [unframe(one) for one in framed] == RECORDS
+
+
+def test_reads_in_any_order(written_by_tensorflow):
+    file = RecordFile(written_by_tensorflow)
+    for number in (3, 0, 4, 3):
+        assert file[number] == RECORDS[number]
+    for number in (5, -1):
+        with pytest.raises(IndexError):
+            file[number]
+
+
+def test_a_file_without_records(tmp_path):
+    path = tmp_path / "empty.tfrecord"
+    path.write_bytes(b"")
+    assert list(RecordFile(path)) == []
+
+
+@pytest.mark.parametrize("kept", [1, 11, 12, 13, 4000])
+def test_a_file_that_was_cut_off(written_by_tensorflow, kept):
+    content = written_by_tensorflow.read_bytes()
+    written_by_tensorflow.write_bytes(content[:kept])
+    with pytest.raises(RecordError, match=r"records\.tfrecord is damaged"):
+        RecordFile(written_by_tensorflow)
+
+
+def test_every_flipped_bit_of_a_record_is_noticed(tmp_path):
+    path = tmp_path / "one.tfrecord"
+    framed = frame(b"poster")
+    for bit in range(8 * len(framed)):
+        damaged = bytearray(framed)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(RecordError, match="is damaged"):
+            list(RecordFile(path))
+
+
+def poster(size: int = 16) -> Poster:
+    return Poster(
+        sha256="ab" * 32,
+        lightness=RNG.integers(0, 256, (size, size), np.uint8),
+        ab=RNG.integers(-128, 128, (size, size, 2)).astype(np.int8),
+        box=Box(0, 3, 16, 10),
+        source_size=(268, 182),
+        fingerprint=RNG.integers(0, 256, 8).astype(np.uint8),
+    )
+
+
+@pytest.mark.parametrize("embedding", [None, RNG.random(1000, np.float32)])
+def test_tensorflow_parses_a_serialized_poster(embedding):
+    given = poster()
+    example = tf.train.Example.FromString(serialize("folder/größe.jpg", given, embedding))
+    feature = example.features.feature
+    assert feature["id"].bytes_list.value[0].decode() == "folder/größe.jpg"
+    assert feature["lightness"].bytes_list.value[0] == given.lightness.tobytes()
+    assert feature["ab"].bytes_list.value[0] == given.ab.tobytes()
+    assert list(feature["box"].int64_list.value) == [0, 3, 16, 10]
+    assert list(feature["source_size"].int64_list.value) == [268, 182]
+    assert ("embedding" in feature) == (embedding is not None)
+    if embedding is not None:
+        np.testing.assert_array_equal(feature["embedding"].float_list.value, embedding)
+    # The same bytes as TensorFlow's own serialization gives.
+    assert example.SerializeToString(deterministic=True) == serialize(
+        "folder/größe.jpg", given, embedding
+    )
+
+
+@pytest.mark.parametrize("embedding", [None, RNG.random(1000, np.float32)])
+def test_parse_gives_back_what_was_serialized(embedding):
+    given = poster()
+    found = parse(serialize("a.jpg", given, embedding), 16)
+    np.testing.assert_array_equal(found["lightness"][..., 0], given.lightness)
+    np.testing.assert_array_equal(found["ab"], given.ab)
+    expected = np.zeros(1000) if embedding is None else embedding
+    np.testing.assert_array_equal(found["embedding"], expected)
+    assert Box(*found["box"]) == given.box
+    assert tuple(found["source_size"]) == given.source_size
+    assert (str(found["id"]), str(found["sha256"])) == ("a.jpg", given.sha256)
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"\xff" * 20, Example().SerializeToString(), serialize("a", poster(8), None)]
+)
+def test_what_is_no_poster_of_the_size(record):
+    with pytest.raises(RecordError, match="no poster of 16 pixels"):
+        parse(record, 16)

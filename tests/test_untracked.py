@@ -1,0 +1,81 @@
+"""Training into a file: without a run, resumable, and imported as one."""
+
+from dataclasses import replace
+
+import mlflow
+import numpy as np
+import pytest
+
+from recolor.datasets.preparation import prepare
+from recolor.platform.checkpoint import Checkpoint
+from recolor.platform.fitting import Settings, TrainingError
+from recolor.platform.publication import import_weights
+from recolor.platform.registry import load_model
+from recolor.platform.untracked import train_untracked
+
+SETTINGS = Settings("classification", epochs=2, batch_size=5, augment=True, seed=3)
+
+
+@pytest.fixture(scope="module")
+def file(manifest, tmp_path_factory):
+    file = tmp_path_factory.mktemp("untracked") / "weights.npz"
+    train_untracked(manifest, SETTINGS, file)
+    return file
+
+
+def test_a_training_in_two_parts_equals_one_in_one_part(manifest, file, tmp_path):
+    parts = tmp_path / "weights.npz"
+    for epochs in (1, 2):
+        train_untracked(manifest, replace(SETTINGS, epochs=epochs), parts)
+    whole, resumed = Checkpoint.load(file), Checkpoint.load(parts)
+    assert whole.progress == resumed.progress
+    for name in ("weights", "optimizer", "best"):
+        for one, other in zip(getattr(whole, name), getattr(resumed, name), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({}, "2 epochs already"), ({"epochs": 3, "seed": 4}, "other settings")],
+)
+def test_a_file_goes_on_only_with_its_own_settings(change, words, manifest, file):
+    before = file.read_bytes()
+    with pytest.raises(TrainingError, match=words):
+        train_untracked(manifest, replace(SETTINGS, **change), file)
+    assert file.read_bytes() == before
+
+
+def test_a_file_goes_on_only_with_its_own_data(posters, file, tmp_path, store):
+    other, _ = prepare(
+        posters, tmp_path / "data", size=32, split=(8, 0, 0), embedding="none", seed=0, workers=1
+    )
+    with pytest.raises(TrainingError, match="other data"):
+        train_untracked(other, replace(SETTINGS, epochs=3), file)
+    with pytest.raises(TrainingError, match="other data"):
+        import_weights(other, file)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"not a checkpoint" * 100, None])
+def test_anything_else_is_not_imported(content, manifest, store, tmp_path):
+    file = tmp_path / "weights.npz"
+    if content is not None:
+        file.write_bytes(content)
+    runs = len(mlflow.search_runs())
+    with pytest.raises(TrainingError, match=r"weights\.npz is no whole file"):
+        import_weights(manifest, file)
+    assert len(mlflow.search_runs()) == runs
+
+
+def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
+    trained = import_weights(manifest, file)
+    run = mlflow.get_run(trained.run_id)
+    assert run.data.params["model"] == "classification"
+    assert run.data.tags["trained.backend"] == "tensorflow"
+    history = Checkpoint.load(file).progress.history
+    client = mlflow.MlflowClient()
+    logged = client.get_metric_history(trained.run_id, "val_l2_ab")
+    assert [metric.value for metric in logged] == [epoch["val_l2_ab"] for epoch in history]
+    # Scored anew, with colors rounded to integers.
+    assert trained.metrics["l2_ab"] == pytest.approx(history[-1]["val_l2_ab"], rel=1e-2)
+    uri = f"models:/poster-recolor/{trained.version}"
+    assert load_model(uri).metadata.metadata["dataset_digest"] == manifest.digest
