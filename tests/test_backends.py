@@ -77,6 +77,8 @@ class Absent:
         return ModuleSpec(name, self) if absent else None
     def create_module(self, spec):
         raise ModuleNotFoundError(f"No module named {spec.name!r}", name=spec.name)
+    def exec_module(self, module):
+        pass
 sys.meta_path.insert(0, Absent())
 from recolor.platform.cli import main
 main(sys.argv[1:])

@@ -114,8 +114,9 @@ def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, tmp_path):
     finish(workers[1])
     _, errors = finish(workers[0])
     assert workers[0].returncode == 1
-    assert "Error: another worker was lost" in errors
-    assert "Traceback" not in errors
+    # What may come behind is said by TensorFlow's own threads when the process ends.
+    before, message, _ = errors.partition("Error: another worker was lost")
+    assert message and "Traceback" not in before
     run = client.get_run(run.info.run_id)
     assert run.info.status == "FAILED"
 
@@ -154,7 +155,7 @@ main(sys.argv[1:])
 @pytest.mark.slow
 def test_two_devices_of_jax_train_as_one_does(manifest, alone, tmp_path):
     file = tmp_path / "weights.npz"
-    more = ["--clip", "0.01", "--accumulate", "2"]
+    more = ["--model", "regression", "--clip", "0.01", "--accumulate", "2"]
     arguments = [*TRAIN, "--data", manifest.folder, *more]
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     env["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
