@@ -8,7 +8,10 @@ from recolor.models.layers import conv, trunk
 
 
 class Classification:
-    """Predicts the logits of Q color classes at half resolution (paper, Fig. 2); trained on eq. 2.
+    """Predicts a distribution over Q color classes at half resolution (paper, Fig. 2), by eq. 2.
+
+    Its networks end in features; the logits of Q classes, by far the largest array of all, are made
+    of them image by image, where they are needed, and never stand in memory for a whole batch.
 
     Args:
         classes: The classes populated in the training set.
@@ -20,79 +23,137 @@ class Classification:
 
     def __init__(self, classes: ColorClasses):
         self.classes = classes
+        self.head = ClassHead(len(classes))
 
     def network(self, size: int) -> keras.Model:
-        """Build the network: logits ``float32 [batch, S/2, S/2, Q]``."""
-        inputs, x = trunk(size)
-        x = conv(128)(x)
-        x = layers.Conv2D(len(self.classes), 1, dtype="float32")(x)
-        return keras.Model(inputs, x, name=self.name)
+        """Build a network: features ``float32 [batch, S/2, S/2, 128]``, for `loss` and `decode`.
 
-    def loss(self, ab, outputs):
+        All networks that are built by the same instance share the last layer.
+        """
+        inputs, x = trunk(size)
+        return keras.Model(inputs, self.head(conv(128)(x)), name=self.name)
+
+    def loss(self, ab, features):
         """Eq. 2 as the mean over pixels, image by image.
 
         Args:
             ab: True colors, integers in [-128, 127], ``[batch, S, S, 2]``.
-            outputs: Logits ``[batch, S/2, S/2, Q]``.
+            features: The network's outputs.
 
         Returns:
             ``float32 [batch]``.
         """
         neighbors, soft_weights = self.classes.soft_encoding
         color = self._half_resolution_color(ab)
-        cross_entropy = soft_cross_entropy(
-            ops.cast(outputs, "float32"),
+        return soft_cross_entropy(
+            features,
+            *self.head.tensors(),
             ops.take(neighbors, color, axis=0),
             ops.take(soft_weights, color, axis=0),
+            ops.take(self.classes.color_weights, color, axis=0),
         )
-        rebalancing = ops.take(self.classes.color_weights, color, axis=0)
-        return ops.mean(rebalancing * cross_entropy, axis=(1, 2))
 
-    def decode(self, outputs, temperature):
+    def decode(self, features, temperature):
         """Return ab ``float32 [batch, S, S, 2]``: the annealed mean, upsampled bilinearly."""
-        ab = annealed_mean(outputs, self.classes.centers, temperature)
+        ab = ops.map(
+            lambda image: annealed_mean(self.head.logits(image), self.classes.centers, temperature),
+            features,
+        )
         return layers.UpSampling2D(interpolation="bilinear", dtype="float32")(ab)
 
     @staticmethod
     def _half_resolution_color(ab):
         """The mean color of each 2x2 pixels, rounded, as a row of the tables over all colors."""
-        ab = ops.average_pool(ops.cast(ab, "float32"), (2, 2), (2, 2), data_format="channels_last")
+        ab = ops.cast(ab, "float32")
+        ab = ops.average_pool(ab, (2, 2), (2, 2), data_format="channels_last")
         ab = ops.cast(ops.round(ab), "int32") + 128
         return ab[..., 0] * 256 + ab[..., 1]
 
 
-def soft_cross_entropy(logits, classes, weights):
-    """Cross-entropy with a target of a few classes, which is never spread out over all Q.
+class ClassHead(layers.Dense):
+    """The last 1x1 convolution, which is put off: in a network it hands the features through."""
 
-    Its gradient is written down, since the frameworks would keep several arrays of the logits' size
-    to derive it; this takes one.
+    def __init__(self, classes: int):
+        super().__init__(classes, dtype="float32", name="class_head")
+
+    def call(self, features):
+        """Return the features as they are."""
+        return features
+
+    def compute_output_shape(self, input_shape):
+        """Return the features' shape."""
+        return input_shape
+
+    def logits(self, features):
+        """Return the logits ``float32 [..., Q]`` of features ``[..., 128]``."""
+        return _logits(features, *self.tensors())
+
+    def tensors(self):
+        """Return kernel and bias; copies, since TensorFlow's own gradients must see no variable."""
+        return ops.copy(self.kernel), ops.copy(self.bias)
+
+
+def _logits(features, kernel, bias):
+    return ops.matmul(ops.cast(features, "float32"), kernel) + bias
+
+
+def soft_cross_entropy(features, kernel, bias, classes, weights, pixel_weights):
+    """Eq. 2 as the mean over pixels, with a target of a few classes that is never spread over Q.
+
+    The logits are ``features @ kernel + bias``, of one image at a time. Their gradient is written
+    down, since the frameworks would keep several arrays of the logits' size, for every image, to
+    derive it; instead the logits are computed again.
 
     Args:
-        logits: ``float32 [..., Q]``.
-        classes: Numbers of the K classes in the target, all different, ``[..., K]``.
-        weights: Their probabilities, which sum to one, ``float32 [..., K]``.
+        features: ``[batch, h, w, n]``.
+        kernel: ``float32 [n, Q]``.
+        bias: ``float32 [Q]``.
+        classes: Numbers of the K classes in each pixel's target, all different,
+            ``[batch, h, w, K]``.
+        weights: Their probabilities, which sum to one, ``float32 [batch, h, w, K]``.
+        pixel_weights: v of eq. 2, ``float32 [batch, h, w]``.
 
     Returns:
-        -sum(weights log softmax(logits)[classes]), ``float32 [...]``.
+        ``float32 [batch]``.
     """
 
     @ops.custom_gradient
-    def cross_entropy(logits):
-        log_total = ops.logsumexp(logits, axis=-1)
+    def loss(features, kernel, bias):
+        def image_loss(image):
+            features, classes, weights, pixel_weights = image
+            logits = _logits(features, kernel, bias)
+            picked = ops.take_along_axis(logits, classes, axis=-1)
+            # The weights sum to one, so -sum(weights log softmax) is this difference.
+            entropy = ops.logsumexp(logits, axis=-1) - ops.sum(weights * picked, axis=-1)
+            return ops.mean(pixel_weights * entropy)
 
         def gradient(*arguments, upstream=None):
-            scale = (arguments[-1] if upstream is None else upstream)[..., None]
-            # The softmax, less the target where it is not zero.
-            slope = scale * ops.exp(logits - log_total[..., None])
-            return _put_along_last_axis(
-                slope, classes, ops.take_along_axis(slope, classes, axis=-1) - scale * weights
-            )
+            upstream = arguments[-1] if upstream is None else upstream
 
-        picked = ops.take_along_axis(logits, classes, axis=-1)
-        # The weights sum to one, so -sum(weights log softmax) is this difference.
-        return log_total - ops.sum(weights * picked, axis=-1), gradient
+            def image_gradient(image):
+                features, classes, weights, pixel_weights, upstream = image
+                scale = (upstream * pixel_weights / _pixels(pixel_weights))[..., None]
+                # The softmax, less the target where it is not zero.
+                slope = scale * ops.softmax(_logits(features, kernel, bias), axis=-1)
+                picked = ops.take_along_axis(slope, classes, axis=-1)
+                slope = _put_along_last_axis(slope, classes, picked - scale * weights)
+                rows = ops.reshape(slope, (-1, slope.shape[-1]))
+                columns = ops.transpose(ops.reshape(features, (-1, features.shape[-1])))
+                of_features = ops.matmul(slope, ops.transpose(kernel))
+                return of_features, ops.matmul(columns, rows), ops.sum(rows, axis=0)
 
-    return cross_entropy(logits)
+            images = (features, classes, weights, pixel_weights, upstream)
+            of_features, of_kernel, of_bias = ops.map(image_gradient, images)
+            return of_features, ops.sum(of_kernel, axis=0), ops.sum(of_bias, axis=0)
+
+        return ops.map(image_loss, (features, classes, weights, pixel_weights)), gradient
+
+    return loss(ops.cast(features, "float32"), kernel, bias)
+
+
+def _pixels(image) -> int:
+    height, width = image.shape
+    return height * width
 
 
 def _put_along_last_axis(array, indices, values):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import ops
 
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.input_pipeline import (
@@ -182,7 +181,6 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
                     ),
                 ),
                 loss=kind.loss,
-                metrics=[] if kind.name == "regression" else [_L2ab(kind, settings.temperature)],
                 jit_compile=jit_helps() if settings.jit is None else settings.jit,
             )
             network.optimizer.build(network.trainable_variables)
@@ -215,19 +213,6 @@ def _explained(devices: Devices, failures: list[RecolorError]) -> Iterator[None]
                 "another worker was lost: start all of them again, to go on with the run"
             ) from None
         raise
-
-
-class _L2ab(keras.metrics.Mean):
-    """Eq. 1 of decoded colors, for a network whose loss is another."""
-
-    def __init__(self, kind, temperature: float):
-        super().__init__(name="l2_ab", dtype="float32")
-        self.kind = kind
-        self.temperature = temperature
-
-    def update_state(self, ab, outputs, sample_weight=None):
-        error = ops.cast(ab, "float32") - self.kind.decode(outputs, self.temperature)
-        return super().update_state(ops.mean(ops.square(error), axis=(1, 2, 3)))
 
 
 class _ResumablePlateau(keras.callbacks.ReduceLROnPlateau):

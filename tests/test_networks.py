@@ -37,9 +37,12 @@ def test_regression_has_the_parameters_of_the_paper():
     assert network.output_shape == (None, 256, 256, 2)
 
 
-def test_classification_answers_at_half_resolution(classes):
-    network = Classification(classes).network(256)
-    assert network.output_shape == (None, 128, 128, len(classes))
+def test_classification_has_features_and_logits_at_half_resolution(classes):
+    kind = Classification(classes)
+    network = kind.network(256)
+    assert network.output_shape == (None, 128, 128, 128)
+    assert kind.head.logits(np.zeros((1, 4, 4, 128))).shape == (1, 4, 4, len(classes))
+    assert kind.head.kernel.path in {weight.path for weight in network.trainable_weights}
 
 
 def test_encoder_is_that_of_the_paper():
@@ -104,6 +107,14 @@ def test_l2_loss_is_equation_1():
     np.testing.assert_allclose(Regression().loss(ab, predicted), expected, rtol=1e-5)
 
 
+def with_logits(classes) -> Classification:
+    """A kind whose features are the logits: its last layer changes nothing."""
+    kind = Classification(classes)
+    kind.head.build((None, len(classes)))
+    kind.head.set_weights([np.eye(len(classes)), np.zeros(len(classes))])
+    return kind
+
+
 def test_classification_loss_is_equation_2(classes):
     """Brute force: loops over pixels, a dense target, all distances sorted."""
     size = 6
@@ -129,7 +140,7 @@ def test_classification_loss_is_equation_2(classes):
                 v = inverse[int(np.argmax(target))] / scale
                 total -= v * float((target * log_softmax).sum())
         expected.append(total / (size // 2) ** 2)
-    np.testing.assert_allclose(Classification(classes).loss(ab, logits), expected, rtol=1e-4)
+    np.testing.assert_allclose(with_logits(classes).loss(ab, logits), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.38, 1.0, 3.0])
@@ -153,7 +164,7 @@ def test_decoded_colors_are_upsampled_bilinearly(classes):
     logits = np.full((1, 2, 2, len(classes)), -1e4, np.float32)
     for (row, column), q in {(0, 0): 3, (0, 1): 9, (1, 0): 3, (1, 1): 9}.items():
         logits[0, row, column, q] = 0
-    ab = np.asarray(Classification(classes).decode(logits, 0.38))[0]
+    ab = np.asarray(with_logits(classes).decode(logits, 0.38))[0]
     left, right = classes.centers[3], classes.centers[9]
     for column, share in enumerate([0, 0.25, 0.75, 1]):
         np.testing.assert_allclose(ab[0, column], left + share * (right - left), atol=1e-3)
@@ -163,29 +174,35 @@ def test_losses_are_finite_for_extreme_logits(classes):
     ab = np.zeros((1, 4, 4, 2), np.int8)
     logits = np.zeros((1, 2, 2, len(classes)), np.float32)
     logits[..., 0] = 1e4
-    assert np.isfinite(np.asarray(Classification(classes).loss(ab, logits))).all()
+    assert np.isfinite(np.asarray(with_logits(classes).loss(ab, logits))).all()
 
 
-def test_gradient_of_the_classification_loss_is_that_of_the_dense_one(classes):
-    """TensorFlow's own derivative of eq. 2 with the whole target, in double precision."""
+def test_gradients_of_the_classification_loss_are_those_of_the_dense_one(classes):
+    """TensorFlow's own derivatives of eq. 2 with the whole target, in double precision."""
     kind = Classification(classes)
+    kind.head.build((None, 6))
     ab = RNG.integers(-90, 90, (2, 8, 8, 2)).astype(np.int8)
-    logits = RNG.normal(0, 3, (2, 4, 4, len(classes)))
+    features, bias = RNG.normal(0, 1, (2, 4, 4, 6)), RNG.normal(0, 1, len(classes))
+    kernel = RNG.normal(0, 2, (6, len(classes)))
     neighbors, soft_weights = classes.soft_encoding
     color = np.asarray(kind._half_resolution_color(ab))
-    target = np.zeros(logits.shape)
+    target = np.zeros((2, 4, 4, len(classes)))
     np.put_along_axis(target, neighbors[color], soft_weights[color], axis=-1)
+    shares = tf.constant([0.3, 0.7], tf.float64)
     with tf.GradientTape() as tape:
-        dense = tf.constant(logits)
-        tape.watch(dense)
-        entropy = -tf.reduce_sum(target * tf.nn.log_softmax(dense), axis=-1)
-        total = tf.reduce_sum(tf.reduce_mean(classes.color_weights[color] * entropy, (1, 2)))
+        dense = [tf.Variable(value) for value in (features, kernel, bias)]
+        log_softmax = tf.nn.log_softmax(dense[0] @ dense[1] + dense[2])
+        entropy = -tf.reduce_sum(target * log_softmax, axis=-1)
+        losses = tf.reduce_mean(classes.color_weights[color] * entropy, (1, 2))
+        total = tf.reduce_sum(shares * losses)
     expected = tape.gradient(total, dense)
+    kind.head.set_weights([kernel, bias])
     with tf.GradientTape() as tape:
-        sparse = tf.constant(logits, tf.float32)
-        tape.watch(sparse)
-        total = tf.reduce_sum(kind.loss(ab, sparse))
-    np.testing.assert_allclose(tape.gradient(total, sparse), expected, atol=1e-6)
+        given = tf.Variable(features, dtype=tf.float32)
+        total = tf.reduce_sum(tf.cast(shares, tf.float32) * kind.loss(ab, given))
+    found = tape.gradient(total, [given, kind.head.kernel.value, kind.head.bias.value])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -13,7 +13,7 @@ from recolor.platform.publication import import_weights
 from recolor.platform.registry import load_model
 from recolor.platform.untracked import train_untracked
 
-SETTINGS = Settings("classification", epochs=2, batch_size=5, augment=True, seed=3)
+SETTINGS = Settings("regression", epochs=2, batch_size=5, augment=True, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +69,14 @@ def test_anything_else_is_not_imported(content, manifest, store, tmp_path):
 def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
     trained = import_weights(manifest, file)
     run = mlflow.get_run(trained.run_id)
-    assert run.data.params["model"] == "classification"
+    assert run.data.params["model"] == "regression"
     assert run.data.tags["trained.backend"] == "tensorflow"
     progress = Checkpoint.load(file).progress
     history, best = progress.history, progress.history[progress.best_epoch - 1]
     client = mlflow.MlflowClient()
-    logged = client.get_metric_history(trained.run_id, "val_l2_ab")
-    assert [metric.value for metric in logged] == [epoch["val_l2_ab"] for epoch in history]
+    logged = client.get_metric_history(trained.run_id, "val_loss")
+    assert [metric.value for metric in logged] == [epoch["val_loss"] for epoch in history]
     # Scored anew, with colors rounded to integers: all by the same amount, after so few epochs.
-    assert trained.metrics["l2_ab"] == pytest.approx(best["val_l2_ab"], rel=5e-2)
+    assert trained.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)
     uri = f"models:/poster-recolor/{trained.version}"
     assert load_model(uri).metadata.metadata["dataset_digest"] == manifest.digest
