@@ -1,18 +1,23 @@
 """The input pipeline, and a training step, beside the obvious alternatives."""
 
-import keras
+from itertools import islice
+
 import numpy as np
 import pytest
-from keras import ops
 from PIL import Image
+from train_step import dense_loss
 
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.demo_posters import generate_demo_posters
-from recolor.datasets.input_pipeline import training_batches
+from recolor.datasets.embeddings import embedding_network
+from recolor.datasets.input_pipeline import steps_per_epoch, training_batches
 from recolor.datasets.posters import letterbox
 from recolor.datasets.preparation import prepare
 from recolor.models.classification import Classification
+from recolor.models.regression import Regression
+from recolor.platform.devices import Devices
+from recolor.platform.fitting import Settings, compiled_network
 
 SIZE, BATCH = 64, 20
 
@@ -33,7 +38,12 @@ def manifest(posters, tmp_path_factory):
 
 @pytest.mark.benchmark(group="10 epochs of 60 posters into memory")
 def test_from_shards(benchmark, manifest):
-    benchmark(lambda: list(training_batches(manifest, BATCH, range(10), seed=0, augment=False)))
+    steps = 10 * steps_per_epoch(manifest, "train", BATCH)
+
+    def read():
+        return list(islice(training_batches(manifest, BATCH, seed=0, augment=False), steps))
+
+    benchmark(read)
 
 
 @pytest.mark.benchmark(group="10 epochs of 60 posters into memory")
@@ -47,42 +57,48 @@ def test_from_image_files(benchmark, posters):
     benchmark(read)
 
 
-def classification_step(loss):
-    network = Classification(CLASSES).network(SIZE)
-    network.compile("adam", loss, jit_compile=False)
-    generator = np.random.default_rng(0)
-    inputs = [
-        generator.integers(0, 256, (BATCH, SIZE, SIZE, 1), np.uint8),
-        np.zeros((BATCH, 1000), np.float32),
-    ]
-    ab = generator.integers(-60, 60, (BATCH, SIZE, SIZE, 2)).astype(np.int8)
-    network.train_on_batch(inputs, ab)
-    return lambda: network.train_on_batch(inputs, ab)
-
-
+INPUTS = [
+    np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 1), np.uint8),
+    np.zeros((BATCH, 1000), np.float32),
+]
+AB = np.random.default_rng(1).integers(-60, 60, (BATCH, SIZE, SIZE, 2)).astype(np.int8)
 COUNTS = np.zeros(1024, np.int64)
 COUNTS[np.random.default_rng(0).choice(1024, 394, replace=False)] = 1
-CLASSES = ColorClasses.from_counts(COUNTS)
 
 
-def dense_loss(ab, logits):
-    """Equation 2 with the whole target, 394 numbers a pixel, as it is usually written."""
-    kind = Classification(CLASSES)
-    neighbors, soft_weights = CLASSES.soft_encoding
-    color = kind._half_resolution_color(ab)
-    one_hot = ops.one_hot(ops.take(neighbors, color, axis=0), len(CLASSES))
-    target = ops.sum(one_hot * ops.take(soft_weights, color, axis=0)[..., None], axis=-2)
-    weights = ops.take(CLASSES.color_weights, color, axis=0)
-    return ops.mean(
-        weights * keras.losses.categorical_crossentropy(target, logits, from_logits=True)
-    )
+def step(kind):
+    network = compiled_network(kind, SIZE, Settings(kind.name), Devices())
+    network.train_on_batch(INPUTS, AB)
+    return lambda: network.train_on_batch(INPUTS, AB)
 
 
 @pytest.mark.benchmark(group="a step of classification, 20 posters at 64 pixels")
 def test_five_gathered_logits_a_pixel(benchmark):
-    benchmark.pedantic(classification_step(Classification(CLASSES).loss), rounds=5)
+    kind = Classification(ColorClasses.from_counts(COUNTS))
+    benchmark.pedantic(step(kind), rounds=5)
 
 
 @pytest.mark.benchmark(group="a step of classification, 20 posters at 64 pixels")
 def test_dense_target(benchmark):
-    benchmark.pedantic(classification_step(dense_loss), rounds=5)
+    kind = Classification(ColorClasses.from_counts(COUNTS))
+    kind.loss = dense_loss(kind)
+    benchmark.pedantic(step(kind), rounds=5)
+
+
+@pytest.mark.benchmark(group="a step of regression, 20 posters at 64 pixels")
+def test_stored_embeddings(benchmark):
+    benchmark.pedantic(step(Regression()), rounds=5)
+
+
+@pytest.mark.benchmark(group="a step of regression, 20 posters at 64 pixels")
+def test_embeddings_computed_in_every_step(benchmark):
+    """As the earlier Keras implementations of this network do."""
+    embed = embedding_network("random", SIZE)
+    train = step(Regression())
+
+    def embed_and_train():
+        embed.predict_on_batch(INPUTS[0])
+        train()
+
+    embed_and_train()
+    benchmark.pedantic(embed_and_train, rounds=5)

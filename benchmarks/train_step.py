@@ -19,7 +19,8 @@ import time
 from math import prod
 from pathlib import Path
 
-PEAK_STEPS = 3
+# To reach the peak of memory, and a first estimate of the time.
+FIRST_STEPS = 2
 MATRIX = {"cpu": 2048, "gpu": 8192}
 
 
@@ -115,10 +116,10 @@ def measure(backend, model, precision, loss, batch_size, size, seconds) -> dict:
         network.fit((batch for batch in batches), steps_per_epoch=count, verbose=0)
         return time.perf_counter() - start
 
-    first = steps(PEAK_STEPS)
+    first = steps(FIRST_STEPS)
     peak = memory(backend) - before
-    once = min(steps(PEAK_STEPS), first) / PEAK_STEPS
-    count = max(PEAK_STEPS, int(seconds / once))
+    once = min(steps(FIRST_STEPS), first) / FIRST_STEPS
+    count = max(FIRST_STEPS, int(seconds / once))
     step = steps(count) / count
     arithmetic = 3 * forward_operations(network) * batch_size
     ceiling = matrix_ceiling(precision)

@@ -21,6 +21,7 @@ from recolor.platform.whole_file import whole_file
 
 MODEL_KINDS = ("regression", "classification")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+KERAS_BACKENDS = ("tensorflow", "jax", "torch")
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -71,6 +72,8 @@ class Commands(click.Group):
 def _known_failure(error: Exception) -> str | None:
     """Put failures of MLflow's store and of TensorFlow's files into one line."""
     reason = first_line(error)[:300]
+    if isinstance(error, ModuleNotFoundError) and error.name in KERAS_BACKENDS:
+        return f"{error.name} is not installed: install it, or set KERAS_BACKEND to what is"
     if "mlflow.exceptions" in sys.modules:
         from mlflow.exceptions import MlflowException
 
@@ -241,6 +244,8 @@ def train(data, resume, untracked, **options):
     given = {name: value for name, value in options.items() if value is not None}
     if not resume and "model" not in given:
         raise click.UsageError("Missing option '--model' (or '--resume').")
+    if os.environ.get("KERAS_BACKEND", "tensorflow") not in KERAS_BACKENDS:
+        raise click.UsageError(f"KERAS_BACKEND is none of {', '.join(KERAS_BACKENDS)}")
     if resume and untracked:
         raise click.UsageError("--untracked goes on with its file: --resume is for tracked runs")
     from recolor.datasets.manifest import Manifest
@@ -268,6 +273,8 @@ def import_weights(file, data):
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
+    # Whatever trained, models are registered as graphs of TensorFlow.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     _quiet()
     from recolor.platform import publication, tracking
 
@@ -276,6 +283,7 @@ def import_weights(file, data):
 
 
 def _train_untracked(manifest, given, file):
+    _ignore_warnings()
     from recolor.platform.fitting import Settings
     from recolor.platform.untracked import train_untracked
 
@@ -417,12 +425,18 @@ def demo(out):
     click.echo(f"Runs and models: mlflow ui --backend-store-uri {mlflow.get_tracking_uri()}")
 
 
-def _quiet() -> None:
-    """Silence notices of the libraries that are no news to a user; warnings of ours stay."""
-    import logging
+def _ignore_warnings() -> None:
+    """Silence warnings of the libraries that are no news to a user; ours stay."""
     import warnings
 
     warnings.filterwarnings("ignore", module="keras|mlflow|tensorflow")
+
+
+def _quiet() -> None:
+    """Silence MLflow as well, which comes with it."""
+    import logging
+
+    _ignore_warnings()
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # noqa: F401 - it sets up its loggers when it is imported
 

@@ -158,13 +158,14 @@ class _TensorFlowDevices(Devices):
         self.strategy = strategy
         self.share = Share(strategy.num_replicas_in_sync, index * local, local)
         self.chief = index == 0
-        self.losses = (
-            tf.errors.AbortedError,
-            tf.errors.CancelledError,
-            tf.errors.DeadlineExceededError,
-            tf.errors.InternalError,
-            tf.errors.UnavailableError,
-        )
+        if workers > 1:
+            self.losses = (
+                tf.errors.AbortedError,
+                tf.errors.CancelledError,
+                tf.errors.DeadlineExceededError,
+                tf.errors.InternalError,
+                tf.errors.UnavailableError,
+            )
 
     def scope(self) -> AbstractContextManager:
         return self.strategy.scope()

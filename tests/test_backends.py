@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT, environment
@@ -36,6 +37,7 @@ def probe(tmp_path_factory):
         "embedding": rng.dirichlet(np.ones(1000), 2).astype(np.float32),
         "ab": rng.integers(-80, 80, (2, 32, 32, 2)).astype(np.int8),
     }
+    keras.utils.set_random_seed(0)
     for name, model in MODELS.items():
         weights = model(ColorClasses.from_counts(counts)).network(32).get_weights()
         # Biases begin at zero: other values, so that a lost one is seen.
@@ -85,6 +87,12 @@ main(sys.argv[1:])
 """
 
 
+def blocked(backend: str, *arguments) -> subprocess.CompletedProcess:
+    """Run a command where TensorFlow and MLflow seem not to be installed."""
+    command = [sys.executable, "-c", BLOCKED, *map(str, arguments)]
+    return subprocess.run(command, env=on(backend), capture_output=True, text=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_from_posters_to_a_registered_model_without_tensorflow(
@@ -92,18 +100,12 @@ def test_from_posters_to_a_registered_model_without_tensorflow(
 ):
     """On a machine without TensorFlow and MLflow; then, on one with them, into the registry."""
 
-    def blocked(*arguments):
-        return subprocess.run(
-            [sys.executable, "-c", BLOCKED, *map(str, arguments)],
-            env=on(backend), capture_output=True, text=True,
-        )  # fmt: skip
-
     data, file = tmp_path / "data", tmp_path / "weights.npz"
     options = ["--size", manifest.size, "--split", "20,6,4", "--seed", 1]
-    result = blocked("prepare", posters[0].parent, "--out", data, *options)
+    result = blocked(backend, "prepare", posters[0].parent, "--out", data, *options)
     assert result.returncode == 0, result.stderr
     options = ["--data", data, "--untracked", file, "--model", "regression", "--batch-size", 5]
-    result = blocked("train", *options, "--epochs", 2)
+    result = blocked(backend, "train", *options, "--epochs", 2)
     assert result.returncode == 0, result.stderr
     assert f"2 epochs in {file}" in result.stdout
 
@@ -145,3 +147,21 @@ def test_a_tracked_run_on_another_backend_is_registered_by_tensorflow(manifest, 
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["backend"] == "jax"
+
+
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [("theano", "none of tensorflow, jax, torch"), ("tensorflow", "tensorflow is not installed")],
+)
+def test_a_backend_that_is_not_there(backend, words, manifest, tmp_path):
+    options = [
+        "--data",
+        manifest.folder,
+        "--model",
+        "regression",
+        "--untracked",
+        tmp_path / "w.npz",
+    ]
+    result = blocked(backend, "train", *options)
+    assert result.returncode != 0
+    assert words in result.stderr and "Traceback" not in result.stderr

@@ -92,7 +92,7 @@ def test_a_poster_and_its_gray_copy_give_the_network_the_same(tmp_path):
         workers=1,
     )  # fmt: skip
     one, other = Posters(dataset, "train")
-    assert {one["id"], other["id"]} == {b"colorful.png", b"gray.png"}
+    assert {str(one["id"]), str(other["id"])} == {"colorful.png", "gray.png"}
     np.testing.assert_array_equal(one["lightness"], other["lightness"])
     np.testing.assert_array_equal(one["embedding"], other["embedding"])
     assert one["embedding"].max() > 0
