@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.manifest import file_digest
+from recolor.datasets.manifest import Manifest, file_digest
 
 if TYPE_CHECKING:
     # Most data sets have no embedding: preparing one needs no Keras then.
@@ -71,6 +71,20 @@ def embedding_network(source: str, size: int) -> keras.Model | None:
     x = layers.Resizing(INPUT_SIZE, INPUT_SIZE, dtype="float32")(x)
     x = layers.Concatenate()([x, x, x])
     return keras.Model(lightness, _inception(source)(x), name="embedding")
+
+
+def load_embedding(manifest: Manifest) -> keras.Model | None:
+    """Build the embedding network that a data set was prepared with.
+
+    Raises:
+        EmbeddingError: If it can't be had any more, or a weights file has changed.
+    """
+    if embedding_identity(manifest.embedding) != manifest.content["settings"]["embedding"]:
+        raise EmbeddingError(
+            f"{manifest.embedding} has changed since {manifest.folder} was prepared with it: "
+            "prepare the data set again"
+        )
+    return embedding_network(manifest.embedding, manifest.size)
 
 
 def _inception(source: str) -> keras.Model:

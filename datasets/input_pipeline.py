@@ -98,17 +98,15 @@ def read_posters(
 def validation_batches(
     manifest: Manifest, split: str, batch_size: int, share: Share = WHOLE
 ) -> Iterator[Batch]:
-    """Read a split in stored order, again and again.
+    """Read a split once, in stored order.
 
     Raises:
         DatasetError: If the split is empty.
         RecordError: If a shard is damaged.
     """
     posters = Posters(manifest, split)
-    numbers = itertools.chain.from_iterable(
-        _cut(np.arange(len(posters)), batch_size, share) for _ in itertools.count()
-    )
-    return _ahead(lambda part: _batch([posters[number] for number in part]), numbers)
+    parts = _cut(np.arange(len(posters)), batch_size, share)
+    return _ahead(lambda part: _batch([posters[number] for number in part]), parts)
 
 
 def training_batches(

@@ -19,6 +19,7 @@ import numpy as np
 
 from recolor.datasets.classes import GRID, count_cells
 from recolor.datasets.embeddings import embedding_identity, embedding_network
+from recolor.datasets.errors import first_line
 from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
@@ -115,8 +116,9 @@ def _writing_to(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason = error.strerror or first_line(error)
         raise DatasetError(
-            f"{out} can't be written ({error.strerror}): mend that and run the same command again, "
+            f"{out} can't be written ({reason}): mend that and run the same command again, "
             "it goes on where it stopped"
         ) from None
 

@@ -10,8 +10,8 @@ from recolor.models.layers import conv, trunk
 class Classification:
     """Predicts a distribution over Q color classes at half resolution (paper, Fig. 2), by eq. 2.
 
-    Its networks end in features; the logits of Q classes, by far the largest array of all, are made
-    of them image by image, where they are needed, and never stand in memory for a whole batch.
+    Its networks end in features; the logits of Q classes, which would be by far the largest array
+    of all, are made of them image by image, where they are needed, and never for a whole batch.
 
     Args:
         classes: The classes populated in the training set.

@@ -72,8 +72,11 @@ class Commands(click.Group):
 def _known_failure(error: Exception) -> str | None:
     """Put failures of MLflow's store and of TensorFlow's files into one line."""
     reason = first_line(error)[:300]
-    if isinstance(error, ModuleNotFoundError) and error.name in KERAS_BACKENDS:
-        return f"{error.name} is not installed: install it, or set KERAS_BACKEND to what is"
+    if isinstance(error, ModuleNotFoundError) and error.name in (*KERAS_BACKENDS, "mlflow"):
+        return (
+            f"{error.name} is not installed; `recolor train --untracked` needs only the framework "
+            "that KERAS_BACKEND names"
+        )
     if "mlflow.exceptions" in sys.modules:
         from mlflow.exceptions import MlflowException
 

@@ -34,8 +34,8 @@ class Devices:
         share: What this worker reads of each batch.
         chief: Whether this worker is the one that writes.
         losses: Errors that stand for a lost worker.
-        takes_all_settings: False where Keras' optimizers can't clip or accumulate gradients, nor
-            scale a loss, as if the devices were one.
+        takes_all_settings: False where Keras can't clip or accumulate gradients, scale a loss or
+            compile the step as if the devices were one.
     """
 
     share: Share = WHOLE
@@ -54,6 +54,13 @@ class Devices:
     def feed(self, batches: Iterator[Batch]):
         """Turn this worker's batches into what `fit` takes."""
         return batches
+
+    def check_agreement(self, epoch: int) -> None:
+        """Check that all workers begin at the same epoch.
+
+        Raises:
+            DeviceError: If they do not, since not all of them can read the checkpoint.
+        """
 
 
 def find_devices() -> Devices:
@@ -199,6 +206,16 @@ class _TensorFlowDevices(Devices):
                 pieces, output_signature=(signature[:2], signature[2])
             ).prefetch(2)
         )
+
+    def check_agreement(self, epoch: int) -> None:
+        import tensorflow as tf
+
+        begun = self.strategy.run(lambda: tf.constant([epoch]))
+        if len(found := set(self.strategy.gather(begun, axis=0).numpy().tolist())) > 1:
+            raise DeviceError(
+                f"workers begin after different epochs ({sorted(found)}): "
+                "the checkpoint must be where all of them can read it"
+            )
 
 
 def _distributed_model_class() -> type[keras.Model]:

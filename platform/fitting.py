@@ -103,47 +103,47 @@ def fit(
     steps = steps_per_epoch(manifest, "train", settings.batch_size, share)
     if not steps:
         raise TrainingError(f"{manifest.folder} has too few posters for {share.devices} devices")
-    validation_steps = steps_per_epoch(manifest, "validation", settings.batch_size, share)
-    network = compiled_network(
-        MODELS[settings.model](manifest.classes), manifest.size, settings, devices
-    )
-    best, progress = [], Progress()
-    if start is not None:
-        try:
-            start.restore(network)
-        except ValueError as error:
-            raise TrainingError(
-                f"the checkpoint is another network's: {first_line(error)}"
-            ) from None
-        best, progress = start.best, start.progress
-    schedule = _ResumablePlateau(progress.schedule)
-    keeper = _ProgressKeeper(
-        "val_loss" if validation_steps else "loss", best, progress, schedule,
-        after_epoch if devices.chief else lambda checkpoint: None,
-    )  # fmt: skip
-    if progress.epoch < settings.epochs:
-        failures: list[RecolorError] = []
-        training = training_batches(
-            manifest,
-            settings.batch_size,
-            progress.epoch,
-            seed=settings.seed,
-            augment=settings.augment,
-            share=share,
+    validated = manifest.count("validation") > 0
+    if validated and not steps_per_epoch(manifest, "validation", settings.batch_size, share):
+        raise TrainingError(
+            f"{manifest.folder} has too few validation posters for {share.devices} devices"
         )
-        validation = None
-        if validation_steps:
-            batches = validation_batches(manifest, "validation", settings.batch_size, share)
-            validation = devices.feed(_watched(batches, failures))
-        with _explained(devices, failures):
+    best, progress = [], Progress()
+    failures: list[RecolorError] = []
+    with _explained(devices, failures):
+        kind = MODELS[settings.model](manifest.classes)
+        network = compiled_network(kind, manifest.size, settings, devices)
+        if start is not None:
+            try:
+                start.restore(network)
+            except ValueError as error:
+                reason = first_line(error)
+                raise TrainingError(f"the checkpoint is another network's: {reason}") from None
+            best, progress = start.best, start.progress
+        devices.check_agreement(progress.epoch)
+        schedule = _ResumablePlateau(progress.schedule)
+        keeper = _ProgressKeeper(
+            "val_loss" if validated else "loss", best, progress, schedule,
+            after_epoch if devices.chief else lambda checkpoint: None,
+        )  # fmt: skip
+        callbacks = [schedule, keeper]
+        if validated:
+            callbacks.insert(0, _Validation(manifest, settings.batch_size, devices, failures))
+        if progress.epoch < settings.epochs:
+            training = training_batches(
+                manifest,
+                settings.batch_size,
+                progress.epoch,
+                seed=settings.seed,
+                augment=settings.augment,
+                share=share,
+            )
             network.fit(
                 devices.feed(_watched(training, failures)),
                 initial_epoch=progress.epoch,
                 epochs=settings.epochs,
                 steps_per_epoch=steps,
-                validation_data=validation,
-                validation_steps=validation_steps or None,
-                callbacks=[schedule, keeper],
+                callbacks=callbacks,
                 verbose=(1 if sys.stdout.isatty() else 2) if devices.chief else 0,
             )
     return Checkpoint.of(network, keeper.best, progress)
@@ -161,12 +161,13 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
     Raises:
         TrainingError: If the devices can't be trained on with these settings.
     """
-    special = settings.accumulate > 1 or settings.clip or settings.precision == "mixed_float16"
-    if special and not devices.takes_all_settings:
+    special = settings.accumulate > 1 or settings.precision == "mixed_float16"
+    if (special or settings.clip or settings.jit) and not devices.takes_all_settings:
         raise TrainingError(
-            "--accumulate, --clip and mixed_float16 are for one device, or KERAS_BACKEND=jax: "
-            "Keras can't do them on several of TensorFlow's"
+            "--accumulate, --clip, --jit and mixed_float16 are for one device, or "
+            "KERAS_BACKEND=jax: Keras can't do them on several of TensorFlow's"
         )
+    jit = devices.takes_all_settings and jit_helps() if settings.jit is None else settings.jit
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(settings.precision)
     try:
@@ -181,7 +182,7 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
                     ),
                 ),
                 loss=kind.loss,
-                jit_compile=jit_helps() if settings.jit is None else settings.jit,
+                jit_compile=jit,
             )
             network.optimizer.build(network.trainable_variables)
     finally:
@@ -232,6 +233,34 @@ class _ResumablePlateau(keras.callbacks.ReduceLROnPlateau):
     @property
     def state(self) -> dict[str, float]:
         return {"best": float(self.best), "wait": self.wait}
+
+
+class _Validation(keras.callbacks.Callback):
+    """Adds the validation loss to an epoch's metrics, from a new pass over the split.
+
+    `fit` would take what is left of a generator for the next epoch's pass, less what its frameworks
+    have read ahead: another part of the split each time.
+    """
+
+    def __init__(
+        self, manifest: Manifest, batch_size: int, devices: Devices, failures: list[RecolorError]
+    ):
+        super().__init__()
+        self.manifest = manifest
+        self.batch_size = batch_size
+        self.devices = devices
+        self.failures = failures
+
+    def on_epoch_end(self, epoch, logs=None):
+        split, share = "validation", self.devices.share
+        batches = validation_batches(self.manifest, split, self.batch_size, share)
+        found = self.model.evaluate(
+            self.devices.feed(_watched(batches, self.failures)),
+            steps=steps_per_epoch(self.manifest, split, self.batch_size, share),
+            verbose=0,
+            return_dict=True,
+        )
+        logs.update({f"val_{name}": value for name, value in found.items()})
 
 
 class _ProgressKeeper(keras.callbacks.Callback):

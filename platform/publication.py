@@ -6,10 +6,9 @@ This is TensorFlow's part of a training, whatever the framework that trained.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import keras
 import mlflow
 
-from recolor.datasets.embeddings import EmbeddingError, embedding_identity, embedding_network
+from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.figures import learning_curve
 from recolor.models.catalog import MODELS
@@ -108,20 +107,6 @@ def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
         return publish(manifest, settings, checkpoint)
-
-
-def load_embedding(manifest: Manifest) -> keras.Model | None:
-    """Build the embedding network that a data set was prepared with.
-
-    Raises:
-        EmbeddingError: If it can't be had any more, or a weights file has changed.
-    """
-    if embedding_identity(manifest.embedding) != manifest.content["settings"]["embedding"]:
-        raise EmbeddingError(
-            f"{manifest.embedding} has changed since {manifest.folder} was prepared with it: "
-            "prepare the data set again"
-        )
-    return embedding_network(manifest.embedding, manifest.size)
 
 
 def _recolorer(manifest: Manifest, settings: Settings, checkpoint: Checkpoint) -> Recolorer:

@@ -26,9 +26,6 @@ def connect() -> None:
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         Path("mlruns").mkdir(exist_ok=True)
         mlflow.set_tracking_uri(DEFAULT_STORE)
-    # MLflow Projects and the user may have chosen an experiment already.
-    if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
-        mlflow.set_experiment(EXPERIMENT)
 
 
 @contextmanager
@@ -39,6 +36,9 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
         name: The run's name.
         run_id: The run to go on with.
     """
+    # MLflow Projects and the user may have chosen an experiment already.
+    if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
+        mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(
         run_id, run_name=None if run_id else name, log_system_metrics=True
     ) as run:

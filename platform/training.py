@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 import mlflow
 
+from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
 from recolor.platform.checkpoint import Checkpoint
@@ -74,11 +75,8 @@ def train(
     if not devices.chief:
         fit(manifest, settings, devices, start)
         return None
-    if BACKEND == "tensorflow":
-        from recolor.platform.publication import load_embedding, publish
-
-        # Before the hours of training, since it may be missing.
-        load_embedding(manifest)
+    # Before the hours of training, since it may be missing.
+    load_embedding(manifest)
     with tracked_run(f"train {settings.model}", resume) as run:
         started(run.info.run_id)
         if not resume:
@@ -90,6 +88,8 @@ def train(
             mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
             start = fit(manifest, settings, devices, start, _log_epoch)
         if BACKEND == "tensorflow":
+            from recolor.platform.publication import publish
+
             return publish(manifest, settings, start)
         return _publish_by_tensorflow(manifest, run.info.run_id)
 
@@ -106,13 +106,18 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
     from recolor.platform.registry import METRIC_TAG
 
     command = ["train", "--data", str(manifest.folder), "--resume", run_id]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "tensorflow",
+        "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
+        # This process still holds the GPU's memory.
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
+    # TensorFlow's XLA ends the process at a flag that only JAX's knows.
+    environment.pop("XLA_FLAGS", None)
     result = subprocess.run(
         [sys.executable, "-m", "recolor.platform.cli", *command],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
-        },
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

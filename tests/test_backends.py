@@ -150,18 +150,15 @@ def test_a_tracked_run_on_another_backend_is_registered_by_tensorflow(manifest, 
 
 
 @pytest.mark.parametrize(
-    ("backend", "words"),
-    [("theano", "none of tensorflow, jax, torch"), ("tensorflow", "tensorflow is not installed")],
+    ("backend", "untracked", "words"),
+    [
+        ("theano", True, "none of tensorflow, jax, torch"),
+        ("tensorflow", True, "tensorflow is not installed"),
+        ("jax", False, "mlflow is not installed; `recolor train --untracked` needs only"),
+    ],
 )
-def test_a_backend_that_is_not_there(backend, words, manifest, tmp_path):
-    options = [
-        "--data",
-        manifest.folder,
-        "--model",
-        "regression",
-        "--untracked",
-        tmp_path / "w.npz",
-    ]
-    result = blocked(backend, "train", *options)
+def test_what_is_not_installed_is_named(backend, untracked, words, manifest, tmp_path):
+    options = ["--model", "regression", *(["--untracked", tmp_path / "w.npz"] if untracked else [])]
+    result = blocked(backend, "train", "--data", manifest.folder, *options)
     assert result.returncode != 0
     assert words in result.stderr and "Traceback" not in result.stderr

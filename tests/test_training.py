@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from conftest import RECOLOR, ROOT, environment
 
+from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.metrics import METRICS
 from recolor.models.catalog import MODELS
 from recolor.platform.checkpoint import Checkpoint, Progress
-from recolor.platform.fitting import Settings, TrainingError
+from recolor.platform.devices import Devices
+from recolor.platform.fitting import Settings, TrainingError, fit
 from recolor.platform.run_checkpoint import FOLDER, keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking import RunError
 from recolor.platform.training import saved_settings, train
@@ -239,3 +241,17 @@ def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store)
     assert saved_settings(first.run_id) == longer
     with pytest.raises(RunError, match="raise --epochs"):
         train(manifest, replace(longer, epochs=2), first.run_id)
+
+
+def test_every_epoch_is_validated_on_the_whole_split(manifest):
+    """Six batches of one poster: more than any framework reads ahead. The weights hardly move."""
+    settings = Settings("regression", epochs=3, batch_size=1, learning_rate=1e-30)
+    last = fit(manifest, settings, Devices())
+    network = MODELS["regression"](manifest.classes).network(manifest.size)
+    network.set_weights(last.weights)
+    errors = []
+    for poster in Posters(manifest, "validation"):
+        ab = network([poster["lightness"][None], poster["embedding"][None]])
+        errors.append(np.mean(np.square(poster["ab"] - np.asarray(ab)[0])))
+    found = [epoch["val_loss"] for epoch in last.progress.history]
+    np.testing.assert_allclose(found, [np.mean(errors)] * 3, rtol=1e-5)
