@@ -90,18 +90,13 @@ def measure(backend, model, precision, loss, batch_size, size, seconds) -> dict:
     import keras
     import numpy as np
 
-    from recolor.datasets.classes import GRID, ColorClasses
     from recolor.models.catalog import MODELS
     from recolor.platform.devices import find_devices
     from recolor.platform.fitting import Settings, compiled_network
 
     assert keras.backend.backend() == backend
     rng = np.random.default_rng(0)
-    # As many classes as the paper has, around the neutral one.
-    counts = np.zeros((GRID, GRID), np.int64)
-    row, column = np.indices((GRID, GRID)) - GRID // 2
-    counts.flat[np.argsort(row**2 + column**2, axis=None, kind="stable")[:394]] = 1
-    kind = MODELS[model](ColorClasses.from_counts(counts.ravel()))
+    kind = MODELS[model](paper_classes())
     if loss == "dense":
         kind.loss = dense_loss(kind)
     network = compiled_network(kind, size, Settings(model, precision=precision), find_devices())
@@ -122,7 +117,7 @@ def measure(backend, model, precision, loss, batch_size, size, seconds) -> dict:
     count = max(FIRST_STEPS, int(seconds / once))
     step = steps(count) / count
     arithmetic = 3 * forward_operations(network) * batch_size
-    ceiling = matrix_ceiling(precision)
+    ceiling = matrix_ceiling(backend, precision)
     return {
         "device": device_name(backend),
         "ms_per_step": 1e3 * step,
@@ -133,6 +128,18 @@ def measure(backend, model, precision, loss, batch_size, size, seconds) -> dict:
         "ceiling_tflops": ceiling / 1e12,
         "share_of_ceiling": arithmetic / step / ceiling,
     }
+
+
+def paper_classes():
+    """As many color classes as the paper has, those around the neutral one."""
+    import numpy as np
+
+    from recolor.datasets.classes import GRID, ColorClasses
+
+    counts = np.zeros((GRID, GRID), np.int64)
+    row, column = np.indices((GRID, GRID)) - GRID // 2
+    counts.flat[np.argsort(row**2 + column**2, axis=None, kind="stable")[:394]] = 1
+    return ColorClasses.from_counts(counts.ravel())
 
 
 def dense_loss(kind):
@@ -168,17 +175,16 @@ def forward_operations(network) -> int:
     )
 
 
-def matrix_ceiling(precision: str) -> float:
+def matrix_ceiling(backend: str, precision: str) -> float:
     """Measure the operations a second of a large matrix product in the layers' precision."""
-    import keras
     import numpy as np
     from keras import ops
 
-    side = MATRIX["gpu" if on_gpu() else "cpu"]
+    side = MATRIX["gpu" if on_gpu(backend) else "cpu"]
     dtype = precision.removeprefix("mixed_")
     matrix = ops.cast(np.random.default_rng(0).normal(size=(side, side)), dtype)
     multiply = ops.matmul
-    if keras.backend.backend() == "jax":
+    if backend == "jax":
         import jax
 
         multiply = jax.jit(ops.matmul)
@@ -193,11 +199,9 @@ def matrix_ceiling(precision: str) -> float:
     return best
 
 
-def on_gpu() -> bool:
+def on_gpu(backend: str) -> bool:
     """Whether the backend computes on a GPU."""
-    from recolor.platform.devices import BACKEND
-
-    return "cpu" not in device_name(BACKEND).lower()
+    return "cpu" not in device_name(backend).lower()
 
 
 def device_name(backend: str) -> str:
@@ -223,7 +227,7 @@ def device_name(backend: str) -> str:
 
 def memory(backend: str) -> float:
     """Peak of memory so far, in bytes: the GPU's as the backend counts it, or the process's."""
-    if on_gpu():
+    if on_gpu(backend):
         if backend == "tensorflow":
             import tensorflow as tf
 

@@ -70,7 +70,7 @@ class Commands(click.Group):
 
 
 def _known_failure(error: Exception) -> str | None:
-    """Put failures of MLflow's store and of TensorFlow's files into one line."""
+    """Put what is not installed, and failures of MLflow and TensorFlow, into one line."""
     reason = first_line(error)[:300]
     if isinstance(error, ModuleNotFoundError) and error.name in (*KERAS_BACKENDS, "mlflow"):
         return (
@@ -436,7 +436,7 @@ def _ignore_warnings() -> None:
 
 
 def _quiet() -> None:
-    """Silence MLflow as well, which comes with it."""
+    """Silence the libraries' warnings and MLflow's notices, for commands that use MLflow."""
     import logging
 
     _ignore_warnings()

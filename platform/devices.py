@@ -33,14 +33,14 @@ class Devices:
     Attributes:
         share: What this worker reads of each batch.
         chief: Whether this worker is the one that writes.
-        losses: Errors that stand for a lost worker.
+        lost_worker_errors: What is raised here when another worker is lost.
         takes_all_settings: False where Keras can't clip or accumulate gradients, scale a loss or
             compile the step as if the devices were one.
     """
 
     share: Share = WHOLE
     chief: bool = True
-    losses: tuple[type[Exception], ...] = ()
+    lost_worker_errors: tuple[type[Exception], ...] = ()
     takes_all_settings: bool = True
 
     def scope(self) -> AbstractContextManager:
@@ -48,7 +48,7 @@ class Devices:
         return nullcontext()
 
     def adopt(self, network: keras.Model) -> keras.Model:
-        """Make a network one that can be trained here; its variables stay the same."""
+        """Make a network, in `scope`, one that can be trained here; its variables stay the same."""
         return network
 
     def feed(self, batches: Iterator[Batch]):
@@ -166,7 +166,7 @@ class _TensorFlowDevices(Devices):
         self.share = Share(strategy.num_replicas_in_sync, index * local, local)
         self.chief = index == 0
         if workers > 1:
-            self.losses = (
+            self.lost_worker_errors = (
                 tf.errors.AbortedError,
                 tf.errors.CancelledError,
                 tf.errors.DeadlineExceededError,
@@ -178,8 +178,7 @@ class _TensorFlowDevices(Devices):
         return self.strategy.scope()
 
     def adopt(self, network: keras.Model) -> keras.Model:
-        with self.scope():
-            return _distributed_model_class()(network.inputs, network.output)
+        return _distributed_model_class()(network.inputs, network.output)
 
     def feed(self, batches: Iterator[Batch]):
         import tensorflow as tf

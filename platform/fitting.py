@@ -90,6 +90,7 @@ def fit(
 
     Raises:
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
+        DeviceError: If the workers begin at different epochs.
         TrainingError: If the settings don't fit the devices or the checkpoint, the loss is no
             finite number, or a worker was lost.
     """
@@ -104,7 +105,8 @@ def fit(
     if not steps:
         raise TrainingError(f"{manifest.folder} has too few posters for {share.devices} devices")
     validated = manifest.count("validation") > 0
-    if validated and not steps_per_epoch(manifest, "validation", settings.batch_size, share):
+    validation_steps = steps_per_epoch(manifest, "validation", settings.batch_size, share)
+    if validated and not validation_steps:
         raise TrainingError(
             f"{manifest.folder} has too few validation posters for {share.devices} devices"
         )
@@ -128,7 +130,13 @@ def fit(
         )  # fmt: skip
         callbacks = [schedule, keeper]
         if validated:
-            callbacks.insert(0, _Validation(manifest, settings.batch_size, devices, failures))
+
+            def validation():
+                batches = validation_batches(manifest, "validation", settings.batch_size, share)
+                return devices.feed(_watched(batches, failures))
+
+            # First, for the others to see its result.
+            callbacks.insert(0, _Validation(validation, validation_steps))
         if progress.epoch < settings.epochs:
             training = training_batches(
                 manifest,
@@ -161,8 +169,13 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
     Raises:
         TrainingError: If the devices can't be trained on with these settings.
     """
-    special = settings.accumulate > 1 or settings.precision == "mixed_float16"
-    if (special or settings.clip or settings.jit) and not devices.takes_all_settings:
+    special = (
+        settings.accumulate > 1
+        or settings.clip
+        or settings.jit
+        or settings.precision == "mixed_float16"
+    )
+    if special and not devices.takes_all_settings:
         raise TrainingError(
             "--accumulate, --clip, --jit and mixed_float16 are for one device, or "
             "KERAS_BACKEND=jax: Keras can't do them on several of TensorFlow's"
@@ -209,7 +222,7 @@ def _explained(devices: Devices, failures: list[RecolorError]) -> Iterator[None]
     except Exception as error:
         if failures:
             raise failures[0] from None
-        if isinstance(error, devices.losses):
+        if isinstance(error, devices.lost_worker_errors):
             raise TrainingError(
                 "another worker was lost: start all of them again, to go on with the run"
             ) from None
@@ -242,24 +255,13 @@ class _Validation(keras.callbacks.Callback):
     have read ahead: another part of the split each time.
     """
 
-    def __init__(
-        self, manifest: Manifest, batch_size: int, devices: Devices, failures: list[RecolorError]
-    ):
+    def __init__(self, new_pass: Callable, steps: int):
         super().__init__()
-        self.manifest = manifest
-        self.batch_size = batch_size
-        self.devices = devices
-        self.failures = failures
+        self.new_pass = new_pass
+        self.steps = steps
 
     def on_epoch_end(self, epoch, logs=None):
-        split, share = "validation", self.devices.share
-        batches = validation_batches(self.manifest, split, self.batch_size, share)
-        found = self.model.evaluate(
-            self.devices.feed(_watched(batches, self.failures)),
-            steps=steps_per_epoch(self.manifest, split, self.batch_size, share),
-            verbose=0,
-            return_dict=True,
-        )
+        found = self.model.evaluate(self.new_pass(), steps=self.steps, verbose=0, return_dict=True)
         logs.update({f"val_{name}": value for name, value in found.items()})
 
 

@@ -6,13 +6,14 @@ This is TensorFlow's part of a training, whatever the framework that trained.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import keras
 import mlflow
 
 from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.figures import learning_curve
 from recolor.models.catalog import MODELS
-from recolor.platform.checkpoint import Checkpoint
+from recolor.platform.checkpoint import Checkpoint, Progress
 from recolor.platform.fitting import Settings, TrainingError
 from recolor.platform.prediction import Recolorer
 from recolor.platform.registry import METRIC_TAG, register
@@ -32,20 +33,43 @@ class TrainedModel:
     metrics: dict[str, float | None]
 
 
-def publish(manifest: Manifest, settings: Settings, checkpoint: Checkpoint) -> TrainedModel:
-    """Log the pictures and metrics of a training's best weights to the active run; register them.
+def best_recolorer(
+    manifest: Manifest,
+    settings: Settings,
+    checkpoint: Checkpoint,
+    embedding: keras.Model | None,
+) -> Recolorer:
+    """Build what is published of a training: its best weights, in single precision.
 
     Args:
         manifest: The data set.
         settings: What the network was trained with.
         checkpoint: The last state of the training.
+        embedding: The data set's, from `embeddings.load_embedding`.
 
     Raises:
-        EmbeddingError: If the embedding network can't be had any more.
         TrainingError: If the weights are another network's.
     """
-    recolorer = _recolorer(manifest, settings, checkpoint)
-    progress = checkpoint.progress
+    kind = MODELS[settings.model](manifest.classes)
+    network = kind.network(manifest.size)
+    try:
+        network.set_weights(checkpoint.best)
+    except ValueError:
+        raise TrainingError("the weights are not those of this network") from None
+    return Recolorer(kind, network, embedding, manifest.size)
+
+
+def publish(
+    manifest: Manifest, settings: Settings, progress: Progress, recolorer: Recolorer
+) -> TrainedModel:
+    """Log the pictures and metrics of a trained network to the active run; register it.
+
+    Args:
+        manifest: The data set.
+        settings: What the network was trained with.
+        progress: How the training went.
+        recolorer: What it led to.
+    """
     curves = {
         label: [(epoch, values[name]) for epoch, values in enumerate(progress.history, 1)]
         for name, label in (("loss", "training"), ("val_loss", "validation"))
@@ -91,12 +115,10 @@ def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
         TrainingError: If the file is damaged, or was trained on other data.
         EmbeddingError: If the embedding network can't be had.
     """
-    checkpoint = load_checkpoint(file)
-    if checkpoint.origin["dataset_digest"] != manifest.digest:
-        raise TrainingError(f"{file} was trained on other data than {manifest.folder}")
+    checkpoint = load_checkpoint(file, manifest)
     settings = Settings(**checkpoint.origin["settings"])
     # Before there is a run, in which a mistake would stay.
-    _recolorer(manifest, settings, checkpoint)
+    recolorer = best_recolorer(manifest, settings, checkpoint, load_embedding(manifest))
     with tracked_run(f"import {settings.model}") as run:
         log_parameters(run, {**asdict(settings), "size": manifest.size})
         log_dataset(manifest, "training")
@@ -106,15 +128,4 @@ def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
         mlflow.set_tag("embedding", manifest.embedding)
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
-        return publish(manifest, settings, checkpoint)
-
-
-def _recolorer(manifest: Manifest, settings: Settings, checkpoint: Checkpoint) -> Recolorer:
-    embedding = load_embedding(manifest)
-    kind = MODELS[settings.model](manifest.classes)
-    network = kind.network(manifest.size)
-    try:
-        network.set_weights(checkpoint.best)
-    except ValueError:
-        raise TrainingError("the weights are not those of this network") from None
-    return Recolorer(kind, network, embedding, manifest.size)
+        return publish(manifest, settings, checkpoint.progress, recolorer)

@@ -76,7 +76,7 @@ def train(
         fit(manifest, settings, devices, start)
         return None
     # Before the hours of training, since it may be missing.
-    load_embedding(manifest)
+    embedding = load_embedding(manifest)
     with tracked_run(f"train {settings.model}", resume) as run:
         started(run.info.run_id)
         if not resume:
@@ -88,9 +88,10 @@ def train(
             mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
             start = fit(manifest, settings, devices, start, _log_epoch)
         if BACKEND == "tensorflow":
-            from recolor.platform.publication import publish
+            from recolor.platform.publication import best_recolorer, publish
 
-            return publish(manifest, settings, start)
+            recolorer = best_recolorer(manifest, settings, start, embedding)
+            return publish(manifest, settings, start.progress, recolorer)
         return _publish_by_tensorflow(manifest, run.info.run_id)
 
 

@@ -36,10 +36,8 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
     devices = find_devices()
     start = None
     if file.exists():
-        start = load_checkpoint(file)
+        start = load_checkpoint(file, manifest)
         began = Settings(**start.origin["settings"])
-        if start.origin["dataset_digest"] != manifest.digest:
-            raise TrainingError(f"{file} was trained on other data than {manifest.folder}")
         if replace(began, epochs=settings.epochs) != settings:
             raise TrainingError(f"{file} was begun with other settings: only --epochs may change")
         if start.progress.epoch >= settings.epochs:
@@ -58,13 +56,15 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
     return last if devices.chief else None
 
 
-def load_checkpoint(file: Path) -> Checkpoint:
+def load_checkpoint(file: Path, manifest: Manifest) -> Checkpoint:
     """Read a file of `train_untracked`.
 
     Raises:
-        TrainingError: If it is none, or damaged.
+        TrainingError: If it is none, is damaged, or was trained on another data set.
     """
     checkpoint = Checkpoint.load(file) if file.is_file() else None
     if checkpoint is None or "settings" not in checkpoint.origin:
         raise TrainingError(f"{file} is no whole file of `recolor train --untracked`")
+    if checkpoint.origin["dataset_digest"] != manifest.digest:
+        raise TrainingError(f"{file} was trained on other data than {manifest.folder}")
     return checkpoint

@@ -12,7 +12,8 @@ from conftest import environment
 from PIL import Image
 
 from recolor.models.catalog import MODELS
-from recolor.platform.cli import MODEL_KINDS, main
+from recolor.platform import fitting
+from recolor.platform.cli import MODEL_KINDS, PRECISIONS, main
 
 
 def run(*arguments, **environment):
@@ -29,8 +30,9 @@ def error(result) -> str:
     return message
 
 
-def test_every_kind_of_model_can_be_chosen():
+def test_every_kind_of_model_and_precision_can_be_chosen():
     assert set(MODEL_KINDS) == set(MODELS)
+    assert PRECISIONS == fitting.PRECISIONS
 
 
 @pytest.mark.parametrize(
