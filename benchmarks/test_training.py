@@ -40,7 +40,7 @@ def test_from_shards(benchmark, manifest):
     steps = 10 * steps_per_epoch(manifest, "train", BATCH)
 
     def read():
-        return list(islice(training_batches(manifest, BATCH, seed=0, augment=False), steps))
+        return list(islice(training_batches(manifest, BATCH, seed=0, augment="none"), steps))
 
     benchmark(read)
 

@@ -44,6 +44,8 @@ class Share:
 
 WHOLE = Share()
 
+AUGMENTATIONS = ("none", "mirror", "full")
+
 
 class Posters:
     """The posters of a split, by number, in their stored order.
@@ -115,7 +117,7 @@ def training_batches(
     first_epoch: int = 0,
     *,
     seed: int,
-    augment: bool,
+    augment: str,
     share: Share = WHOLE,
 ) -> Iterator[Batch]:
     """Read the training split epoch after epoch, without an end.
@@ -129,7 +131,8 @@ def training_batches(
         batch_size: Posters a batch, of all workers; the last one of an epoch may be smaller.
         first_epoch: Number of the epoch to begin with, from 0.
         seed: Seed of order and augmentation.
-        augment: Mirror, turn and zoom posters at random.
+        augment: What is done to posters at random, one of `AUGMENTATIONS`: nothing, mirroring, or
+            mirroring, turning and zooming.
         share: What this worker reads of each batch.
 
     Raises:
@@ -145,11 +148,10 @@ def training_batches(
 
     def read(numbered: tuple[int, np.ndarray]) -> Batch:
         epoch, part = numbered
-        if not augment:
-            return _batch([posters[number] for number in part])
+        change = {"none": lambda poster, generator: poster, "mirror": _mirror, "full": _augment}
         return _batch(
             [
-                _augment(posters[number], np.random.default_rng([seed, epoch, number]))
+                change[augment](posters[number], np.random.default_rng([seed, epoch, number]))
                 for number in part
             ]
         )
@@ -192,6 +194,13 @@ def _batch(posters: list[dict[str, np.ndarray]]) -> Batch:
         np.stack([poster[name] for poster in posters]) for name in ("lightness", "embedding", "ab")
     )
     return (lightness, embedding), ab
+
+
+def _mirror(poster: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Mirror half of the posters."""
+    if generator.uniform() < 0.5:
+        return poster
+    return {**poster, **{name: poster[name][:, ::-1] for name in ("lightness", "ab")}}
 
 
 def _augment(

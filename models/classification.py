@@ -73,8 +73,10 @@ class Classification:
 class ClassHead(layers.Dense):
     """The last 1x1 convolution, which is put off: in a network it hands the features through."""
 
+    NAME = "class_head"
+
     def __init__(self, classes: int):
-        super().__init__(classes, dtype="float32", name="class_head")
+        super().__init__(classes, dtype="float32", name=self.NAME)
 
     def call(self, features):
         """Return the features as they are."""

@@ -21,6 +21,8 @@ from recolor.platform.whole_file import whole_file
 
 MODEL_KINDS = ("regression", "classification")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SCHEDULES = ("plateau", "cosine")
+AUGMENTATIONS = ("none", "mirror", "full")
 KERAS_BACKENDS = ("tensorflow", "jax", "torch")
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
@@ -200,9 +202,19 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
 @click.option(
     "--learning-rate",
     type=LEARNING_RATE,
-    help="Of Adam, at the start; halved after 10 epochs without a lower loss.  [default: 1e-4]",
+    help="Of Adam, at the start.  [default: 1e-4]",
 )
-@click.option("--augment/--no-augment", default=None, help="Mirror, turn and zoom the posters.")
+@click.option(
+    "--schedule",
+    type=click.Choice(SCHEDULES),
+    help="Halve the learning rate after 10 epochs without a lower loss, or lower it in every epoch "
+    "along a cosine.  [default: plateau]",
+)
+@click.option(
+    "--augment",
+    type=click.Choice(AUGMENTATIONS),
+    help="Mirror posters at random, or mirror, turn and zoom them (full).  [default: none]",
+)
 @click.option(
     "--temperature",
     type=TEMPERATURE,
@@ -225,6 +237,12 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     type=Finite(0, min_open=True),
     metavar="NORM",
     help="Scale longer gradients down to this norm.",
+)
+@click.option(
+    "--initial-weights",
+    metavar="FILE|URI",
+    type=str,
+    help="Begin with these weights, for example of a training on smaller pictures.",
 )
 @click.option(
     "--resume",

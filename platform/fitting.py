@@ -1,9 +1,10 @@
 """The training itself, on any of Keras' backends: it needs neither TensorFlow nor MLflow."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -19,10 +20,12 @@ from recolor.datasets.manifest import Manifest
 from recolor.models.catalog import MODELS
 from recolor.platform.checkpoint import Checkpoint, Progress
 from recolor.platform.devices import Devices, jit_helps, make_deterministic
+from recolor.platform.weights import Weights
 
 # The paper halves the learning rate after 10 epochs without a lower loss.
 PLATEAU_EPOCHS = 10
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SCHEDULES = ("plateau", "cosine")
 
 
 class TrainingError(RecolorError):
@@ -38,7 +41,10 @@ class Settings:
         epochs: Passes over the training split; by default 180 (regression) or 260.
         batch_size: Posters a step, of all devices together; by default 50 (regression) or 20.
         learning_rate: Adam's, at the start.
-        augment: Mirror, turn and zoom the training posters.
+        schedule: How it falls, one of `SCHEDULES`: halved on each plateau of the training loss, as
+            in the paper, or along half a cosine to nearly zero in the last epoch.
+        augment: What is done to the training posters at random, one of
+            `input_pipeline.AUGMENTATIONS`.
         temperature: T of the annealed mean (classification).
         seed: Seed of the initial weights, the order of posters and the augmentation.
         precision: What the layers compute in, one of `PRECISIONS`; weights, losses and the annealed
@@ -47,25 +53,44 @@ class Settings:
         accumulate: Number of steps whose gradients are averaged before the weights change.
         clip: Largest norm of all gradients together; longer ones are scaled down to it. None to
             leave them as they are.
+        initial_weights: File or URI of the weights to begin with; None for random ones.
     """
 
     model: str
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 1e-4
-    augment: bool = False
+    schedule: str = "plateau"
+    augment: str = "none"
     temperature: float = 0.38
     seed: int = 0
     precision: str = "float32"
     jit: bool | None = None
     accumulate: int = 1
     clip: float | None = None
+    initial_weights: str | None = None
 
     def __post_init__(self):
         kind = MODELS[self.model]
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, getattr(kind, name))
+
+    def check_continues(self, began: "Settings", what: str) -> None:
+        """Check that a training that began with other settings may go on with these.
+
+        Args:
+            began: The first settings.
+            what: Names the training in the message.
+
+        Raises:
+            TrainingError: If more differs than the number of epochs, or this number does but the
+                learning rate was planned by it.
+        """
+        if self.epochs != began.epochs and began.schedule == "cosine":
+            raise TrainingError(f"{what} ends after {began.epochs} epochs by its cosine schedule")
+        if replace(began, epochs=self.epochs) != self:
+            raise TrainingError(f"{what} began with other settings: only --epochs may change")
 
 
 def fit(
@@ -74,6 +99,7 @@ def fit(
     devices: Devices,
     start: Checkpoint | None = None,
     after_epoch: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    initial: Weights | None = None,
 ) -> Checkpoint:
     """Train a network.
 
@@ -83,6 +109,7 @@ def fit(
         devices: What `find_devices` has found.
         start: The state to go on from.
         after_epoch: Called with the state after each epoch, in the chief worker only.
+        initial: The weights to begin with, where there is no ``start``.
 
     Returns:
         The last state. Its ``best`` are the weights after the epoch with the lowest validation loss
@@ -93,6 +120,7 @@ def fit(
         DeviceError: If the workers begin at different epochs.
         TrainingError: If the settings don't fit the devices or the checkpoint, the loss is no
             finite number, or a worker was lost.
+        WeightsError: If the initial weights are another network's.
     """
     make_deterministic()
     keras.utils.set_random_seed(settings.seed)
@@ -122,8 +150,14 @@ def fit(
                 reason = first_line(error)
                 raise TrainingError(f"the checkpoint is another network's: {reason}") from None
             best, progress = start.best, start.progress
+        elif initial is not None:
+            initial.begin(network, kind)
         devices.check_agreement(progress.epoch)
-        schedule = _ResumablePlateau(progress.schedule)
+        schedule = (
+            _ResumablePlateau(progress.schedule)
+            if settings.schedule == "plateau"
+            else _CosineDecay(settings.learning_rate, settings.epochs)
+        )
         keeper = _ProgressKeeper(
             "val_loss" if validated else "loss", best, progress, schedule,
             after_epoch if devices.chief else lambda checkpoint: None,
@@ -248,6 +282,14 @@ class _ResumablePlateau(keras.callbacks.ReduceLROnPlateau):
         return {"best": float(self.best), "wait": self.wait}
 
 
+class _CosineDecay(keras.callbacks.LearningRateScheduler):
+    """Lowers the learning rate from epoch to epoch; it has no state to be kept."""
+
+    def __init__(self, start: float, epochs: int):
+        super().__init__(lambda epoch: start * (1 + math.cos(math.pi * epoch / epochs)) / 2)
+        self.state = {}
+
+
 class _Validation(keras.callbacks.Callback):
     """Adds the validation loss to an epoch's metrics, from a new pass over the split.
 
@@ -273,7 +315,7 @@ class _ProgressKeeper(keras.callbacks.Callback):
         monitor: str,
         best: list[np.ndarray],
         progress: Progress,
-        schedule: _ResumablePlateau,
+        schedule: _ResumablePlateau | _CosineDecay,
         after_epoch: Callable[[Checkpoint], None],
     ):
         super().__init__()

@@ -3,6 +3,7 @@
 This is TensorFlow's part of a training, whatever the framework that trained.
 """
 
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,14 +13,15 @@ import mlflow
 from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.figures import learning_curve
-from recolor.models.catalog import MODELS
 from recolor.platform.checkpoint import Checkpoint, Progress
-from recolor.platform.fitting import Settings, TrainingError
+from recolor.platform.fitting import Settings
 from recolor.platform.prediction import Recolorer
 from recolor.platform.registry import METRIC_TAG, register
 from recolor.platform.scoring import comparison_sheet, model_predictor, score
 from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
 from recolor.platform.untracked import load_checkpoint
+from recolor.platform.weight_sources import WEIGHTS_FILE
+from recolor.platform.weights import Weights
 
 VERSION_TAG = "model.version"
 
@@ -33,53 +35,67 @@ class TrainedModel:
     metrics: dict[str, float | None]
 
 
-def best_recolorer(
-    manifest: Manifest,
-    settings: Settings,
-    checkpoint: Checkpoint,
-    embedding: keras.Model | None,
-) -> Recolorer:
-    """Build what is published of a training: its best weights, in single precision.
+def best_weights(
+    manifest: Manifest, settings: Settings, checkpoint: Checkpoint, origin: dict
+) -> Weights:
+    """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     Args:
         manifest: The data set.
         settings: What the network was trained with.
         checkpoint: The last state of the training.
-        embedding: The data set's, from `embeddings.load_embedding`.
-
-    Raises:
-        TrainingError: If the weights are another network's.
+        origin: ``tags``, of versions and commit, and ``initial``, the origin of the weights that
+            the training began with, or None.
     """
-    kind = MODELS[settings.model](manifest.classes)
-    network = kind.network(manifest.size)
-    try:
-        network.set_weights(checkpoint.best)
-    except ValueError:
-        raise TrainingError("the weights are not those of this network") from None
-    return Recolorer(kind, network, embedding, manifest.size)
+    progress = checkpoint.progress
+    return Weights(
+        model=settings.model,
+        size=manifest.size,
+        embedding=manifest.embedding_id,
+        temperature=settings.temperature,
+        cell_counts=manifest.cell_counts("train"),
+        arrays=checkpoint.best,
+        origin={
+            "settings": asdict(settings),
+            "dataset_digest": manifest.digest,
+            "training_posters": manifest.count("train"),
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "best_loss": progress.best_loss,
+            **origin,
+        },
+    )
 
 
 def publish(
-    manifest: Manifest, settings: Settings, progress: Progress, recolorer: Recolorer
+    manifest: Manifest, weights: Weights, progress: Progress, embedding: keras.Model | None
 ) -> TrainedModel:
-    """Log the pictures and metrics of a trained network to the active run; register it.
+    """Log weights, pictures and metrics of a trained network to the active run; register it.
 
     Args:
         manifest: The data set.
-        settings: What the network was trained with.
-        progress: How the training went.
-        recolorer: What it led to.
+        weights: What the training led to.
+        progress: How it went.
+        embedding: The data set's, from `embeddings.load_embedding`.
+
+    Raises:
+        WeightsError: If the weights are another network's.
     """
+    recolorer = Recolorer(*weights.network(), embedding, manifest.size)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / WEIGHTS_FILE
+        weights.save(file)
+        mlflow.log_artifact(str(file))
     curves = {
         label: [(epoch, values[name]) for epoch, values in enumerate(progress.history, 1)]
         for name, label in (("loss", "training"), ("val_loss", "validation"))
         if progress.history and name in progress.history[0]
     }
     mlflow.log_figure(
-        learning_curve(curves, f"{settings.model}, {manifest.count('train')} posters"),
+        learning_curve(curves, f"{weights.model}, {manifest.count('train')} posters"),
         "learning_curve.png",
     )
-    predictors = {"predicted": model_predictor(recolorer.predict_ab, settings.temperature)}
+    predictors = {"predicted": model_predictor(recolorer.predict_ab, weights.temperature)}
     split = "validation" if manifest.count("validation") else "train"
     mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     metrics = {}
@@ -88,17 +104,14 @@ def publish(
     measured = {METRIC_TAG + name: value for name, value in metrics.items() if value is not None}
     mlflow.log_metrics({**measured, "best_epoch": progress.best_epoch})
     metadata = {
-        "model": settings.model,
-        "size": manifest.size,
-        "embedding": manifest.embedding_id,
-        "temperature": settings.temperature,
+        **{name: getattr(weights, name) for name in ("model", "size", "embedding", "temperature")},
         "dataset_digest": manifest.digest,
     }
     version = register(
         recolorer,
-        settings.temperature,
+        weights.temperature,
         metadata,
-        {"model": settings.model, "dataset.digest": manifest.digest, **measured},
+        {"model": weights.model, "dataset.digest": manifest.digest, **measured},
     )
     mlflow.set_tag(VERSION_TAG, version.version)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
@@ -113,19 +126,21 @@ def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
 
     Raises:
         TrainingError: If the file is damaged, or was trained on other data.
+        WeightsError: If its weights are another network's.
         EmbeddingError: If the embedding network can't be had.
     """
     checkpoint = load_checkpoint(file, manifest)
     settings = Settings(**checkpoint.origin["settings"])
+    tags, initial = checkpoint.origin["tags"], checkpoint.origin["initial"]
+    weights = best_weights(manifest, settings, checkpoint, {"tags": tags, "initial": initial})
     # Before there is a run, in which a mistake would stay.
-    recolorer = best_recolorer(manifest, settings, checkpoint, load_embedding(manifest))
+    weights.network()
+    embedding = load_embedding(manifest)
     with tracked_run(f"import {settings.model}") as run:
         log_parameters(run, {**asdict(settings), "size": manifest.size})
         log_dataset(manifest, "training")
-        mlflow.set_tags(
-            {f"trained.{name}": value for name, value in checkpoint.origin["tags"].items()}
-        )
+        mlflow.set_tags({f"trained.{name}": value for name, value in tags.items()})
         mlflow.set_tag("embedding", manifest.embedding)
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
-        return publish(manifest, settings, checkpoint.progress, recolorer)
+        return publish(manifest, weights, checkpoint.progress, embedding)

@@ -28,6 +28,11 @@ def connect() -> None:
         mlflow.set_tracking_uri(DEFAULT_STORE)
 
 
+def store_exists() -> bool:
+    """Whether there is a store to ask, before `connect` makes one."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or Path("mlruns/mlflow.db").exists()
+
+
 @contextmanager
 def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import mlflow
 
@@ -15,10 +15,14 @@ from recolor.datasets.manifest import Manifest
 from recolor.platform.checkpoint import Checkpoint
 from recolor.platform.devices import BACKEND, find_devices
 from recolor.platform.fitting import Settings, TrainingError, fit
+from recolor.platform.origin import origin
 from recolor.platform.run_checkpoint import keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking import RunError, log_dataset, log_parameters, tracked_run
+from recolor.platform.weight_sources import find_weights
 
 SETTINGS_FILE = "settings.json"
+# The origin of the weights that the training began with.
+INITIAL_FILE = "initial_weights.json"
 
 
 def saved_settings(run_id: str) -> Settings:
@@ -59,6 +63,7 @@ def train(
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
         DeviceError, TrainingError: See `devices.find_devices` and `fitting.fit`.
         RunError: If the run was trained on other data, or has nothing left to do.
+        WeightsError: If the initial weights can't be had, or are another network's.
     """
     # First of all: TensorFlow's workers find each other before anything else is done.
     devices = find_devices()
@@ -72,8 +77,11 @@ def train(
             raise RunError(
                 f"run {resume} has {start.progress.epoch} epochs already: raise --epochs"
             )
+    initial = None
+    if settings.initial_weights and start is None:
+        initial = find_weights(settings.initial_weights)
     if not devices.chief:
-        fit(manifest, settings, devices, start)
+        fit(manifest, settings, devices, start, initial=initial)
         return None
     # Before the hours of training, since it may be missing.
     embedding = load_embedding(manifest)
@@ -86,13 +94,28 @@ def train(
         mlflow.log_dict(asdict(settings), SETTINGS_FILE)
         if start is None or start.progress.epoch < settings.epochs:
             mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
-            start = fit(manifest, settings, devices, start, _log_epoch)
+            if initial is not None:
+                mlflow.log_dict(initial.origin, INITIAL_FILE)
+            start = fit(manifest, settings, devices, start, _log_epoch, initial)
         if BACKEND == "tensorflow":
-            from recolor.platform.publication import best_recolorer, publish
+            from recolor.platform.publication import best_weights, publish
 
-            recolorer = best_recolorer(manifest, settings, start, embedding)
-            return publish(manifest, settings, start.progress, recolorer)
+            lineage = {"tags": _origin_tags(run), "initial": _initial_origin(settings, run)}
+            weights = best_weights(manifest, settings, start, lineage)
+            return publish(manifest, weights, start.progress, embedding)
         return _publish_by_tensorflow(manifest, run.info.run_id)
+
+
+def _origin_tags(run: mlflow.ActiveRun) -> dict[str, str]:
+    """Return where the training came from, as the run's tags have it."""
+    tags = mlflow.get_run(run.info.run_id).data.tags
+    return {name: tags[name] for name in ("backend", *origin()) if name in tags}
+
+
+def _initial_origin(settings: Settings, run: mlflow.ActiveRun) -> dict | None:
+    if not settings.initial_weights:
+        return None
+    return mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{INITIAL_FILE}")
 
 
 def _log_epoch(checkpoint: Checkpoint) -> None:
@@ -136,9 +159,7 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
 
 
 def _check_resumable(manifest: Manifest, settings: Settings, run_id: str) -> None:
-    began = saved_settings(run_id)
-    if replace(began, epochs=settings.epochs) != settings:
-        raise RunError(f"run {run_id} began with other settings: only --epochs may change")
+    settings.check_continues(saved_settings(run_id), f"run {run_id}")
     run = mlflow.get_run(run_id)
     if run.data.tags.get("dataset.digest", manifest.digest) != manifest.digest:
         raise RunError(f"run {run_id} was trained on other data than {manifest.folder}")

@@ -3,7 +3,7 @@
 `recolor import-weights` makes a tracked run and a registered model of the file.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from recolor.datasets.manifest import Manifest
@@ -11,6 +11,7 @@ from recolor.platform.checkpoint import Checkpoint
 from recolor.platform.devices import BACKEND, find_devices
 from recolor.platform.fitting import Settings, TrainingError, fit
 from recolor.platform.origin import origin
+from recolor.platform.weight_sources import local_weights, no_weights
 
 
 def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Checkpoint | None:
@@ -30,6 +31,7 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
     Raises:
         DeviceError: If the devices can't be used.
         TrainingError: If the file is damaged, or of other settings or data.
+        WeightsError: If the initial weights can't be used.
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
     """
     # First of all: TensorFlow's workers find each other before anything else is done.
@@ -37,22 +39,26 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
     start = None
     if file.exists():
         start = load_checkpoint(file, manifest)
-        began = Settings(**start.origin["settings"])
-        if replace(began, epochs=settings.epochs) != settings:
-            raise TrainingError(f"{file} was begun with other settings: only --epochs may change")
+        settings.check_continues(Settings(**start.origin["settings"]), str(file))
         if start.progress.epoch >= settings.epochs:
             raise TrainingError(f"{file} has {start.progress.epoch} epochs already: raise --epochs")
+    initial = None
+    if settings.initial_weights and start is None:
+        initial = local_weights(settings.initial_weights)
+        if initial is None:
+            raise no_weights(settings.initial_weights)
     about = {
         "settings": asdict(settings),
         "dataset_digest": manifest.digest,
         "tags": {"backend": BACKEND, **origin()},
+        "initial": initial.origin if initial else start.origin["initial"] if start else None,
     }
 
     def save(checkpoint: Checkpoint) -> None:
         checkpoint.origin = about
         checkpoint.save(file)
 
-    last = fit(manifest, settings, devices, start, save)
+    last = fit(manifest, settings, devices, start, save, initial)
     return last if devices.chief else None
 
 

@@ -101,7 +101,7 @@ def learn_by_heart(tmp_path):
         keras.utils.set_random_seed(0)
         network = kind.network(size)
         network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
-        batches = training_batches(dataset, 8, seed=0, augment=False)
+        batches = training_batches(dataset, 8, seed=0, augment="none")
         network.fit(batches, epochs=epochs, steps_per_epoch=1, verbose=0)
         batch = next(read_posters(dataset, "train", 8))
         ab = np.asarray(kind.decode(network([batch["lightness"], batch["embedding"]]), 0.38))

@@ -21,7 +21,17 @@ from recolor.platform.devices import DeviceError, Devices, find_devices
 from recolor.platform.fitting import Settings, TrainingError, fit
 
 # Twenty steps: four epochs of five batches.
-TRAIN = ["train", "--model", "classification", "--batch-size", "4", "--epochs", "4", "--augment"]
+TRAIN = [
+    "train",
+    "--model",
+    "classification",
+    "--batch-size",
+    "4",
+    "--epochs",
+    "4",
+    "--augment",
+    "full",
+]
 
 
 def cluster() -> list[str]:

@@ -16,7 +16,7 @@ from recolor.datasets.input_pipeline import (
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.records import RecordError, RecordFile, frame
 
-OPTIONS = {"seed": 4, "augment": False}
+OPTIONS = {"seed": 4, "augment": "none"}
 
 
 def one_pass(manifest, batch_size, batches):
@@ -51,7 +51,7 @@ def test_lightness_and_colors_stay_together(manifest):
         assert pairs[lightness.tobytes()] == ab.tobytes()
 
 
-@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("augment", ["none", "mirror", "full"])
 def test_a_resumed_run_sees_what_an_uninterrupted_one_sees(manifest, augment):
     steps = steps_per_epoch(manifest, "train", 6)
     batches = training_batches(manifest, 6, seed=4, augment=augment)
@@ -79,10 +79,21 @@ def test_validation_keeps_its_order(manifest):
         np.testing.assert_array_equal(inputs[0], inputs_again[0])
 
 
+def test_mirroring_mirrors_about_half_of_the_posters_and_changes_nothing_else(manifest):
+    # In the same order, since that depends on seed and epoch alone.
+    plain, plain_ab = epoch(manifest, 0)
+    mirrored, mirrored_ab = epoch(manifest, 0, augment="mirror")
+    turned = [not np.array_equal(*pair) for pair in zip(plain, mirrored, strict=True)]
+    assert 0.2 < np.mean(turned) < 0.8
+    for original, changed in ((plain, mirrored), (plain_ab, mirrored_ab)):
+        for one, other, was_turned in zip(original, changed, turned, strict=True):
+            np.testing.assert_array_equal(other, one[:, ::-1] if was_turned else one)
+
+
 def test_augmentation_changes_pictures_differently_each_epoch_and_keeps_white_around(manifest):
     plain = set(keys(epoch(manifest, 0)[0]))
-    first, ab = epoch(manifest, 0, augment=True)
-    second, _ = epoch(manifest, 1, augment=True)
+    first, ab = epoch(manifest, 0, augment="full")
+    second, _ = epoch(manifest, 1, augment="full")
     assert not plain & set(keys(first))
     assert not set(keys(first)) & set(keys(second))
     # Mean lightness and color of the whole epoch hardly change when pictures are turned a little.
@@ -93,7 +104,7 @@ def test_augmentation_changes_pictures_differently_each_epoch_and_keeps_white_ar
     assert (corners == 255).mean() > 0.5
 
 
-@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("augment", ["none", "mirror", "full"])
 def test_workers_see_together_what_one_would_have_seen(manifest, augment):
     """Batches of 6, 6, 6 and 2 posters, for two workers with one and two devices."""
     whole = one_pass(manifest, 6, training_batches(manifest, 6, 1, seed=4, augment=augment))
@@ -123,7 +134,7 @@ def test_reading_ahead_does_not_hide_a_damaged_shard(manifest, tmp_path):
     content[-100] ^= 1
     shard.write_bytes(content)
     with pytest.raises(RecordError, match=f"{shard.name} is damaged"):
-        one_pass(manifest, 6, training_batches(Manifest.load(copy), 6, seed=0, augment=False))
+        one_pass(manifest, 6, training_batches(Manifest.load(copy), 6, seed=0, augment="none"))
 
 
 def test_a_shard_that_was_cut_between_records_is_noticed(manifest, tmp_path):
@@ -132,4 +143,4 @@ def test_a_shard_that_was_cut_between_records_is_noticed(manifest, tmp_path):
     content = shard.read_bytes()
     shard.write_bytes(content[: -len(frame(RecordFile(shard)[19]))])
     with pytest.raises(DatasetError, match="19 posters instead of 20"):
-        training_batches(Manifest.load(copy), 6, seed=0, augment=False)
+        training_batches(Manifest.load(copy), 6, seed=0, augment="none")

@@ -83,13 +83,26 @@ def test_a_diverging_run_says_what_to_do(manifest, store):
         train(manifest, Settings("classification", epochs=3, batch_size=5, learning_rate=1e30))
 
 
+def test_a_cosine_lowers_the_learning_rate_and_fixes_the_number_of_epochs(manifest):
+    settings = Settings(
+        "regression", epochs=4, batch_size=20, learning_rate=2e-4, schedule="cosine"
+    )
+    half = fit(manifest, replace(settings, epochs=4), Devices())
+    rates = [epoch["learning_rate"] for epoch in half.progress.history]
+    # (1 + cos x) / 2 at 0, 45, 90 and 135 degrees.
+    expected = np.array([1, 0.5 + 2**0.5 / 4, 0.5, 0.5 - 2**0.5 / 4]) * 2e-4
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+    with pytest.raises(TrainingError, match="ends after 4 epochs by its cosine"):
+        replace(settings, epochs=8).check_continues(settings, "it")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"batch_size": 7}, "other settings"), ({"epochs": 2}, "raise --epochs")],
 )
 def test_a_finished_run_resumes_only_for_more_epochs(trained, manifest, change, words):
     settings = replace(saved_settings(trained.run_id), **change)
-    with pytest.raises(RunError, match=words):
+    with pytest.raises((RunError, TrainingError), match=words):
         train(manifest, settings, trained.run_id)
 
 
@@ -176,7 +189,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
     folder.mkdir()
     uri = f"sqlite:///{folder}/mlflow.db"
     options = ["--data", manifest.folder, "--model", "regression", "--batch-size", "4"]
-    options += ["--epochs", "6", "--learning-rate", "1e-3", "--augment"]
+    options += ["--epochs", "6", "--learning-rate", "1e-3", "--augment", "full"]
 
     def command(*arguments):
         return [*RECOLOR, "train", *map(str, arguments)]

@@ -13,7 +13,7 @@ from recolor.platform.publication import import_weights
 from recolor.platform.registry import load_model
 from recolor.platform.untracked import train_untracked
 
-SETTINGS = Settings("regression", epochs=2, batch_size=5, augment=True, seed=3)
+SETTINGS = Settings("regression", epochs=2, batch_size=5, augment="full", seed=3)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,80 @@
+"""A model that is ready to recolor, whether it is registered, in a file, or comes with recolor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recolor.datasets.embeddings import EmbeddingError, embedding_network
+from recolor.models.pretrained import DEFAULT
+from recolor.platform import registry, tracking
+from recolor.platform.prediction import Recolorer
+from recolor.platform.weight_sources import local_weights
+from recolor.platform.weights import Weights
+
+
+@dataclass(frozen=True)
+class UsableModel:
+    """What is the same of all models.
+
+    Attributes:
+        source: Where it was found, for people to read.
+        embedding: The `Manifest.embedding_id` that it was trained with.
+        temperature: Its own T of the annealed mean.
+        recolor: From ``uint8 [height, width, 3]`` and T to the same array recolored.
+        predict_ab: From arrays ``lightness``, ``embedding`` and ``temperature`` to a dictionary
+            with ``ab``, as the SavedModel's signature.
+    """
+
+    source: str
+    embedding: str
+    temperature: float
+    recolor: Callable[[np.ndarray, float], np.ndarray]
+    predict_ab: Callable
+
+
+def load(source: str | None) -> UsableModel:
+    """Find and load a model.
+
+    Args:
+        source: The URI of a registered model, the path of a file of weights, or the name of a model
+            kind, for the weights that come with recolor. None for the champion, or, where there is
+            none, for the default of those that come with recolor.
+
+    Raises:
+        RegistryError: If there is no such model.
+        WeightsError: If a file can't be used.
+        EmbeddingError: If a file's embedding network can't be had.
+    """
+    if source is None:
+        champion = tracking.store_exists() and registry.current_champion()
+        source = registry.CHAMPION_URI if champion else DEFAULT
+    weights = local_weights(source)
+    if weights is not None:
+        return _of_weights(source, weights)
+    model = registry.load_model(source)
+    known = model.metadata.metadata
+    served = model.unwrap_python_model()
+    return UsableModel(
+        source,
+        known["embedding"],
+        known["temperature"],
+        served.recolor,
+        served.saved_model.signatures["predict_ab"],
+    )
+
+
+def _of_weights(source: str, weights: Weights) -> UsableModel:
+    if weights.embedding not in ("none", "random", "imagenet"):
+        raise EmbeddingError(
+            f"{source} was trained with an embedding of a file of its own: use the registered model"
+        )
+    embedding = embedding_network(weights.embedding, weights.size)
+    recolorer = Recolorer(*weights.network(), embedding, weights.size)
+
+    def recolor(rgb: np.ndarray, temperature: float) -> np.ndarray:
+        return recolorer.recolor(rgb, np.float32(temperature))["rgb"].numpy()
+
+    return UsableModel(
+        source, weights.embedding, weights.temperature, recolor, recolorer.predict_ab
+    )

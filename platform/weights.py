@@ -1,0 +1,133 @@
+"""Trained weights in a compact file of arrays, without pickle: all that a network needs to work.
+
+Half precision keeps it small; trained weights lose nothing that could be seen by it.
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from recolor.datasets.classes import GRID, ColorClasses
+from recolor.datasets.errors import RecolorError, first_line
+from recolor.models.catalog import MODELS
+from recolor.models.classification import ClassHead
+from recolor.platform.whole_file import whole_file
+
+FORMAT = 1
+
+
+class WeightsError(RecolorError):
+    """A file of weights is missing, damaged, or of another network."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's weights, and what one must know to use them.
+
+    Attributes:
+        model: Name of the model kind in `recolor.models.catalog.MODELS`.
+        size: Side in pixels of the squares that it was trained on.
+        embedding: `Manifest.embedding_id` of its data: ``none``, or which weights.
+        temperature: T of the annealed mean (classification).
+        cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
+        arrays: The network's variables, ``float32``.
+        origin: How they came about, as JSON: digest of the data, settings, versions, commit.
+    """
+
+    model: str
+    size: int
+    embedding: str
+    temperature: float
+    cell_counts: np.ndarray
+    arrays: list[np.ndarray]
+    origin: dict
+
+    @classmethod
+    def load(cls, file: Path) -> "Weights":
+        """Read a file.
+
+        Raises:
+            WeightsError: If there is none, or it is damaged or of another format.
+        """
+        if not Path(file).is_file():
+            raise WeightsError(f"there is no file {file}")
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                about = json.loads(str(content["about"]))
+                if about.pop("format") != FORMAT:
+                    raise WeightsError(f"{file} is not of format {FORMAT}")
+                count = sum(name.startswith("weights_") for name in content)
+                arrays = [content[f"weights_{n}"].astype(np.float32) for n in range(count)]
+                weights = cls(**about, cell_counts=content["cell_counts"], arrays=arrays)
+        except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError) as error:
+            reason = first_line(error)
+            raise WeightsError(f"{file} is no whole file of weights ({reason})") from None
+        if weights.model not in MODELS or weights.cell_counts.shape != (GRID * GRID,):
+            raise WeightsError(f"{file} is no file of weights of this version")
+        return weights
+
+    def save(self, file: Path) -> None:
+        """Write the file, or leave it as it was."""
+        about = {
+            "format": FORMAT,
+            **{name: getattr(self, name) for name in ("model", "size", "embedding")},
+            "temperature": self.temperature,
+            "origin": self.origin,
+        }
+        arrays = {f"weights_{n}": array.astype(np.float16) for n, array in enumerate(self.arrays)}
+        with whole_file(file) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(
+                stream, about=np.array(json.dumps(about)), cell_counts=self.cell_counts, **arrays
+            )
+
+    def network(self, size: int | None = None) -> tuple[object, keras.Model]:
+        """Build the network.
+
+        Args:
+            size: Side of the squares in pixels, a multiple of 8; by default that of the training.
+
+        Returns:
+            The model kind's instance and the network.
+
+        Raises:
+            WeightsError: If the weights are another network's.
+        """
+        kind = MODELS[self.model](ColorClasses.from_counts(self.cell_counts))
+        network = kind.network(size or self.size)
+        try:
+            network.set_weights(self.arrays)
+        except ValueError:
+            raise WeightsError(f"the weights are not those of a {self.model} network") from None
+        return kind, network
+
+    def begin(self, network: keras.Model, kind) -> None:
+        """Give a network these weights, to be trained further.
+
+        Another data set may have other color classes: each begins as the nearest one among these
+        weights' classes.
+
+        Args:
+            network: A network of the same kind, of any size.
+            kind: The model kind's instance that has built it.
+
+        Raises:
+            WeightsError: If it is of another kind.
+        """
+        if kind.name != self.model:
+            raise WeightsError(
+                f"the initial weights are of a {self.model} network, not of a {kind.name} network"
+            )
+        own = ColorClasses.from_counts(self.cell_counts)
+        distance = np.abs(kind.classes.centers[:, None] - own.centers[None]).sum(axis=-1)
+        nearest = np.argmin(distance, axis=-1)
+        network.set_weights(
+            [
+                # The classes are the last axis of the head's kernel and bias.
+                array[..., nearest] if variable.path.startswith(ClassHead.NAME) else array
+                for array, variable in zip(self.arrays, network.weights, strict=True)
+            ]
+        )
