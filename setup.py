@@ -22,11 +22,13 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=[f"recolor.{name}" for name in PACKAGES],
     package_dir={f"recolor.{name}": name for name in PACKAGES},
+    package_data={"recolor.models": ["pretrained/*"]},
     install_requires=[
         "click>=8.1",
         "gitpython>=3.1",
         "google-crc32c>=1.5",
         "keras>=3.8",
+        "markdown>=3.6",
         "matplotlib>=3.8",
         "mlflow>=3.17",
         "numpy>=1.26,<2",

@@ -15,46 +15,56 @@ INK = (40, 40, 40)
 MARGIN = 8
 
 
-def learning_curve(history: dict[str, list[tuple[int, float]]], title: str) -> Figure:
-    """Plot losses by epoch (paper, Fig. 4).
+def learning_curve(history: Sequence[dict[str, float]], title: str) -> Figure:
+    """Plot losses by epoch (paper, Fig. 4), with a mark at the lowest.
 
     Args:
-        history: For each curve its (epoch, value) points.
+        history: For each epoch its ``loss`` and, where there was a validation, its ``val_loss``.
         title: Title of the figure.
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel="epoch", ylabel="loss")
-    for name, points in history.items():
-        epochs, values = zip(*sorted(points), strict=True)
-        axes.plot(
-            epochs, values, marker="o" if len(points) < 30 else None, markersize=3, label=name
-        )
+    epochs = range(1, len(history) + 1)
+    for name, label in (("loss", "training"), ("val_loss", "validation")):
+        if history and name in history[0]:
+            values = [epoch[name] for epoch in history]
+            few = len(history) < 30
+            axes.plot(epochs, values, marker="o" if few else None, markersize=3, label=label)
+            best = int(np.argmin(values))
+            if name == "val_loss":
+                axes.axvline(best + 1, color="0.6", linestyle=":", label=f"best epoch, {best + 1}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3, which="both")
     axes.legend(frameon=False)
     return figure
 
 
-def class_distribution(cell_counts: np.ndarray) -> Figure:
+def class_distribution(cell_counts: dict[str, np.ndarray]) -> Figure:
     """Draw the logarithm of each color class's share in the ab plane (paper, Fig. 2, left).
 
     Args:
-        cell_counts: Pixels in each cell of the grid, ``int [1024]``.
+        cell_counts: Pixels in each cell of the grid, ``int [1024]``, of each panel by its title.
     """
-    share = cell_counts.reshape(GRID, GRID) / max(1, cell_counts.sum())
-    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
-    populated = int(np.count_nonzero(share))
-    axes = figure.add_subplot(title=f"{populated} color classes", xlabel="b", ylabel="a")
-    if populated:
+    panels = len(cell_counts)
+    figure = Figure(figsize=(1 + 4.6 * panels, 4.8), layout="constrained")
+    image = None
+    # One scale for all panels, so that they can be compared.
+    norm = LogNorm(1e-8, 1)
+    for number, (title, counts) in enumerate(cell_counts.items(), 1):
+        share = counts.reshape(GRID, GRID) / max(1, counts.sum())
+        classes = int(np.count_nonzero(share))
+        axes = figure.add_subplot(
+            1, panels, number, title=f"{title}: {classes} color classes", xlabel="b", ylabel="a"
+        )
         image = axes.imshow(
             np.ma.masked_equal(share, 0),
-            norm=LogNorm(),
+            norm=norm,
             origin="lower",
             extent=(-128, 128, -128, 128),
             cmap="viridis",
         )
-        figure.colorbar(image, label="share of pixels")
-    axes.set_facecolor("0.93")
+        axes.set_facecolor("0.93")
+    figure.colorbar(image, ax=figure.axes, label="share of pixels")
     return figure
 
 

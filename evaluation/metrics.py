@@ -106,6 +106,11 @@ class SplitMetrics:
         self._hits += other._hits
         self._pixels += other._pixels
 
+    @property
+    def cell_counts(self) -> np.ndarray:
+        """Predicted pixels in each cell of the color grid, ``int64 [1024]``."""
+        return self._cells
+
     def result(self) -> dict[str, float | None]:
         """Return every metric of `METRICS`; None where it is undefined (no pixel under a mask, or
         an infinite PSNR).

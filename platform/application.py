@@ -1,4 +1,4 @@
-"""Recoloring image files with a registered model."""
+"""Recoloring image files with a trained model."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from mlflow.pyfunc import PyFuncModel
 from PIL import Image
 
 from recolor.datasets.images import ImageError, find_images, open_image, to_rgb
 from recolor.evaluation.figures import contact_sheet
+from recolor.platform.usable_model import UsableModel
 from recolor.platform.whole_file import whole_file
 
 SHEET_FILE = "before-after.png"
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def recolor_files(
-    model: PyFuncModel,
+    model: UsableModel,
     inputs: list[Path],
     out: Path,
     *,
@@ -45,7 +45,7 @@ def recolor_files(
     """Recolor images at their own resolution, under their own names.
 
     Args:
-        model: A version of the registered model.
+        model: The model.
         inputs: Folders and files.
         out: Folder of the results, outside of the input folders; a file in an input folder keeps
             its path inside that folder.
@@ -60,15 +60,14 @@ def recolor_files(
     files = find_images(inputs)
     _check_targets(inputs, files, out, sheet)
     if temperature is None:
-        temperature = model.metadata.metadata["temperature"]
-    recolorer = model.unwrap_python_model()
+        temperature = model.temperature
     outcome, pairs = Outcome(), []
     for name, path in progress(files):
         try:
             source = open_image(path.read_bytes())
             kind = "JPEG" if source.format == "MPO" else source.format
             before = to_rgb(source)
-            after = Image.fromarray(recolorer.recolor(np.asarray(before), temperature))
+            after = Image.fromarray(model.recolor(np.asarray(before), temperature))
         except ImageError as error:
             outcome.skipped.append((name, str(error)))
             continue

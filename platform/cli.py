@@ -182,7 +182,7 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
             progress=show,
         )
     first = next(name for name in SPLITS if manifest.count(name))
-    class_distribution(manifest.cell_counts(first)).savefig(out / "classes.png", dpi=150)
+    class_distribution({first: manifest.cell_counts(first)}).savefig(out / "classes.png", dpi=150)
     preview_sheet(manifest, first).save(out / "preview.png")
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
     click.echo(f"{counts} posters in {out}, digest {manifest.digest[:12]}")
@@ -294,8 +294,7 @@ def import_weights(file, data):
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
-    # Whatever trained, models are registered as graphs of TensorFlow.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    _use_tensorflow()
     _quiet()
     from recolor.platform import publication, tracking
 
@@ -331,7 +330,12 @@ def _say_how_to_resume(run_id):
 @main.command()
 @click.option("--data", type=PATH, default="data", show_default=True, help="Prepared data set.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
-@click.option("--model", multiple=True, metavar="URI", help="May be given repeatedly.")
+@click.option(
+    "--model",
+    multiple=True,
+    metavar="URI|FILE|regression|classification",
+    help="A registered model, a file of weights, or one that comes with recolor. May be repeated.",
+)
 @click.option(
     "--temperature", type=TEMPERATURE, help="T of the annealed mean.  [default: each model's own]"
 )
@@ -349,6 +353,7 @@ def evaluate(data, split, model, temperature, markdown, json_file):
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
+    _use_tensorflow()
     _quiet()
     from recolor.evaluation import tables
     from recolor.platform import tracking
@@ -364,6 +369,53 @@ def evaluate(data, split, model, temperature, markdown, json_file):
         content = {"digest": manifest.digest, "split": split, "columns": columns}
         _write(json_file, json.dumps(content, indent=2) + "\n")
     click.echo(report, nl=False)
+
+
+@main.command()
+@click.option("--data", type=PATH, default="data", show_default=True, help="Prepared data set.")
+@click.option("--old", multiple=True, type=PATH, help="Old posters to recolor. May be repeated.")
+@click.option(
+    "--out", type=PATH, default="reproduction", show_default=True, help="Folder to write to."
+)
+@click.option(
+    "--scale",
+    type=Finite(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the paper's 180 and 260 epochs.",
+)
+@click.option(
+    "--regression", metavar="URI|FILE", type=str, help="A trained network, instead of training it."
+)
+@click.option(
+    "--classification", metavar="URI|FILE", type=str, help="The same for the other network."
+)
+def reproduce(data, old, out, scale, regression, classification):
+    """Do the paper's experiment: train both networks, evaluate them, report.
+
+    An interrupted one goes on where it stopped when it is started again.
+    """
+    from recolor.datasets.manifest import Manifest
+
+    manifest = Manifest.load(data)
+    _quiet()
+    from recolor.evaluation import tables
+    from recolor.platform import reproduction, tracking
+
+    tracking.connect()
+    done = reproduction.reproduce(
+        manifest,
+        list(old),
+        out,
+        scale=scale,
+        given={"regression": regression, "classification": classification},
+        echo=click.echo,
+        bar=_bar,
+    )
+    click.echo(tables.report(done.columns), nl=False)
+    if done.skipped:
+        _report_skipped(done.skipped)
+    click.echo(f"report: {done.report.with_suffix('.html')}")
 
 
 @main.command()
@@ -394,7 +446,11 @@ def promote(version, metric, force, rollback):
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder to write to.")
 @click.option(
-    "--model", default="models:/poster-recolor@champion", show_default=True, metavar="URI"
+    "--model",
+    metavar="URI|FILE|regression|classification",
+    type=str,
+    help="A registered model, a file of weights, or one that comes with recolor.  "
+    "[default: the champion, or else classification]",
 )
 @click.option(
     "--temperature",
@@ -408,20 +464,21 @@ def apply(images, out, model, temperature, sheet):
 
     # What is typed wrong is said before the seconds that loading a model takes.
     find_images(list(images))
+    _use_tensorflow()
     _quiet()
-    from recolor.platform import registry, tracking
+    from recolor.platform import usable_model
     from recolor.platform.application import recolor_files
 
-    tracking.connect()
+    chosen = usable_model.load(model)
     outcome = recolor_files(
-        registry.load_model(model),
+        chosen,
         list(images),
         out,
         temperature=temperature,
         sheet=sheet,
         progress=lambda files: _bar(len(files), "recoloring", files),
     )
-    click.echo(f"{len(outcome.written)} recolored in {out}")
+    click.echo(f"{len(outcome.written)} recolored in {out} by {chosen.source}")
     if outcome.sheet:
         click.echo(f"before and after: {outcome.sheet}")
     if outcome.skipped:
@@ -444,6 +501,11 @@ def demo(out):
     sheet = run_demo(out, echo=click.echo)
     click.echo(f"\nOld posters before and after: {sheet}")
     click.echo(f"Runs and models: mlflow ui --backend-store-uri {mlflow.get_tracking_uri()}")
+
+
+def _use_tensorflow() -> None:
+    """Let Keras use TensorFlow: whatever has trained a model, its graph is TensorFlow's."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def _ignore_warnings() -> None:

@@ -10,8 +10,9 @@ from recolor.evaluation.tables import markdown, metric_table
 from recolor.platform.application import recolor_files
 from recolor.platform.evaluation_run import evaluate_models
 from recolor.platform.fitting import Settings
-from recolor.platform.registry import RegistryError, load_model, promote
+from recolor.platform.registry import RegistryError, promote
 from recolor.platform.training import train
+from recolor.platform.usable_model import load
 
 POSTERS = 240
 OLD_POSTERS = 12
@@ -72,6 +73,6 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> Path:
         say(f"Not promoting: {error}.")
 
     say("Recoloring the old posters.")
-    best = load_model(min(models.values(), key=lambda uri: columns[uri]["l2_ab"]))
+    best = load(min(models.values(), key=lambda uri: columns[uri]["l2_ab"]))
     outcome = recolor_files(best, old, out / "recolored", sheet=True)
     return outcome.sheet

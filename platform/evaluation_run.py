@@ -3,18 +3,19 @@
 from collections.abc import Callable
 
 import mlflow
-from mlflow.pyfunc import PyFuncModel
 
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.tables import report
-from recolor.platform.registry import RegistryError, load_model
+from recolor.platform.registry import RegistryError
 from recolor.platform.scoring import (
+    Predictor,
     baseline_predictors,
     comparison_sheet,
     model_predictor,
     score,
 )
 from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
+from recolor.platform.usable_model import UsableModel, load
 
 
 def evaluate_models(
@@ -29,41 +30,53 @@ def evaluate_models(
     Args:
         manifest: The data set.
         split: Its split.
-        models: URIs of models, for example ``models:/poster-recolor/3``; may be empty.
+        models: Sources of models, as `usable_model.load` takes them; may be empty.
         temperature: T of the annealed mean; by default each model's own.
         progress: Called with the number of posters after each batch.
 
     Returns:
-        The metrics by column: each model's URI, then the baselines, then ``truth``.
+        The metrics by column: each model's source, then the baselines, then ``truth``.
 
     Raises:
-        RegistryError: If a model can't be loaded, or does not fit the data set.
+        RegistryError: If a model can't be loaded, or was trained with another embedding.
+        WeightsError, EmbeddingError: See `usable_model.load`.
         DatasetError: If the split is empty.
     """
-    predictors = {uri: _predictor(load_model(uri), uri, manifest, temperature) for uri in models}
-    columns = score(manifest, split, {**predictors, **baseline_predictors(manifest)}, progress)
+    predictors = {source: predictor(load(source), manifest, temperature) for source in models}
+    measured = score(manifest, split, {**predictors, **baseline_predictors(manifest)}, progress)
+    columns = {name: metrics.result() for name, metrics in measured.items()}
     with tracked_run(f"evaluate {split}") as run:
         parameters = {"split": split, "models": ",".join(models), "temperature": temperature}
         log_parameters(run, parameters)
         log_dataset(manifest, split)
-        for number, (name, metrics) in enumerate(columns.items()):
-            prefix = f"model_{number + 1}" if name in predictors else name.replace(" ", "_")
-            known = {key: value for key, value in metrics.items() if value is not None}
-            mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
+        names = {source: f"model_{number}" for number, source in enumerate(predictors, 1)}
+        log_columns({names.get(name, name): metrics for name, metrics in columns.items()})
         mlflow.log_text(report(columns), "metrics.md")
-        mlflow.log_dict(columns, "metrics.json")
         if predictors:
             mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     return columns
 
 
-def _predictor(model: PyFuncModel, uri: str, manifest: Manifest, temperature: float | None):
-    trained_on = model.metadata.metadata
-    for name, value in (("size", manifest.size), ("embedding", manifest.embedding_id)):
-        if trained_on[name] != value:
-            raise RegistryError(
-                f"model {uri} was trained with {name} {trained_on[name]}, but "
-                f"{manifest.folder} was prepared with {value}: prepare the posters anew"
-            )
-    signature = model.unwrap_python_model().saved_model.signatures["predict_ab"]
-    return model_predictor(signature, temperature or trained_on["temperature"])
+def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
+    """Log a table of metrics to the active run, as metrics ``COLUMN.METRIC`` and as a file."""
+    for name, metrics in columns.items():
+        prefix = name.replace(" ", "_")
+        known = {key: value for key, value in metrics.items() if value is not None}
+        mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
+    mlflow.log_dict(columns, "metrics.json")
+
+
+def predictor(
+    model: UsableModel, manifest: Manifest, temperature: float | None = None
+) -> Predictor:
+    """Make a model answer for a data set's posters.
+
+    Raises:
+        RegistryError: If the data set was prepared with another embedding.
+    """
+    if model.embedding != manifest.embedding_id:
+        raise RegistryError(
+            f"model {model.source} was trained with embedding {model.embedding}, but "
+            f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters anew"
+        )
+    return model_predictor(model.predict_ab, temperature or model.temperature)

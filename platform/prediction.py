@@ -33,16 +33,24 @@ class Recolorer(tf.Module):
         self.predict_ab = tf.function(
             self._predict_ab,
             input_signature=[
-                tf.TensorSpec([None, size, size, 1], tf.uint8, "lightness"),
+                tf.TensorSpec([None, None, None, 1], tf.uint8, "lightness"),
                 tf.TensorSpec([None, EMBEDDING_SIZE], tf.float32, "embedding"),
                 tf.TensorSpec([], tf.float32, "temperature"),
             ],
         )
 
     def _predict_ab(self, lightness, embedding, temperature):
-        """Predict ab ``float32 [batch, size, size, 2]`` from stored L and embedding."""
+        """Predict ab ``float32 [batch, S, S, 2]`` from stored L ``[batch, S, S, 1]`` and embedding.
+
+        S may differ from the network's own size: L and ab are resized then.
+        """
+        given = tf.shape(lightness)[1:3]
+        own = (self.size, self.size)
+        lightness = tf.image.resize(lightness, own, antialias=True)
+        lightness = tf.cast(tf.round(lightness), tf.uint8)
         outputs = self.network([lightness, embedding], training=False)
-        return {"ab": self.kind.decode(outputs, temperature)}
+        ab = tf.ensure_shape(self.kind.decode(outputs, temperature), [None, *own, 2])
+        return {"ab": tf.image.resize(ab, given)}
 
     @tf.function(
         input_signature=[

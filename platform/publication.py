@@ -13,7 +13,7 @@ import mlflow
 from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.figures import learning_curve
-from recolor.platform.checkpoint import Checkpoint, Progress
+from recolor.platform.checkpoint import Checkpoint
 from recolor.platform.fitting import Settings
 from recolor.platform.prediction import Recolorer
 from recolor.platform.registry import METRIC_TAG, register
@@ -57,25 +57,24 @@ def best_weights(
         arrays=checkpoint.best,
         origin={
             "settings": asdict(settings),
+            "size": manifest.size,
             "dataset_digest": manifest.digest,
             "training_posters": manifest.count("train"),
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
             "best_loss": progress.best_loss,
+            "history": progress.history,
             **origin,
         },
     )
 
 
-def publish(
-    manifest: Manifest, weights: Weights, progress: Progress, embedding: keras.Model | None
-) -> TrainedModel:
+def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None) -> TrainedModel:
     """Log weights, pictures and metrics of a trained network to the active run; register it.
 
     Args:
         manifest: The data set.
         weights: What the training led to.
-        progress: How it went.
         embedding: The data set's, from `embeddings.load_embedding`.
 
     Raises:
@@ -86,23 +85,16 @@ def publish(
         file = Path(folder) / WEIGHTS_FILE
         weights.save(file)
         mlflow.log_artifact(str(file))
-    curves = {
-        label: [(epoch, values[name]) for epoch, values in enumerate(progress.history, 1)]
-        for name, label in (("loss", "training"), ("val_loss", "validation"))
-        if progress.history and name in progress.history[0]
-    }
-    mlflow.log_figure(
-        learning_curve(curves, f"{weights.model}, {manifest.count('train')} posters"),
-        "learning_curve.png",
-    )
+    title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
+    mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
     predictors = {"predicted": model_predictor(recolorer.predict_ab, weights.temperature)}
     split = "validation" if manifest.count("validation") else "train"
     mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     metrics = {}
     if split == "validation":
-        metrics = score(manifest, split, predictors)["predicted"]
+        metrics = score(manifest, split, predictors)["predicted"].result()
     measured = {METRIC_TAG + name: value for name, value in metrics.items() if value is not None}
-    mlflow.log_metrics({**measured, "best_epoch": progress.best_epoch})
+    mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     metadata = {
         **{name: getattr(weights, name) for name in ("model", "size", "embedding", "temperature")},
         "dataset_digest": manifest.digest,
@@ -143,4 +135,4 @@ def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
         mlflow.set_tag("embedding", manifest.embedding)
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
-        return publish(manifest, weights, checkpoint.progress, embedding)
+        return publish(manifest, weights, embedding)

@@ -53,8 +53,8 @@ def score(
     split: str,
     predictors: dict[str, Predictor],
     progress: Callable[[int], None] = lambda posters: None,
-) -> dict[str, dict[str, float | None]]:
-    """Compute every metric of every predictor, and of the truth itself, in one pass over a split.
+) -> dict[str, SplitMetrics]:
+    """Measure every predictor, and the truth itself, in one pass over a split.
 
     Args:
         manifest: The data set.
@@ -63,7 +63,7 @@ def score(
         progress: Called with the number of posters after each batch.
 
     Returns:
-        `SplitMetrics.result` by column name; the last column is ``truth``.
+        The measurements by column name; the last column is ``truth``.
 
     Raises:
         DatasetError: If the split is empty.
@@ -78,7 +78,7 @@ def score(
                 for part in pool.map(_score_poster, *_columns(batch), ab):
                     totals[name].merge(part)
             progress(len(batch["ab"]))
-    return {name: metrics.result() for name, metrics in totals.items()}
+    return totals
 
 
 def comparison_sheet(

@@ -37,6 +37,8 @@ def store_exists() -> bool:
 def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.
 
+    Within another run, it is that one's child.
+
     Args:
         name: The run's name.
         run_id: The run to go on with.
@@ -45,7 +47,10 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
         mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(
-        run_id, run_name=None if run_id else name, log_system_metrics=True
+        run_id,
+        run_name=None if run_id else name,
+        nested=mlflow.active_run() is not None,
+        log_system_metrics=True,
     ) as run:
         mlflow.set_tags(origin())
         yield run

@@ -102,7 +102,7 @@ def train(
 
             lineage = {"tags": _origin_tags(run), "initial": _initial_origin(settings, run)}
             weights = best_weights(manifest, settings, start, lineage)
-            return publish(manifest, weights, start.progress, embedding)
+            return publish(manifest, weights, embedding)
         return _publish_by_tensorflow(manifest, run.info.run_id)
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from recolor.datasets.embeddings import EmbeddingError, embedding_network
 from recolor.models.pretrained import DEFAULT
 from recolor.platform import registry, tracking
 from recolor.platform.prediction import Recolorer
-from recolor.platform.weight_sources import local_weights
-from recolor.platform.weights import Weights
+from recolor.platform.weight_sources import local_weights, no_weights
+from recolor.platform.weights import Weights, WeightsError
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class UsableModel:
 
 
 def load(source: str | None) -> UsableModel:
-    """Find and load a model.
+    """Find and load a model; the store is not touched where none is needed.
 
     Args:
         source: The URI of a registered model, the path of a file of weights, or the name of a model
@@ -43,15 +44,17 @@ def load(source: str | None) -> UsableModel:
 
     Raises:
         RegistryError: If there is no such model.
-        WeightsError: If a file can't be used.
+        WeightsError: If there is no such file, or it can't be used.
         EmbeddingError: If a file's embedding network can't be had.
     """
     if source is None:
-        champion = tracking.store_exists() and registry.current_champion()
-        source = registry.CHAMPION_URI if champion else DEFAULT
+        source = registry.CHAMPION_URI if _there_is_a_champion() else DEFAULT
     weights = local_weights(source)
     if weights is not None:
         return _of_weights(source, weights)
+    if ":/" not in source:
+        raise no_weights(source)
+    tracking.connect()
     model = registry.load_model(source)
     known = model.metadata.metadata
     served = model.unwrap_python_model()
@@ -64,11 +67,20 @@ def load(source: str | None) -> UsableModel:
     )
 
 
+def _there_is_a_champion() -> bool:
+    if not tracking.store_exists():
+        return False
+    tracking.connect()
+    return registry.current_champion() is not None
+
+
 def _of_weights(source: str, weights: Weights) -> UsableModel:
     if weights.embedding not in ("none", "random", "imagenet"):
         raise EmbeddingError(
             f"{source} was trained with an embedding of a file of its own: use the registered model"
         )
+    if keras.backend.backend() != "tensorflow":
+        raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
     embedding = embedding_network(weights.embedding, weights.size)
     recolorer = Recolorer(*weights.network(), embedding, weights.size)
 

@@ -35,7 +35,7 @@ class Weights:
         temperature: T of the annealed mean (classification).
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
         arrays: The network's variables, ``float32``.
-        origin: How they came about, as JSON: digest of the data, settings, versions, commit.
+        origin: How they came about, as JSON; see `recolor.platform.publication.best_weights`.
     """
 
     model: str
@@ -45,6 +45,15 @@ class Weights:
     cell_counts: np.ndarray
     arrays: list[np.ndarray]
     origin: dict
+
+    @property
+    def stages(self) -> list[dict]:
+        """The origins of all trainings that led to these weights, the first one first."""
+        stages, stage = [], self.origin
+        while stage:
+            stages.insert(0, stage)
+            stage = stage.get("initial")
+        return stages
 
     @classmethod
     def load(cls, file: Path) -> "Weights":

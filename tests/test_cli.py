@@ -11,9 +11,13 @@ from click.testing import CliRunner
 from conftest import environment
 from PIL import Image
 
+from recolor.datasets import input_pipeline
 from recolor.models.catalog import MODELS
 from recolor.platform import fitting
-from recolor.platform.cli import MODEL_KINDS, PRECISIONS, main
+from recolor.platform.cli import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES, main
+from recolor.platform.evaluation_run import predictor
+from recolor.platform.registry import RegistryError
+from recolor.platform.usable_model import UsableModel
 
 
 def run(*arguments, **environment):
@@ -30,9 +34,12 @@ def error(result) -> str:
     return message
 
 
-def test_every_kind_of_model_and_precision_can_be_chosen():
+def test_all_that_there_is_can_be_chosen():
+    """The command line keeps its own lists, for `--help` to answer at once."""
     assert set(MODEL_KINDS) == set(MODELS)
     assert PRECISIONS == fitting.PRECISIONS
+    assert SCHEDULES == fitting.SCHEDULES
+    assert AUGMENTATIONS == input_pipeline.AUGMENTATIONS
 
 
 @pytest.mark.parametrize(
@@ -164,12 +171,25 @@ def test_evaluate_without_a_model_gives_the_baselines(manifest, store):
     assert [cell.strip() for cell in header.split("|")[2:5]] == ["gray", "mean color", "truth"]
 
 
-def test_a_model_that_does_not_fit_the_data(trained, posters, tmp_path):
-    arguments = ["prepare", *posters[:5], "--out", tmp_path / "data", "--split", "0,0,5"]
-    assert run(*arguments, "--size", 16).exit_code == 0
+def test_a_model_is_evaluated_on_posters_of_another_size(trained, posters, tmp_path):
+    """Posters twice as large, brought to the model's size and back, tell about the same."""
     uri = f"models:/poster-recolor/{trained.version}"
-    message = error(run("evaluate", "--data", tmp_path / "data", "--model", uri))
-    assert "was trained with size 32" in message and "prepared with 16" in message
+    measured = []
+    for size in (32, 64):
+        data, figures = tmp_path / str(size), tmp_path / f"{size}.json"
+        arguments = ["prepare", *posters, "--out", data, "--split", "20,0,10", "--size", size]
+        assert run(*arguments).exit_code == 0
+        result = run("evaluate", "--data", data, "--model", uri, "--json", figures)
+        assert result.exit_code == 0, result.output
+        measured.append(json.loads(figures.read_text())["columns"][uri])
+    assert measured[1]["l2_ab"] == pytest.approx(measured[0]["l2_ab"], rel=0.1)
+    assert measured[1]["colorfulness"] == pytest.approx(measured[0]["colorfulness"], rel=0.1)
+
+
+def test_a_model_with_another_embedding_is_refused(trained, manifest):
+    model = UsableModel("it", "imagenet", 0.38, None, None)
+    with pytest.raises(RegistryError, match=r"embedding imagenet, but .* with none"):
+        predictor(model, manifest)
 
 
 def test_a_model_that_does_not_exist(manifest, store):
@@ -311,10 +331,20 @@ def test_tables_are_not_written_to_folders(manifest, store, tmp_path):
     assert "is a directory" in error(run("evaluate", "--json", tmp_path))
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/key", "https://127.0.0.1:9/x", "nonsense"])
+@pytest.mark.parametrize("uri", ["s3://bucket/key", "https://127.0.0.1:9/x"])
 def test_model_uris_that_lead_nowhere(uri, manifest, store):
     message = error(run("evaluate", "--data", manifest.folder, "--model", uri))
     assert f"model {uri} can't be loaded" in message
+
+
+def test_models_that_are_nothing_known(manifest, posters, store, tmp_path):
+    words = "is no file of weights, nor one of regression, classification"
+    for command in (["evaluate", "--data", manifest.folder], ["apply", posters[0], "--out", "x"]):
+        assert f"nonsense.npz {words}" in error(run(*command, "--model", "nonsense.npz"))
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes(b"PK")
+    message = error(run("apply", posters[0], "--out", tmp_path / "out", "--model", damaged))
+    assert "damaged.npz is no whole file of weights" in message
 
 
 def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):

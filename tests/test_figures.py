@@ -116,31 +116,35 @@ def test_gray_pictures_can_stand_beside_colored_ones():
 @pytest.mark.parametrize(
     "history",
     [
-        pytest.param(
-            {"training": [(1, 3.0), (2, 1.0)], "validation": [(1, 4.0), (2, 2.0)]}, id="two"
-        ),
-        pytest.param({"training": [(3, 3.0), (1, 9.0), (2, 5.0)]}, id="not in order"),
-        pytest.param({"training": [(1, 250.0)]}, id="one epoch"),
-        pytest.param({"training": [(1, 0.0)]}, id="zero alone"),
-        pytest.param({"training": [(1, 5.0), (2, 0.0), (3, 1.0)]}, id="zero among others"),
-        pytest.param({"training": [(1, 5.0), (2, float("nan"))]}, id="not a number"),
-        pytest.param({"training": [(k, 1 / k) for k in range(1, 261)]}, id="260 epochs"),
+        pytest.param({"loss": [3.0, 1.0, 0.5], "val_loss": [4.0, 2.0, 3.0]}, id="two"),
+        pytest.param({"loss": [3.0, 9.0, 5.0]}, id="no validation"),
+        pytest.param({"loss": [250.0]}, id="one epoch"),
+        pytest.param({"loss": [0.0]}, id="zero alone"),
+        pytest.param({"loss": [5.0, 0.0, 1.0]}, id="zero among others"),
+        pytest.param({"loss": [5.0, float("nan")]}, id="not a number"),
+        pytest.param({"loss": [1 / k for k in range(1, 261)]}, id="260 epochs"),
     ],
 )
 def test_learning_curve(tmp_path, history):
-    figure = learning_curve(history, "regression, 9000 posters")
+    columns = zip(*history.values(), strict=True)
+    epochs = [dict(zip(history, values, strict=True)) for values in columns]
+    figure = learning_curve(epochs, "regression, 9000 posters")
     (axes,) = figure.axes
     assert axes.get_title() == "regression, 9000 posters"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(history)
-    for line, points in zip(axes.lines, history.values(), strict=True):
-        assert np.array_equal(line.get_xydata(), sorted(points), equal_nan=True)
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    validated = ["validation", "best epoch, 2"] if "val_loss" in history else []
+    assert words == ["training", *validated]
+    for line, values in zip(axes.lines, history.values(), strict=False):
+        points = list(enumerate(values, 1))
+        assert np.array_equal(line.get_xydata(), points, equal_nan=True)
+    if validated:
+        assert list(axes.lines[-1].get_xdata()) == [2, 2]
     image = saved(figure, tmp_path / "curve.png")
     assert image.std() > 5
 
 
 def test_a_curve_leaves_a_colored_line(tmp_path):
-    points = [(1, 10.0), (2, 1.0)]
-    image = saved(learning_curve({"training": points}, "t"), tmp_path / "curve.png")
+    image = saved(learning_curve([{"loss": 10.0}, {"loss": 1.0}], "t"), tmp_path / "curve.png")
     colored = np.ptp(image, axis=-1) > 60
     assert np.ptp(np.flatnonzero(colored.any(axis=1))) > image.shape[0] / 2
     assert np.ptp(np.flatnonzero(colored.any(axis=0))) > image.shape[1] / 2
@@ -159,9 +163,9 @@ def test_a_curve_leaves_a_colored_line(tmp_path):
 def test_class_distribution(tmp_path, cells):
     counts = np.zeros(1024, np.int64)
     counts[list(cells)] = list(cells.values())
-    figure = class_distribution(counts)
+    figure = class_distribution({"train": counts})
     axes = figure.axes[0]
-    assert axes.get_title() == f"{len(cells)} color classes"
+    assert axes.get_title() == f"train: {len(cells)} color classes"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("b", "a")
     if cells:
         (image,) = axes.images
@@ -178,10 +182,23 @@ def test_populated_cells_are_drawn_at_their_a_and_b(tmp_path):
     """A quarter of the plane, that of positive a and negative b, is up and to the left."""
     counts = np.zeros((32, 32), np.int64)
     counts[16:, :16] = 1
-    figure = class_distribution(counts.ravel())
+    figure = class_distribution({"train": counts.ravel()})
     image = saved(figure, tmp_path / "classes.png")
     box = figure.axes[0].get_window_extent()
     rows = np.linspace(image.shape[0] - box.y1, image.shape[0] - box.y0, 9).astype(int)
     columns = np.linspace(box.x0, box.x1, 9).astype(int)
     inside = [[np.ptp(image[row, column]) > 10 for column in columns[1::2]] for row in rows[1::2]]
     assert inside == [[True, True, False, False]] * 2 + [[False] * 4] * 2
+
+
+def test_distributions_side_by_side_have_one_scale(tmp_path):
+    counts = np.zeros((2, 1024), np.int64)
+    counts[0, :10], counts[1, 500:503] = 1, 1000
+    figure = class_distribution({"truth": counts[0], "gray": counts[1]})
+    first, second, _ = figure.axes
+    assert [axes.get_title() for axes in (first, second)] == [
+        "truth: 10 color classes",
+        "gray: 3 color classes",
+    ]
+    assert first.images[0].norm is second.images[0].norm
+    assert saved(figure, tmp_path / "classes.png").std() > 5

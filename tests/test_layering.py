@@ -24,7 +24,7 @@ ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED = {
     "datasets": ALLOWED_1 | {"keras"},
     "models": {"keras", "numpy"},
-    "evaluation": ALLOWED_1 | {"matplotlib"},
+    "evaluation": ALLOWED_1 | {"markdown", "matplotlib"},
     "platform": ALLOWED_1
     | {"click", "git", "jax", "keras", "mlflow", "pandas"}
     | {"tensorflow", "tensorflow_io", "torch", "tqdm"},

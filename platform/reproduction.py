@@ -1,0 +1,310 @@
+"""The paper's experiment as a whole: both networks, their table and pictures, in one report."""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mlflow
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.images import find_images, open_image, to_rgb
+from recolor.datasets.manifest import Manifest
+from recolor.evaluation import html, tables
+from recolor.evaluation.figures import class_distribution, contact_sheet, learning_curve
+from recolor.evaluation.metrics import SplitMetrics
+from recolor.models.catalog import MODELS
+from recolor.platform.application import recolor_files
+from recolor.platform.evaluation_run import log_columns, predictor
+from recolor.platform.fitting import Settings
+from recolor.platform.origin import origin
+from recolor.platform.publication import VERSION_TAG
+from recolor.platform.registry import MODEL_NAME
+from recolor.platform.scoring import baseline_predictors, comparison_sheet, score
+from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
+from recolor.platform.training import saved_settings, train
+from recolor.platform.usable_model import UsableModel, load
+from recolor.platform.weight_sources import find_weights
+from recolor.platform.weights import Weights
+from recolor.platform.whole_file import whole_file
+
+STATE_FILE = "reproduction.json"
+REPORT = "report"
+SHEETS = 2
+SHEET_POSTERS = 12
+SHEET_SIDE = 240
+
+
+class ReproductionError(RecolorError):
+    """A reproduction can't go on in its folder."""
+
+
+@dataclass
+class Reproduction:
+    """What `reproduce` led to.
+
+    Attributes:
+        report: The report as Markdown; as HTML it lies beside.
+        columns: The metrics by column.
+        skipped: Name and reason of each old poster that could not be recolored.
+    """
+
+    report: Path
+    columns: dict[str, dict[str, float | None]]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def reproduce(
+    manifest: Manifest,
+    old: list[Path],
+    out: Path,
+    *,
+    scale: float = 1.0,
+    given: dict[str, str] | None = None,
+    echo: Callable[[str], None],
+    bar: Callable[..., tqdm],
+) -> Reproduction:
+    """Train both networks by the paper's settings, evaluate them and write the report.
+
+    What is interrupted goes on where it stopped when it is started again with the same arguments.
+
+    Args:
+        manifest: The data set; the paper's has 9,000, 1,000 and 800 posters.
+        old: Folders and files of old posters to recolor; may be empty.
+        out: Folder of the results.
+        scale: Share of the paper's epochs to train for, more than 0; at least one epoch is.
+        given: Models that are trained already, by model kind, as `usable_model.load` takes them.
+        echo: Takes the lines that say what is being done.
+        bar: Makes a progress bar from a number of posters, a label and, if wanted, what to wrap.
+
+    Raises:
+        ReproductionError: If the folder holds another reproduction.
+        ImageError: If an old poster is missing.
+        DatasetError: If the training or the test split is empty.
+        TrainingError, RunError, RegistryError, WeightsError: If a model can't be trained or used.
+    """
+    given = given or {}
+    if old:
+        find_images(old)
+    state = _State(out / STATE_FILE, manifest, scale)
+    folder = out / REPORT
+    # The trainings are runs of their own within this one.
+    with tracked_run("reproduce") as run:
+        log_dataset(manifest, "test")
+        sources = {kind: given.get(kind) or _train(manifest, kind, state, echo) for kind in MODELS}
+        log_parameters(run, {"scale": scale, **sources})
+        weights = {kind: find_weights(source) for kind, source in sources.items()}
+        models = {kind: load(source) for kind, source in sources.items()}
+        predictors = {kind: predictor(model, manifest) for kind, model in models.items()}
+        with bar(manifest.count("test"), "evaluating") as shown:
+            answers = {**predictors, **baseline_predictors(manifest)}
+            measured = score(manifest, "test", answers, shown.update)
+        columns = {name: metrics.result() for name, metrics in measured.items()}
+        log_columns(columns)
+        folder.mkdir(parents=True, exist_ok=True)
+        curves = _draw(manifest, weights, measured, folder)
+        comparison_sheet(manifest, "test", predictors).save(folder / "test-posters.jpg", quality=90)
+        sheets, skipped = _recolor_old(models, old, out, folder, bar)
+        report = _write_report(manifest, weights, columns, curves, sheets, folder)
+        mlflow.log_artifacts(str(folder), REPORT)
+    return Reproduction(report, columns, skipped)
+
+
+class _State:
+    """The runs that a reproduction has begun, kept in its folder."""
+
+    def __init__(self, file: Path, manifest: Manifest, scale: float):
+        self.file = file
+        self.content = {"dataset_digest": manifest.digest, "scale": scale, "runs": {}}
+        if not file.exists():
+            return
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            began = {name: found[name] for name in ("dataset_digest", "scale")}
+            self.content["runs"] = dict(found["runs"])
+        except (ValueError, KeyError, TypeError):
+            raise ReproductionError(f"{file} is damaged: choose another --out") from None
+        if began != {name: self.content[name] for name in began}:
+            raise ReproductionError(
+                f"{file.parent} holds a reproduction of other data or another scale: "
+                "choose another --out"
+            )
+
+    def run(self, kind: str) -> str | None:
+        """Return the id of the training's run, if it was begun."""
+        return self.content["runs"].get(kind)
+
+    def begin(self, kind: str, run_id: str) -> None:
+        """Remember a training's run."""
+        self.content["runs"][kind] = run_id
+        with whole_file(self.file) as temporary:
+            temporary.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+
+
+def _train(manifest: Manifest, kind: str, state: _State, echo: Callable[[str], None]) -> str:
+    """Train a network, or go on with its training; return the model's URI."""
+    run_id = state.run(kind)
+    if run_id is None:
+        settings = Settings(
+            kind, epochs=max(1, round(state.content["scale"] * MODELS[kind].epochs))
+        )
+        echo(f"Training the {kind} network for {settings.epochs} epochs.")
+        trained = train(manifest, settings, started=lambda begun: state.begin(kind, begun))
+        return f"models:/{MODEL_NAME}/{trained.version}"
+    settings = saved_settings(run_id)
+    run = mlflow.get_run(run_id)
+    if run.info.status == "FINISHED" and VERSION_TAG in run.data.tags:
+        echo(f"The {kind} network is trained already, in run {run_id}.")
+        return f"models:/{MODEL_NAME}/{run.data.tags[VERSION_TAG]}"
+    echo(f"Going on with the training of the {kind} network, run {run_id}.")
+    return f"models:/{MODEL_NAME}/{train(manifest, settings, run_id).version}"
+
+
+def _draw(
+    manifest: Manifest, weights: dict[str, Weights], measured: dict[str, SplitMetrics], folder: Path
+) -> dict[str, list[str]]:
+    """Draw the curves of every stage of both trainings, and the distributions of color classes.
+
+    Returns:
+        The curves' file names by model kind.
+    """
+    curves = {}
+    for kind, found in weights.items():
+        curves[kind] = []
+        for number, stage in enumerate(found.stages, 1):
+            name = f"learning-curve-{kind}-{number}.png"
+            title = f"{kind}, {stage['training_posters']} posters of {stage['size']} pixels"
+            learning_curve(stage["history"], title).savefig(folder / name, dpi=110)
+            curves[kind].append(name)
+    shown = {name: measured[name].cell_counts for name in ("truth", *weights)}
+    class_distribution(shown).savefig(folder / "class-distribution.png", dpi=80)
+    return curves
+
+
+def _recolor_old(
+    models: dict[str, UsableModel], old: list[Path], out: Path, folder: Path, bar: Callable
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Recolor the old posters by both networks, and draw sheets of some of them.
+
+    Returns:
+        The sheets' file names, and what was skipped.
+    """
+    if not old:
+        return [], []
+    results, skipped = {}, []
+    for kind, model in models.items():
+        target = out / "recolored" / kind
+        outcome = recolor_files(
+            model, old, target, progress=lambda files: bar(len(files), "recoloring", files)
+        )
+        results[kind], skipped = target, outcome.skipped
+    left_out = {name for name, _ in skipped}
+    files = [(name, path) for name, path in find_images(old) if name not in left_out]
+    # From all over the posters, since their order may be that of years or titles.
+    chosen = np.linspace(0, len(files) - 1, min(len(files), SHEETS * SHEET_POSTERS)).round()
+    rows = []
+    for number in chosen.astype(int) if files else []:
+        name, path = files[number]
+        source = to_rgb(open_image(path.read_bytes()))
+        pictures = [source, source.convert("L").convert("RGB")]
+        pictures += [to_rgb(open_image((results[kind] / name).read_bytes())) for kind in models]
+        for picture in pictures:
+            picture.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
+        rows.append(pictures)
+    sheets = []
+    for start in range(0, len(rows), SHEET_POSTERS):
+        name = f"old-posters-{start // SHEET_POSTERS + 1}.jpg"
+        sheet = contact_sheet(
+            rows[start : start + SHEET_POSTERS], ["source", "gray", *models], SHEET_SIDE, 2
+        )
+        sheet.save(folder / name, quality=90)
+        sheets.append(name)
+    return sheets, skipped
+
+
+def _write_report(
+    manifest: Manifest,
+    weights: dict[str, Weights],
+    columns: dict[str, dict[str, float | None]],
+    curves: dict[str, list[str]],
+    sheets: list[str],
+    folder: Path,
+) -> Path:
+    posters = ", ".join(f"{manifest.count(name)} to {verb}" for name, verb in (
+        ("train", "train"), ("validation", "validate"), ("test", "test")))  # fmt: skip
+    tags = origin()
+    lines = [
+        "# Recoloring movie posters, reproduced",
+        "",
+        f"- Posters: {posters}, at {manifest.size} pixels",
+        f"- Data digest: `{manifest.digest}`",
+        f"- Code: commit `{tags.get('mlflow.source.git.commit', 'unknown')}`, "
+        f"TensorFlow {tags.get('version.tensorflow')}, Keras {tags.get('version.keras')}",
+        f"- Command: `{shlex.join(['recolor', *sys.argv[1:]])}`",
+        "",
+        "## The table",
+        "",
+        tables.report(columns),
+        *_verdict(columns),
+        "## The trainings",
+        "",
+    ]
+    for kind, found in weights.items():
+        lines += [f"### {kind.capitalize()}", ""]
+        paper = MODELS[kind].epochs
+        for stage, curve in zip(found.stages, curves[kind], strict=True):
+            settings = stage["settings"]
+            lines += [
+                f"{stage['epochs']} epochs (the paper has {paper}) at {stage['size']} pixels, "
+                f"batches of {settings['batch_size']}, learning rate "
+                f"{settings['learning_rate']:g}, schedule {settings['schedule']}, augmentation "
+                f"{settings['augment']}, {settings['precision']}. The best epoch is "
+                f"{stage['best_epoch']}, with a validation loss of {stage['best_loss']:.4g}. Data "
+                f"digest `{stage['dataset_digest'][:12]}`, commit "
+                f"`{stage['tags'].get('mlflow.source.git.commit', 'unknown')[:12]}`.",
+                "",
+                f"![Learning curve of the {kind} network]({curve})",
+                "",
+            ]
+        if found.embedding == "none":
+            lines += ["Without the embedding of Inception-ResNet-v2, which the paper has.", ""]
+    lines += [
+        "## Color classes of the test posters",
+        "",
+        "![Distributions of color classes](class-distribution.png)",
+        "",
+        "## Test posters",
+        "",
+        "![Test posters: gray, both networks, true colors](test-posters.jpg)",
+        "",
+    ]
+    if sheets:
+        lines += ["## Old posters", ""]
+        lines += [line for name in sheets for line in (f"![Old posters]({name})", "")]
+    text = "\n".join(lines)
+    report = folder / "report.md"
+    for file, content in ((report, text), (folder / "report.html", html.page(text, folder))):
+        with whole_file(file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return report
+
+
+def _verdict(columns: dict[str, dict[str, float | None]]) -> list[str]:
+    """Say how the networks stand to the answers without a model."""
+    regression, classification = columns["regression"], columns["classification"]
+    gray, mean, truth = (columns[name] for name in ("gray", "mean color", "truth"))
+    gain = 100 * (1 - regression["l2_ab"] / mean["l2_ab"])
+    loss = 100 * (classification["l2_ab"] / gray["l2_ab"] - 1)
+    vivid = 100 * classification["colorfulness"] / truth["colorfulness"]
+    return [
+        f"The regression's l2_ab is {abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the mean "
+        f"color's. The classification's is {abs(loss):.1f} % {'above' if loss >= 0 else 'below'} "
+        f"gray's; it has {classification['n_classes']} of {truth['n_classes']} color classes and "
+        f"{vivid:.0f} % of the truth's colorfulness.",
+        "",
+    ]
