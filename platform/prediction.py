@@ -12,6 +12,10 @@ import tensorflow_io as tfio
 
 from recolor.datasets.color import L_SCALE
 from recolor.datasets.shards import EMBEDDING_SIZE
+from recolor.platform.guided_upsampling import guided_upsampling
+
+# Half the side of guided upsampling's window, as a share of the network's squares.
+WINDOW = 1 / 16
 
 
 class Recolorer(tf.Module):
@@ -44,13 +48,29 @@ class Recolorer(tf.Module):
 
         S may differ from the network's own size: L and ab are resized then.
         """
-        given = tf.shape(lightness)[1:3]
-        own = (self.size, self.size)
-        lightness = tf.image.resize(lightness, own, antialias=True)
-        lightness = tf.cast(tf.round(lightness), tf.uint8)
+        given, own = tf.shape(lightness)[1:3], (self.size, self.size)
+
+        def resized():
+            small = tf.image.resize(lightness, own, antialias=True)
+            ab = self._own_ab(tf.cast(tf.round(small), tf.uint8), embedding, temperature)
+            return self._upsample(ab, small / L_SCALE, tf.cast(lightness, tf.float32) / L_SCALE)
+
+        def as_it_is():
+            square = tf.ensure_shape(lightness, [None, *own, 1])
+            return self._own_ab(square, embedding, temperature)
+
+        return {"ab": tf.cond(tf.reduce_all(given == own), as_it_is, resized)}
+
+    def _own_ab(self, lightness, embedding, temperature):
+        """Predict ab ``float32 [batch, size, size, 2]`` at the network's own size."""
         outputs = self.network([lightness, embedding], training=False)
-        ab = tf.ensure_shape(self.kind.decode(outputs, temperature), [None, *own, 2])
-        return {"ab": tf.image.resize(ab, given)}
+        return tf.ensure_shape(
+            self.kind.decode(outputs, temperature), [None, self.size, self.size, 2]
+        )
+
+    def _upsample(self, ab, small_lightness, lightness):
+        radius = max(1, round(self.size * WINDOW))
+        return guided_upsampling(ab, small_lightness, lightness, radius)
 
     @tf.function(
         input_signature=[
@@ -63,17 +83,20 @@ class Recolorer(tf.Module):
 
         Its lightness stays as it is, at full resolution; its colors are not looked at.
         """
-        lightness, (top, left, height, width) = self._letterbox(rgb)
-        lightness = tf.reshape(lightness, [1, self.size, self.size, 1])
+        small, (top, left, height, width) = self._letterbox(rgb)
+        small = tf.reshape(small, [1, self.size, self.size, 1])
         if self.embedding is None:
             embedding = tf.zeros([1, EMBEDDING_SIZE])
         else:
-            embedding = self.embedding(lightness, training=False)
-        ab = self.predict_ab(lightness, embedding, temperature)["ab"]
-        ab = ab[:, top : top + height, left : left + width]
-        ab = tf.image.resize(ab, tf.shape(rgb)[:2])[0]
-        full_lightness = _rgb_to_lab(rgb)[..., :1]
-        colored = tfio.experimental.color.lab_to_rgb(tf.concat([full_lightness, ab], axis=-1))
+            embedding = self.embedding(small, training=False)
+        ab = self._own_ab(small, embedding, temperature)
+        ab, small = (
+            array[:, top : top + height, left : left + width]
+            for array in (ab, tf.cast(small, tf.float32) / L_SCALE)
+        )
+        lightness = _rgb_to_lab(rgb)[..., :1]
+        ab = self._upsample(ab, small, lightness[None])[0]
+        colored = tfio.experimental.color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
         return {"rgb": tf.cast(tf.round(tf.clip_by_value(colored, 0, 1) * 255), tf.uint8)}
 
     @tf.function(

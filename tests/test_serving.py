@@ -25,7 +25,9 @@ from skimage.color import lab2rgb, rgb2lab
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import letterbox
 from recolor.platform.application import recolor_files
+from recolor.platform.guided_upsampling import guided_upsampling
 from recolor.platform.registry import CHAMPION_URI, load_model, promote
+from recolor.platform.usable_model import load
 
 
 def encoded(kind: str, size=(90, 130), **options) -> bytes:
@@ -171,8 +173,10 @@ def test_the_graph_agrees_with_the_training_pipeline(model):
         embedding=tf.zeros((1, 1000)),
         temperature=tf.constant(0.38),
     )["ab"][0][box.slices]
-    full_lightness = rgb2lab(np.asarray(image))[..., :1]
-    expected_lab = np.concatenate([full_lightness, tf.image.resize(ab, (150, 100))], axis=-1)
+    full_lightness = rgb2lab(np.asarray(image))[..., :1].astype(np.float32)
+    small = lightness[0][box.slices].astype(np.float32) / 2.55
+    full_ab = guided_upsampling(ab[None], small[None], full_lightness[None], round(size / 16))[0]
+    expected_lab = np.concatenate([full_lightness, full_ab], axis=-1)
     expected = np.rint(255 * np.clip(lab2rgb(expected_lab), 0, 1))
     colored = model.unwrap_python_model().recolor(np.asarray(image), 0.38)
     assert np.percentile(np.abs(colored - expected), 99) <= 3
@@ -199,7 +203,7 @@ def test_files_keep_name_format_and_size(model, tmp_path):
         (folder / name).write_bytes(encoded(kind))
     (folder / "broken.jpg").write_bytes(encoded("JPEG")[:500])
     out = tmp_path / "out"
-    outcome = recolor_files(model, [tmp_path / "in"], out, sheet=True)
+    outcome = recolor_files(load(CHAMPION_URI), [tmp_path / "in"], out, sheet=True)
     assert [name for name, _ in outcome.skipped] == ["deep/broken.jpg"]
     for name, kind in (("a.jpg", "JPEG"), ("b.PNG", "PNG"), ("c.webp", "WEBP"), ("d.gif", "GIF")):
         with Image.open(out / "deep" / name) as image:
@@ -213,7 +217,7 @@ def test_rotated_photos_come_out_upright(model, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     (tmp_path / "phone.jpg").write_bytes(encoded("JPEG", (90, 130), exif=exif))
-    recolor_files(model, [tmp_path / "phone.jpg"], tmp_path / "out")
+    recolor_files(load(CHAMPION_URI), [tmp_path / "phone.jpg"], tmp_path / "out")
     with Image.open(tmp_path / "out" / "phone.jpg") as image:
         assert image.size == (130, 90)
 

@@ -1,0 +1,39 @@
+"""Colors brought to a higher resolution along the edges of the lightness.
+
+The fast guided filter (K. He and J. Sun, 2015): around every pixel of the small picture, color is
+fitted as a line in lightness, color = slope * L + offset; the lines are resized instead of the
+colors and take the large picture's own lightness. Colors then end where the picture has an edge,
+instead of bleeding over it by the width of a small picture's pixel.
+"""
+
+import tensorflow as tf
+
+# Variance of L, in [0, 100], that is taken for noise rather than for an edge.
+EPSILON = 4.0
+
+
+def guided_upsampling(ab, small_lightness, lightness, radius: int):
+    """Upsample colors.
+
+    Args:
+        ab: Colors of the small pictures, ``float32 [batch, h, w, 2]``.
+        small_lightness: Their L in [0, 100], ``float32 [batch, h, w, 1]``.
+        lightness: L of the large pictures, ``float32 [batch, H, W, 1]``.
+        radius: Half the side of the window that a line is fitted in, in pixels of the small ones.
+
+    Returns:
+        ``float32 [batch, H, W, 2]``.
+    """
+
+    def window_mean(pictures):
+        # Over the part of the window that is inside of the picture.
+        return tf.nn.avg_pool2d(pictures, 2 * radius + 1, 1, "SAME")
+
+    mean_lightness, mean_ab = window_mean(small_lightness), window_mean(ab)
+    variance = window_mean(small_lightness**2) - mean_lightness**2
+    covariance = window_mean(small_lightness * ab) - mean_lightness * mean_ab
+    slope = covariance / (variance + EPSILON)
+    offset = mean_ab - slope * mean_lightness
+    lines = window_mean(tf.concat([slope, offset], axis=-1))
+    lines = tf.image.resize(lines, tf.shape(lightness)[1:3])
+    return lines[..., :2] * lightness + lines[..., 2:]
