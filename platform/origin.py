@@ -17,6 +17,8 @@ PACKAGES = (
     "scikit-image",
 )
 
+COMMIT_TAG = "mlflow.source.git.commit"
+
 
 def origin() -> dict[str, str]:
     """Return tags with the versions and, where the code runs from a checkout, its commit."""
@@ -40,7 +42,7 @@ def _commit() -> dict[str, str]:
         if not (Path(repository.working_dir) / "setup.py").is_file():
             return {}
         return {
-            "mlflow.source.git.commit": repository.head.commit.hexsha,
+            COMMIT_TAG: repository.head.commit.hexsha,
             "git.dirty": str(repository.is_dirty()).lower(),
         }
     except (git.GitError, ValueError):

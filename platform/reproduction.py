@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -14,15 +15,17 @@ from tqdm import tqdm
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.images import find_images, open_image, to_rgb
-from recolor.datasets.manifest import Manifest
-from recolor.evaluation import html, tables
+from recolor.datasets.manifest import DatasetError, Manifest
+from recolor.datasets.splits import SPLITS
+from recolor.evaluation import html_page
 from recolor.evaluation.figures import class_distribution, contact_sheet, learning_curve
 from recolor.evaluation.metrics import SplitMetrics
+from recolor.evaluation.report import PICTURES, Training, report
 from recolor.models.catalog import MODELS
 from recolor.platform.application import recolor_files
 from recolor.platform.evaluation_run import log_columns, predictor
 from recolor.platform.fitting import Settings
-from recolor.platform.origin import origin
+from recolor.platform.origin import COMMIT_TAG, origin
 from recolor.platform.publication import VERSION_TAG
 from recolor.platform.registry import MODEL_NAME
 from recolor.platform.scoring import baseline_predictors, comparison_sheet, score
@@ -30,7 +33,7 @@ from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
 from recolor.platform.training import saved_settings, train
 from recolor.platform.usable_model import UsableModel, load
 from recolor.platform.weight_sources import find_weights
-from recolor.platform.weights import Weights
+from recolor.platform.weights import Weights, WeightsError
 from recolor.platform.whole_file import whole_file
 
 STATE_FILE = "reproduction.json"
@@ -86,11 +89,11 @@ def reproduce(
         ReproductionError: If the folder holds another reproduction.
         ImageError: If an old poster is missing.
         DatasetError: If the training or the test split is empty.
-        TrainingError, RunError, RegistryError, WeightsError: If a model can't be trained or used.
+        TrainingError, RunError, RegistryError, WeightsError: If a model can't be trained or used,
+            or one that is given is of the other kind.
     """
-    given = given or {}
-    if old:
-        find_images(old)
+    given = {kind: source for kind, source in (given or {}).items() if source}
+    _check(manifest, old, given)
     state = _State(out / STATE_FILE, manifest, scale)
     folder = out / REPORT
     # The trainings are runs of their own within this one.
@@ -108,11 +111,26 @@ def reproduce(
         log_columns(columns)
         folder.mkdir(parents=True, exist_ok=True)
         curves = _draw(manifest, weights, measured, folder)
-        comparison_sheet(manifest, "test", predictors).save(folder / "test-posters.jpg", quality=90)
+        comparison_sheet(manifest, "test", predictors).save(
+            folder / PICTURES["test posters"], quality=90
+        )
         sheets, skipped = _recolor_old(models, old, out, folder, bar)
-        report = _write_report(manifest, weights, columns, curves, sheets, folder)
+        file = _write_report(manifest, weights, columns, curves, sheets, folder)
         mlflow.log_artifacts(str(folder), REPORT)
-    return Reproduction(report, columns, skipped)
+    return Reproduction(file, columns, skipped)
+
+
+def _check(manifest: Manifest, old: list[Path], given: dict[str, str]) -> None:
+    """Find what is wrong before the hours of training."""
+    for split in ("train", "test"):
+        if not manifest.count(split):
+            raise DatasetError(f"{manifest.folder}: the {split} split is empty")
+    if old:
+        find_images(old)
+    for kind, source in given.items():
+        found = find_weights(source)
+        if found.model != kind:
+            raise WeightsError(f"{source} is a {found.model} network, not a {kind} network")
 
 
 class _State:
@@ -153,7 +171,8 @@ def _train(manifest: Manifest, kind: str, state: _State, echo: Callable[[str], N
         settings = Settings(
             kind, epochs=max(1, round(state.content["scale"] * MODELS[kind].epochs))
         )
-        echo(f"Training the {kind} network for {settings.epochs} epochs.")
+        epochs = f"{settings.epochs} of the paper's {MODELS[kind].epochs} epochs"
+        echo(f"Training the {kind} network for {epochs}.")
         trained = train(manifest, settings, started=lambda begun: state.begin(kind, begun))
         return f"models:/{MODEL_NAME}/{trained.version}"
     settings = saved_settings(run_id)
@@ -182,7 +201,7 @@ def _draw(
             learning_curve(stage["history"], title).savefig(folder / name, dpi=110)
             curves[kind].append(name)
     shown = {name: measured[name].cell_counts for name in ("truth", *weights)}
-    class_distribution(shown).savefig(folder / "class-distribution.png", dpi=80)
+    class_distribution(shown).savefig(folder / PICTURES["classes"], dpi=80)
     return curves
 
 
@@ -235,76 +254,39 @@ def _write_report(
     sheets: list[str],
     folder: Path,
 ) -> Path:
-    posters = ", ".join(f"{manifest.count(name)} to {verb}" for name, verb in (
-        ("train", "train"), ("validation", "validate"), ("test", "test")))  # fmt: skip
     tags = origin()
-    lines = [
-        "# Recoloring movie posters, reproduced",
-        "",
-        f"- Posters: {posters}, at {manifest.size} pixels",
-        f"- Data digest: `{manifest.digest}`",
-        f"- Code: commit `{tags.get('mlflow.source.git.commit', 'unknown')}`, "
-        f"TensorFlow {tags.get('version.tensorflow')}, Keras {tags.get('version.keras')}",
-        f"- Command: `{shlex.join(['recolor', *sys.argv[1:]])}`",
-        "",
-        "## The table",
-        "",
-        tables.report(columns),
-        *_verdict(columns),
-        "## The trainings",
-        "",
-    ]
-    for kind, found in weights.items():
-        lines += [f"### {kind.capitalize()}", ""]
-        paper = MODELS[kind].epochs
-        for stage, curve in zip(found.stages, curves[kind], strict=True):
-            settings = stage["settings"]
-            lines += [
-                f"{stage['epochs']} epochs (the paper has {paper}) at {stage['size']} pixels, "
-                f"batches of {settings['batch_size']}, learning rate "
-                f"{settings['learning_rate']:g}, schedule {settings['schedule']}, augmentation "
-                f"{settings['augment']}, {settings['precision']}. The best epoch is "
-                f"{stage['best_epoch']}, with a validation loss of {stage['best_loss']:.4g}. Data "
-                f"digest `{stage['dataset_digest'][:12]}`, commit "
-                f"`{stage['tags'].get('mlflow.source.git.commit', 'unknown')[:12]}`.",
-                "",
-                f"![Learning curve of the {kind} network]({curve})",
-                "",
-            ]
-        if found.embedding == "none":
-            lines += ["Without the embedding of Inception-ResNet-v2, which the paper has.", ""]
-    lines += [
-        "## Color classes of the test posters",
-        "",
-        "![Distributions of color classes](class-distribution.png)",
-        "",
-        "## Test posters",
-        "",
-        "![Test posters: gray, both networks, true colors](test-posters.jpg)",
-        "",
-    ]
-    if sheets:
-        lines += ["## Old posters", ""]
-        lines += [line for name in sheets for line in (f"![Old posters]({name})", "")]
-    text = "\n".join(lines)
-    report = folder / "report.md"
-    for file, content in ((report, text), (folder / "report.html", html.page(text, folder))):
-        with whole_file(file) as temporary:
+    counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
+    facts = {
+        "Posters": f"{counts}, at {manifest.size} pixels",
+        "Data digest": f"`{manifest.digest}`",
+        "Commit": f"`{tags.get(COMMIT_TAG, 'unknown')}`",
+        "Versions": ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras")),
+        "Command": f"`{shlex.join(['recolor', *sys.argv[1:]])}`",
+    }
+    trainings = {
+        kind: Training(
+            [_in_words(stage) for stage in found.stages], curves[kind], found.embedding != "none"
+        )
+        for kind, found in weights.items()
+    }
+    text = report(facts, columns, trainings, sheets)
+    file = folder / "report.md"
+    page = html_page.page(text, folder)
+    for path, content in ((file, text), (file.with_suffix(".html"), page)):
+        with whole_file(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
-    return report
+    return file
 
 
-def _verdict(columns: dict[str, dict[str, float | None]]) -> list[str]:
-    """Say how the networks stand to the answers without a model."""
-    regression, classification = columns["regression"], columns["classification"]
-    gray, mean, truth = (columns[name] for name in ("gray", "mean color", "truth"))
-    gain = 100 * (1 - regression["l2_ab"] / mean["l2_ab"])
-    loss = 100 * (classification["l2_ab"] / gray["l2_ab"] - 1)
-    vivid = 100 * classification["colorfulness"] / truth["colorfulness"]
-    return [
-        f"The regression's l2_ab is {abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the mean "
-        f"color's. The classification's is {abs(loss):.1f} % {'above' if loss >= 0 else 'below'} "
-        f"gray's; it has {classification['n_classes']} of {truth['n_classes']} color classes and "
-        f"{vivid:.0f} % of the truth's colorfulness.",
-        "",
-    ]
+def _in_words(stage: dict) -> str:
+    """Describe a training: an origin as of `recolor.platform.publication.best_weights`."""
+    settings = stage["settings"]
+    commit = stage["tags"].get(COMMIT_TAG, "unknown")
+    return (
+        f"{stage['epochs']} epochs (the paper: {MODELS[settings['model']].epochs}) at "
+        f"{stage['size']} pixels, batches of {settings['batch_size']}, learning rate "
+        f"{settings['learning_rate']:g}, schedule {settings['schedule']}, augmentation "
+        f"{settings['augment']}, {settings['precision']}, T = {settings['temperature']}. The best "
+        f"epoch is {stage['best_epoch']}, with a validation loss of {stage['best_loss']:.4g}. Data "
+        f"digest `{stage['dataset_digest'][:12]}`, commit `{commit[:12]}`."
+    )

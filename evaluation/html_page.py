@@ -3,6 +3,7 @@
 import base64
 import mimetypes
 import re
+from html import escape
 from pathlib import Path
 
 from markdown import markdown
@@ -27,7 +28,7 @@ def page(text: str, folder: Path) -> str:
         text: The Markdown; its first line is the title, after ``# ``.
         folder: Where the pictures lie that it shows by ``![words](name)``.
     """
-    title = text.split("\n", 1)[0].lstrip("# ")
+    title = escape(text.split("\n", 1)[0].lstrip("# "))
     body = markdown(text, extensions=["tables", "fenced_code"])
 
     def inline(match: re.Match) -> str:
