@@ -39,6 +39,7 @@ def recolor_files(
     out: Path,
     *,
     temperature: float | None = None,
+    vividness: float | None = None,
     sheet: bool = False,
     progress: Callable[[Iterator], Iterator] = iter,
 ) -> Outcome:
@@ -50,6 +51,7 @@ def recolor_files(
         out: Folder of the results, outside of the input folders; a file in an input folder keeps
             its path inside that folder.
         temperature: T of the annealed mean; by default the model's own.
+        vividness: See `recolor.platform.vividness`; by default the model's own.
         sheet: Make a sheet of the first 24 posters before and after as well.
         progress: Wraps the list of files, to show progress.
 
@@ -61,13 +63,15 @@ def recolor_files(
     _check_targets(inputs, files, out, sheet)
     if temperature is None:
         temperature = model.temperature
+    if vividness is None:
+        vividness = model.vividness
     outcome, pairs = Outcome(), []
     for name, path in progress(files):
         try:
             source = open_image(path.read_bytes())
             kind = "JPEG" if source.format == "MPO" else source.format
             before = to_rgb(source)
-            after = Image.fromarray(model.recolor(np.asarray(before), temperature))
+            after = Image.fromarray(model.recolor(np.asarray(before), temperature, vividness))
         except ImageError as error:
             outcome.skipped.append((name, str(error)))
             continue

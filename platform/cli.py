@@ -42,6 +42,7 @@ class Finite(click.FloatRange):
 
 
 TEMPERATURE = Finite(0.001, 100)
+VIVIDNESS = Finite(0, 1)
 LEARNING_RATE = Finite(0, 1, min_open=True)
 
 
@@ -220,6 +221,12 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     type=TEMPERATURE,
     help="T of the annealed mean (classification). [default: 0.38]",
 )
+@click.option(
+    "--vividness",
+    type=VIVIDNESS,
+    help="Of the trained model, where none is asked for; the training does not depend on it.  "
+    "[default: 0]",
+)
 @click.option("--seed", type=SEED, help="[default: 0]")
 @click.option(
     "--precision",
@@ -339,6 +346,11 @@ def _say_how_to_resume(run_id):
 @click.option(
     "--temperature", type=TEMPERATURE, help="T of the annealed mean.  [default: each model's own]"
 )
+@click.option(
+    "--vividness",
+    type=VIVIDNESS,
+    help="0 for colors as predicted, 1 for the chroma of posters.  [default: each model's own]",
+)
 @click.option("--markdown", type=FILE, metavar="FILE", help="Write the table as Markdown.")
 @click.option(
     "--json",
@@ -348,7 +360,7 @@ def _say_how_to_resume(run_id):
     envvar="RECOLOR_EVALUATE_JSON",
     help="Write the figures as JSON.",
 )
-def evaluate(data, split, model, temperature, markdown, json_file):
+def evaluate(data, split, model, temperature, vividness, markdown, json_file):
     """Compute all metrics of models, and of answers without a model, over a split."""
     from recolor.datasets.manifest import Manifest
 
@@ -361,7 +373,7 @@ def evaluate(data, split, model, temperature, markdown, json_file):
 
     tracking.connect()
     with _bar(manifest.count(split), "evaluating") as bar:
-        columns = evaluate_models(manifest, split, list(model), temperature, bar.update)
+        columns = evaluate_models(manifest, split, list(model), temperature, vividness, bar.update)
     report = tables.report(columns)
     if markdown:
         _write(markdown, report)
@@ -455,10 +467,15 @@ def promote(version, metric, force, rollback):
 @click.option(
     "--temperature",
     type=TEMPERATURE,
-    help="T of the annealed mean; lower is more vivid.  [default: the model's own]",
+    help="T of the annealed mean; lower is bolder.  [default: the model's own]",
+)
+@click.option(
+    "--vividness",
+    type=VIVIDNESS,
+    help="0 for colors as predicted, 1 for the chroma of posters.  [default: the model's own]",
 )
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
-def apply(images, out, model, temperature, sheet):
+def apply(images, out, model, temperature, vividness, sheet):
     """Recolor images at their own resolution."""
     from recolor.datasets.images import find_images
 
@@ -475,6 +492,7 @@ def apply(images, out, model, temperature, sheet):
         list(images),
         out,
         temperature=temperature,
+        vividness=vividness,
         sheet=sheet,
         progress=lambda files: _bar(len(files), "recoloring", files),
     )

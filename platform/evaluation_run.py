@@ -23,6 +23,7 @@ def evaluate_models(
     split: str,
     models: list[str],
     temperature: float | None = None,
+    vividness: float | None = None,
     progress: Callable[[int], None] = lambda posters: None,
 ) -> dict[str, dict[str, float | None]]:
     """Compute the metrics of models and of the baselines, and log them as a run of their own.
@@ -32,6 +33,7 @@ def evaluate_models(
         split: Its split.
         models: Sources of models, as `usable_model.load` takes them; may be empty.
         temperature: T of the annealed mean; by default each model's own.
+        vividness: See `recolor.platform.vividness`; by default each model's own.
         progress: Called with the number of posters after each batch.
 
     Returns:
@@ -42,11 +44,14 @@ def evaluate_models(
         WeightsError, EmbeddingError: See `usable_model.load`.
         DatasetError: If the split is empty.
     """
-    predictors = {source: predictor(load(source), manifest, temperature) for source in models}
+    predictors = {
+        source: predictor(load(source), manifest, temperature, vividness) for source in models
+    }
     measured = score(manifest, split, {**predictors, **baseline_predictors(manifest)}, progress)
     columns = {name: metrics.result() for name, metrics in measured.items()}
     with tracked_run(f"evaluate {split}") as run:
-        parameters = {"split": split, "models": ",".join(models), "temperature": temperature}
+        parameters = {"split": split, "models": ",".join(models)}
+        parameters |= {"temperature": temperature, "vividness": vividness}
         log_parameters(run, parameters)
         log_dataset(manifest, split)
         names = {source: f"model_{number}" for number, source in enumerate(predictors, 1)}
@@ -67,7 +72,10 @@ def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
 
 
 def predictor(
-    model: UsableModel, manifest: Manifest, temperature: float | None = None
+    model: UsableModel,
+    manifest: Manifest,
+    temperature: float | None = None,
+    vividness: float | None = None,
 ) -> Predictor:
     """Make a model answer for a data set's posters.
 
@@ -79,4 +87,8 @@ def predictor(
             f"model {model.source} was trained with embedding {model.embedding}, but "
             f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters anew"
         )
-    return model_predictor(model.predict_ab, temperature or model.temperature)
+    return model_predictor(
+        model.predict_ab,
+        model.temperature if temperature is None else temperature,
+        model.vividness if vividness is None else vividness,
+    )

@@ -46,6 +46,8 @@ class Settings:
         augment: What is done to the training posters at random, one of
             `input_pipeline.AUGMENTATIONS`.
         temperature: T of the annealed mean (classification).
+        vividness: How vivid the trained model's colors become by default, 0 to 1; the training
+            itself does not depend on it. See `recolor.platform.vividness`.
         seed: Seed of the initial weights, the order of posters and the augmentation.
         precision: What the layers compute in, one of `PRECISIONS`; weights, losses and the annealed
             mean are float32 always.
@@ -63,6 +65,7 @@ class Settings:
     schedule: str = "plateau"
     augment: str = "none"
     temperature: float = 0.38
+    vividness: float = 0.0
     seed: int = 0
     precision: str = "float32"
     jit: bool | None = None

@@ -7,12 +7,14 @@ scoring server, in TensorFlow Serving, in `recolor apply`.
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_io as tfio
 
 from recolor.datasets.color import L_SCALE
 from recolor.datasets.shards import EMBEDDING_SIZE
 from recolor.platform.guided_upsampling import guided_upsampling
+from recolor.platform.vividness import vivid
 
 # Half the side of guided upsampling's window, as a share of the network's squares.
 WINDOW = 1 / 16
@@ -26,24 +28,34 @@ class Recolorer(tf.Module):
         network: The trained network.
         embedding: The embedding network, or None for zeros.
         size: Side of the square that the network was trained on.
+        calibration: Of its colors, from `recolor.platform.vividness`.
     """
 
-    def __init__(self, kind, network: keras.Model, embedding: keras.Model | None, size: int):
+    def __init__(
+        self,
+        kind,
+        network: keras.Model,
+        embedding: keras.Model | None,
+        size: int,
+        calibration: np.ndarray,
+    ):
         super().__init__()
         self.kind = kind
         self.network = network
         self.embedding = embedding
         self.size = size
+        self.calibration = tf.constant(calibration, tf.float32)
         self.predict_ab = tf.function(
             self._predict_ab,
             input_signature=[
                 tf.TensorSpec([None, None, None, 1], tf.uint8, "lightness"),
                 tf.TensorSpec([None, EMBEDDING_SIZE], tf.float32, "embedding"),
                 tf.TensorSpec([], tf.float32, "temperature"),
+                tf.TensorSpec([], tf.float32, "vividness"),
             ],
         )
 
-    def _predict_ab(self, lightness, embedding, temperature):
+    def _predict_ab(self, lightness, embedding, temperature, vividness):
         """Predict ab ``float32 [batch, S, S, 2]`` from stored L ``[batch, S, S, 1]`` and embedding.
 
         S may differ from the network's own size: L and ab are resized then.
@@ -52,21 +64,21 @@ class Recolorer(tf.Module):
 
         def resized():
             small = tf.image.resize(lightness, own, antialias=True)
-            ab = self._own_ab(tf.cast(tf.round(small), tf.uint8), embedding, temperature)
+            square = tf.cast(tf.round(small), tf.uint8)
+            ab = self._own_ab(square, embedding, temperature, vividness)
             return self._upsample(ab, small / L_SCALE, tf.cast(lightness, tf.float32) / L_SCALE)
 
         def as_it_is():
             square = tf.ensure_shape(lightness, [None, *own, 1])
-            return self._own_ab(square, embedding, temperature)
+            return self._own_ab(square, embedding, temperature, vividness)
 
         return {"ab": tf.cond(tf.reduce_all(given == own), as_it_is, resized)}
 
-    def _own_ab(self, lightness, embedding, temperature):
+    def _own_ab(self, lightness, embedding, temperature, vividness):
         """Predict ab ``float32 [batch, size, size, 2]`` at the network's own size."""
         outputs = self.network([lightness, embedding], training=False)
-        return tf.ensure_shape(
-            self.kind.decode(outputs, temperature), [None, self.size, self.size, 2]
-        )
+        ab = vivid(self.kind.decode(outputs, temperature), self.calibration, vividness)
+        return tf.ensure_shape(ab, [None, self.size, self.size, 2])
 
     def _upsample(self, ab, small_lightness, lightness):
         radius = max(1, round(self.size * WINDOW))
@@ -76,9 +88,10 @@ class Recolorer(tf.Module):
         input_signature=[
             tf.TensorSpec([None, None, 3], tf.uint8, "rgb"),
             tf.TensorSpec([], tf.float32, "temperature"),
+            tf.TensorSpec([], tf.float32, "vividness"),
         ]
     )
-    def recolor(self, rgb, temperature):
+    def recolor(self, rgb, temperature, vividness):
         """Recolor an image ``uint8 [height, width, 3]`` at its own resolution.
 
         Its lightness stays as it is, at full resolution; its colors are not looked at.
@@ -89,7 +102,7 @@ class Recolorer(tf.Module):
             embedding = tf.zeros([1, EMBEDDING_SIZE])
         else:
             embedding = self.embedding(small, training=False)
-        ab = self._own_ab(small, embedding, temperature)
+        ab = self._own_ab(small, embedding, temperature, vividness)
         ab, small = (
             array[:, top : top + height, left : left + width]
             for array in (ab, tf.cast(small, tf.float32) / L_SCALE)
@@ -103,14 +116,15 @@ class Recolorer(tf.Module):
         input_signature=[
             tf.TensorSpec([None], tf.string, "image"),
             tf.TensorSpec([], tf.float32, "temperature"),
+            tf.TensorSpec([], tf.float32, "vividness"),
         ]
     )
-    def serve(self, image, temperature):
+    def serve(self, image, temperature, vividness):
         """Recolor JPEG, PNG, GIF or BMP files, to PNG files."""
 
         def one(data):
             rgb = _decode(data)
-            return tf.io.encode_png(self.recolor(rgb, temperature)["rgb"])
+            return tf.io.encode_png(self.recolor(rgb, temperature, vividness)["rgb"])
 
         return {"image": tf.map_fn(one, image, fn_output_signature=tf.string)}
 

@@ -4,14 +4,17 @@ This is TensorFlow's part of a training, whatever the framework that trained.
 """
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
 import mlflow
+import tensorflow as tf
 
 from recolor.datasets.embeddings import load_embedding
+from recolor.datasets.input_pipeline import read_posters
 from recolor.datasets.manifest import Manifest
+from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
 from recolor.platform.checkpoint import Checkpoint
 from recolor.platform.fitting import Settings
@@ -20,10 +23,12 @@ from recolor.platform.registry import METRIC_TAG, register
 from recolor.platform.scoring import comparison_sheet, model_predictor, score
 from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
 from recolor.platform.untracked import load_checkpoint
+from recolor.platform.vividness import calibrate, no_calibration
 from recolor.platform.weight_sources import WEIGHTS_FILE
-from recolor.platform.weights import Weights
+from recolor.platform.weights import ABOUT, Weights
 
 VERSION_TAG = "model.version"
+CALIBRATION_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,19 @@ def best_weights(
         checkpoint: The last state of the training.
         origin: ``tags``, of versions and commit, and ``initial``, the origin of the weights that
             the training began with, or None.
+
+    Raises:
+        WeightsError: If the weights are another network's.
     """
     progress = checkpoint.progress
-    return Weights(
+    weights = Weights(
         model=settings.model,
         size=manifest.size,
         embedding=manifest.embedding_id,
         temperature=settings.temperature,
+        vividness=settings.vividness,
         cell_counts=manifest.cell_counts("train"),
+        calibration=no_calibration(),
         arrays=checkpoint.best,
         origin={
             "settings": asdict(settings),
@@ -67,6 +77,23 @@ def best_weights(
             **origin,
         },
     )
+    kind, network = weights.network()
+
+    @tf.function
+    def ab(lightness, embedding):
+        return kind.decode(network([lightness, embedding], training=False), settings.temperature)
+
+    pairs = (
+        (answer[Box(*box).slices], true[Box(*box).slices])
+        for batch in read_posters(manifest, _held_out_split(manifest), CALIBRATION_BATCH)
+        for answer, true, box in zip(
+            ab(batch["lightness"], batch["embedding"]).numpy(),
+            batch["ab"],
+            batch["box"],
+            strict=True,
+        )
+    )
+    return replace(weights, calibration=calibrate(pairs))
 
 
 def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None) -> TrainedModel:
@@ -80,15 +107,17 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     Raises:
         WeightsError: If the weights are another network's.
     """
-    recolorer = Recolorer(*weights.network(), embedding, manifest.size)
+    recolorer = Recolorer(*weights.network(), embedding, manifest.size, weights.calibration)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / WEIGHTS_FILE
         weights.save(file)
         mlflow.log_artifact(str(file))
     title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
     mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
-    predictors = {"predicted": model_predictor(recolorer.predict_ab, weights.temperature)}
-    split = "validation" if manifest.count("validation") else "train"
+    predictors = {
+        "predicted": model_predictor(recolorer.predict_ab, weights.temperature, weights.vividness)
+    }
+    split = _held_out_split(manifest)
     mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     metrics = {}
     if split == "validation":
@@ -96,12 +125,12 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     measured = {METRIC_TAG + name: value for name, value in metrics.items() if value is not None}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     metadata = {
-        **{name: getattr(weights, name) for name in ("model", "size", "embedding", "temperature")},
+        **{name: getattr(weights, name) for name in ABOUT if name != "origin"},
         "dataset_digest": manifest.digest,
     }
     version = register(
         recolorer,
-        weights.temperature,
+        {name: getattr(weights, name) for name in ("temperature", "vividness")},
         metadata,
         {"model": weights.model, "dataset.digest": manifest.digest, **measured},
     )
@@ -136,3 +165,7 @@ def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
         return publish(manifest, weights, embedding)
+
+
+def _held_out_split(manifest: Manifest) -> str:
+    return "validation" if manifest.count("validation") else "train"

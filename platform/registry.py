@@ -37,17 +37,20 @@ class RegistryError(RecolorError):
     """The registry does not hold what is asked for, or a promotion is refused."""
 
 
-def register(recolorer: Recolorer, temperature: float, metadata: dict, tags: dict) -> ModelVersion:
+def register(
+    recolorer: Recolorer, parameters: dict[str, float], metadata: dict, tags: dict
+) -> ModelVersion:
     """Log a model to the active run and register it as a new version.
 
     Args:
         recolorer: The model.
-        temperature: Default of the ``temperature`` parameter.
+        parameters: The served model's parameters, ``temperature`` and ``vividness``, and their
+            defaults.
         metadata: What a user of the model must know: kind, size, embedding, data set.
         tags: Tags of the version.
     """
     text = ColSpec("string", "image")
-    parameters = ParamSchema([ParamSpec("temperature", "double", temperature)])
+    schema = ParamSchema([ParamSpec(name, "double", value) for name, value in parameters.items()])
     with tempfile.TemporaryDirectory() as folder:
         saved_model = Path(folder) / "saved_model"
         recolorer.save(saved_model)
@@ -56,7 +59,7 @@ def register(recolorer: Recolorer, temperature: float, metadata: dict, tags: dic
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"saved_model": str(saved_model)},
             code_paths=[str(_code_for_serving(Path(folder)))],
-            signature=ModelSignature(Schema([text]), Schema([text]), parameters),
+            signature=ModelSignature(Schema([text]), Schema([text]), schema),
             input_example={"image": [_example_image()]},
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             metadata=metadata,

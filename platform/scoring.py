@@ -21,7 +21,7 @@ SHEET_POSTERS = 12
 Predictor = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
-def model_predictor(predict_ab: Callable, temperature: float) -> Predictor:
+def model_predictor(predict_ab: Callable, temperature: float, vividness: float) -> Predictor:
     """Wrap the ``predict_ab`` signature of a saved model."""
 
     def predict(batch: dict[str, np.ndarray]) -> np.ndarray:
@@ -29,6 +29,7 @@ def model_predictor(predict_ab: Callable, temperature: float) -> Predictor:
             lightness=batch["lightness"],
             embedding=batch["embedding"],
             temperature=np.float32(temperature),
+            vividness=np.float32(vividness),
         )
         return prediction["ab"].numpy()
 

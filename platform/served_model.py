@@ -28,24 +28,30 @@ class PosterRecolorer(PythonModel):
         Params:
             temperature: T of the annealed mean, 0.001 to 100; the regression network does not look
                 at it.
+            vividness: 0 for colors as the network predicts them, 1 for all the chroma of posters.
         """
-        temperature = params["temperature"]
         images = model_input["image"]
         answers = [
-            self._recolor_file(data, f"image {number}", temperature)
+            self._recolor_file(data, f"image {number}", **params)
             for number, data in enumerate(images)
         ]
         return [{"image": answer} for answer in answers]
 
-    def recolor(self, rgb: np.ndarray, temperature: float) -> np.ndarray:
+    def recolor(self, rgb: np.ndarray, temperature: float, vividness: float) -> np.ndarray:
         """Recolor ``uint8 [height, width, 3]`` at its own resolution."""
         if not 0.001 <= temperature <= 100:
             raise _bad_request(f"temperature must lie between 0.001 and 100, not {temperature}")
+        if not 0 <= vividness <= 1:
+            raise _bad_request(f"vividness must lie between 0 and 1, not {vividness}")
         signature = self.saved_model.signatures["recolor"]
-        colored = signature(rgb=tf.constant(rgb), temperature=tf.constant(temperature, tf.float32))
+        colored = signature(
+            rgb=tf.constant(rgb),
+            temperature=tf.constant(temperature, tf.float32),
+            vividness=tf.constant(vividness, tf.float32),
+        )
         return colored["rgb"].numpy()
 
-    def _recolor_file(self, data, name: str, temperature: float) -> str:
+    def _recolor_file(self, data, name: str, temperature: float, vividness: float) -> str:
         if isinstance(data, str):
             try:
                 data = base64.b64decode(data, validate=True)
@@ -55,7 +61,7 @@ class PosterRecolorer(PythonModel):
             rgb = to_rgb(open_image(data))
         except ImageError as error:
             raise _bad_request(f"{name}: {error}") from None
-        png = tf.io.encode_png(self.recolor(np.asarray(rgb), temperature)).numpy()
+        png = tf.io.encode_png(self.recolor(np.asarray(rgb), temperature, vividness)).numpy()
         return base64.b64encode(png).decode()
 
 

@@ -22,15 +22,17 @@ class UsableModel:
         source: Where it was found, for people to read.
         embedding: The `Manifest.embedding_id` that it was trained with.
         temperature: Its own T of the annealed mean.
-        recolor: From ``uint8 [height, width, 3]`` and T to the same array recolored.
-        predict_ab: From arrays ``lightness``, ``embedding`` and ``temperature`` to a dictionary
-            with ``ab``, as the SavedModel's signature.
+        vividness: Its own vividness.
+        recolor: From ``uint8 [height, width, 3]``, T and vividness to the same array recolored.
+        predict_ab: From arrays ``lightness``, ``embedding``, ``temperature`` and ``vividness`` to a
+            dictionary with ``ab``, as the SavedModel's signature.
     """
 
     source: str
     embedding: str
     temperature: float
-    recolor: Callable[[np.ndarray, float], np.ndarray]
+    vividness: float
+    recolor: Callable[[np.ndarray, float, float], np.ndarray]
     predict_ab: Callable
 
 
@@ -62,6 +64,7 @@ def load(source: str | None) -> UsableModel:
         source,
         known["embedding"],
         known["temperature"],
+        known["vividness"],
         served.recolor,
         served.saved_model.signatures["predict_ab"],
     )
@@ -82,11 +85,17 @@ def _of_weights(source: str, weights: Weights) -> UsableModel:
     if keras.backend.backend() != "tensorflow":
         raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
     embedding = embedding_network(weights.embedding, weights.size)
-    recolorer = Recolorer(*weights.network(), embedding, weights.size)
+    recolorer = Recolorer(*weights.network(), embedding, weights.size, weights.calibration)
 
-    def recolor(rgb: np.ndarray, temperature: float) -> np.ndarray:
-        return recolorer.recolor(rgb, np.float32(temperature))["rgb"].numpy()
+    def recolor(rgb: np.ndarray, temperature: float, vividness: float) -> np.ndarray:
+        colored = recolorer.recolor(rgb, np.float32(temperature), np.float32(vividness))
+        return colored["rgb"].numpy()
 
     return UsableModel(
-        source, weights.embedding, weights.temperature, recolor, recolorer.predict_ab
+        source,
+        weights.embedding,
+        weights.temperature,
+        weights.vividness,
+        recolor,
+        recolorer.predict_ab,
     )

@@ -18,6 +18,7 @@ from recolor.models.classification import ClassHead
 from recolor.platform.whole_file import whole_file
 
 FORMAT = 1
+ABOUT = ("model", "size", "embedding", "temperature", "vividness", "origin")
 
 
 class WeightsError(RecolorError):
@@ -33,7 +34,9 @@ class Weights:
         size: Side in pixels of the squares that it was trained on.
         embedding: `Manifest.embedding_id` of its data: ``none``, or which weights.
         temperature: T of the annealed mean (classification).
+        vividness: How vivid its colors become, 0 to 1; see `recolor.platform.vividness`.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
+        calibration: Of its colors, from `recolor.platform.vividness.calibrate`.
         arrays: The network's variables, ``float32``.
         origin: How they came about, as JSON; see `recolor.platform.publication.best_weights`.
     """
@@ -42,7 +45,9 @@ class Weights:
     size: int
     embedding: str
     temperature: float
+    vividness: float
     cell_counts: np.ndarray
+    calibration: np.ndarray
     arrays: list[np.ndarray]
     origin: dict
 
@@ -71,7 +76,12 @@ class Weights:
                     raise WeightsError(f"{file} is not of format {FORMAT}")
                 count = sum(name.startswith("weights_") for name in content)
                 arrays = [content[f"weights_{n}"].astype(np.float32) for n in range(count)]
-                weights = cls(**about, cell_counts=content["cell_counts"], arrays=arrays)
+                weights = cls(
+                    **about,
+                    cell_counts=content["cell_counts"],
+                    calibration=content["calibration"].astype(np.float32),
+                    arrays=arrays,
+                )
         except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError) as error:
             reason = first_line(error)
             raise WeightsError(f"{file} is no whole file of weights ({reason})") from None
@@ -83,14 +93,16 @@ class Weights:
         """Write the file, or leave it as it was."""
         about = {
             "format": FORMAT,
-            **{name: getattr(self, name) for name in ("model", "size", "embedding")},
-            "temperature": self.temperature,
-            "origin": self.origin,
+            **{name: getattr(self, name) for name in ABOUT},
         }
         arrays = {f"weights_{n}": array.astype(np.float16) for n, array in enumerate(self.arrays)}
         with whole_file(file) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(
-                stream, about=np.array(json.dumps(about)), cell_counts=self.cell_counts, **arrays
+                stream,
+                about=np.array(json.dumps(about)),
+                cell_counts=self.cell_counts,
+                calibration=self.calibration.astype(np.float16),
+                **arrays,
             )
 
     def network(self, size: int | None = None) -> tuple[object, keras.Model]:

@@ -187,7 +187,7 @@ def test_a_model_is_evaluated_on_posters_of_another_size(trained, posters, tmp_p
 
 
 def test_a_model_with_another_embedding_is_refused(trained, manifest):
-    model = UsableModel("it", "imagenet", 0.38, None, None)
+    model = UsableModel("it", "imagenet", 0.38, 0.0, None, None)
     with pytest.raises(RegistryError, match=r"embedding imagenet, but .* with none"):
         predictor(model, manifest)
 

@@ -108,15 +108,16 @@ class TestOverHttp:
         answers = post(server, {"dataframe_split": {"columns": ["image"], "data": rows}})
         assert [decoded(answer["image"]).size for answer in answers] == sizes
 
-    def test_temperature_changes_the_colors(self, server):
+    def test_temperature_and_vividness_change_the_colors(self, server):
         image = {"image": [as_text(encoded("PNG"))]}
-        vivid, plain = (
-            np.asarray(decoded(post(server, body)[0]["image"])).astype(int)
-            for body in (
-                {"inputs": image, "params": {"temperature": 1e-3}},
-                {"inputs": image, "params": {"temperature": 1.0}},
+        parameters = ({"temperature": 1e-3}, {"temperature": 1.0}, {"vividness": 1.0}, {})
+        bold, mild, vivid, plain = (
+            np.asarray(decoded(post(server, {"inputs": image, "params": one})[0]["image"])).astype(
+                int
             )
+            for one in parameters
         )
+        assert np.abs(bold - mild).max() > 2
         assert np.abs(vivid - plain).max() > 2
 
     @pytest.mark.parametrize(
@@ -126,6 +127,7 @@ class TestOverHttp:
             (as_text(b"hello"), {}, "not an image"),
             (as_text(encoded("JPEG")[:900]), {}, "damaged"),
             (as_text(encoded("PNG")), {"temperature": -1.0}, "temperature"),
+            (as_text(encoded("PNG")), {"vividness": 1.5}, "vividness"),
         ],
     )
     def test_bad_input_is_a_400_with_the_reason(self, server, image, parameters, words):
@@ -138,13 +140,13 @@ class TestOverHttp:
 def test_raw_bytes_are_taken_too(model):
     recolorer = model.unwrap_python_model()
     frame = {"image": [encoded("WEBP")]}
-    (answer,) = recolorer.predict(None, frame, {"temperature": 0.38})
+    (answer,) = recolorer.predict(None, frame, {"temperature": 0.38, "vividness": 0.0})
     assert decoded(answer["image"]).size == (90, 130)
 
 
 def test_lightness_stays_at_full_resolution(model):
     rgb = samples.chelsea()
-    colored = model.unwrap_python_model().recolor(rgb, 0.38)
+    colored = model.unwrap_python_model().recolor(rgb, 0.38, 0.0)
     assert colored.shape == rgb.shape
     before, after = rgb2lab(rgb)[..., 0], rgb2lab(colored)[..., 0]
     # Colors outside of sRGB are clipped, which moves the lightness of a few pixels.
@@ -155,7 +157,7 @@ def test_colors_of_the_source_do_not_matter(model):
     rgb = samples.chelsea()
     lightness = np.rint(rgb2lab(rgb)[..., 0] * 2.55).astype(np.uint8)
     gray = lab8_to_rgb(lightness, np.zeros((*lightness.shape, 2)))
-    answers = [model.unwrap_python_model().recolor(image, 0.38) for image in (rgb, gray)]
+    answers = [model.unwrap_python_model().recolor(image, 0.38, 0.0) for image in (rgb, gray)]
     # A copy in 8-bit gray is up to one step of lightness off.
     assert np.percentile(np.abs(answers[0].astype(int) - answers[1]), 99) <= 8
 
@@ -172,13 +174,14 @@ def test_the_graph_agrees_with_the_training_pipeline(model):
         lightness=tf.constant(lightness),
         embedding=tf.zeros((1, 1000)),
         temperature=tf.constant(0.38),
+        vividness=tf.constant(0.0),
     )["ab"][0][box.slices]
     full_lightness = rgb2lab(np.asarray(image))[..., :1].astype(np.float32)
     small = lightness[0][box.slices].astype(np.float32) / 2.55
     full_ab = guided_upsampling(ab[None], small[None], full_lightness[None], round(size / 16))[0]
     expected_lab = np.concatenate([full_lightness, full_ab], axis=-1)
     expected = np.rint(255 * np.clip(lab2rgb(expected_lab), 0, 1))
-    colored = model.unwrap_python_model().recolor(np.asarray(image), 0.38)
+    colored = model.unwrap_python_model().recolor(np.asarray(image), 0.38, 0.0)
     assert np.percentile(np.abs(colored - expected), 99) <= 3
 
 
@@ -190,7 +193,8 @@ def test_the_default_signature_takes_files(model):
     gray = io.BytesIO()
     Image.new("L", (31, 21), 128).save(gray, "JPEG")
     files = [encoded("JPEG"), clear.getvalue(), gray.getvalue()]
-    answers = serve(image=tf.constant(files), temperature=tf.constant(0.38))["image"].numpy()
+    parameters = {"temperature": tf.constant(0.38), "vividness": tf.constant(0.5)}
+    answers = serve(image=tf.constant(files), **parameters)["image"].numpy()
     images = [Image.open(io.BytesIO(answer)) for answer in answers]
     assert [image.size for image in images] == [(90, 130), (20, 30), (31, 21)]
     assert rgb2lab(np.asarray(images[1]))[..., 0].min() > 95

@@ -15,8 +15,9 @@ from recolor.platform.checkpoint import Checkpoint
 from recolor.platform.fitting import Settings, TrainingError
 from recolor.platform.training import saved_settings, train
 from recolor.platform.untracked import train_untracked
+from recolor.platform.vividness import no_calibration
 from recolor.platform.weight_sources import find_weights
-from recolor.platform.weights import Weights, WeightsError
+from recolor.platform.weights import ABOUT, Weights, WeightsError
 
 CELLS = [500, 501, 528, 529, 530, 560]
 
@@ -33,16 +34,20 @@ def weights(request) -> Weights:
     keras.utils.set_random_seed(1)
     network = MODELS[request.param](ColorClasses.from_counts(counts)).network(16)
     origin = {"settings": {"epochs": 3}, "tags": {}}
-    return Weights(request.param, 16, "none", 0.3, counts, network.get_weights(), origin)
+    calibration = no_calibration()
+    calibration[1] *= 1.5
+    arrays = network.get_weights()
+    return Weights(request.param, 16, "none", 0.3, 0.2, counts, calibration, arrays, origin)
 
 
 def test_a_file_gives_back_what_was_saved_in_half_precision(weights, tmp_path):
     file = tmp_path / "weights.npz"
     weights.save(file)
     again = Weights.load(file)
-    for name in ("model", "size", "embedding", "temperature", "origin"):
+    for name in ABOUT:
         assert getattr(again, name) == getattr(weights, name)
     np.testing.assert_array_equal(again.cell_counts, weights.cell_counts)
+    np.testing.assert_allclose(again.calibration, weights.calibration, rtol=2**-10)
     for saved, read in zip(weights.arrays, again.arrays, strict=True):
         assert read.dtype == np.float32
         np.testing.assert_allclose(read, saved, rtol=2**-10, atol=1e-7)

@@ -1,0 +1,119 @@
+"""How vivid colors become: from what a network dares to the colors that posters really have.
+
+A network that can't know a color answers with a mean of what it may be, and a mean is grayish: few
+of its pixels are as saturated as those of posters. For each hue, a calibration tells which chroma
+true posters have in the place of a predicted one: that of the same rank among all pixels of the
+hue (as in histogram matching). A share of the way there is gone, the whole way for the most
+saturated pixels, where the network was surest of a color. Hues stay as they are.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+HUES = 24
+STEP = 0.25
+# Of chroma, from 0 to beyond the largest of sRGB, 134.
+LEVELS = 560
+# Fewer pixels than this tell nothing about a hue.
+FEWEST_PIXELS = 1000
+
+
+def no_calibration() -> np.ndarray:
+    """Return the calibration that changes nothing, as `calibrate` does."""
+    return np.stack([np.ones((HUES, LEVELS), np.float32), np.tile(_levels(), (HUES, 1))])
+
+
+def calibrate(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Compare the chroma of predicted and true colors, hue by hue.
+
+    Args:
+        pairs: Predicted ab of any real type, and true ab, integers: ``[..., 2]`` each, of as many
+            pictures as there are.
+
+    Returns:
+        ``float32 [2, 24, 560]``, for every hue and every level of predicted chroma: the share of
+        the hue's predicted pixels that have a higher one, and the chroma above which the same share
+        of true pixels lies.
+    """
+    predicted, true = np.zeros((2, HUES, LEVELS))
+    generator = np.random.default_rng(0)
+    for answer, ab in pairs:
+        predicted += _histogram(answer)
+        # True colors are integers; spread over the unit around them, as the predicted ones are.
+        true += _histogram(ab + generator.uniform(-0.5, 0.5, ab.shape))
+    calibration = no_calibration()
+    for hue in range(HUES):
+        # With half of the neighbors, so that hues go over into each other.
+        ours, theirs = (
+            counts[hue] + (counts[hue - 1] + counts[(hue + 1) % HUES]) / 2
+            for counts in (predicted, true)
+        )
+        if min(ours.sum(), theirs.sum()) >= FEWEST_PIXELS:
+            calibration[:, hue] = _matched(ours, theirs)
+    return calibration
+
+
+def _matched(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Match two histograms of chroma, ``[560]`` each: shares and true chroma, ``[2, 560]``."""
+    levels = _levels()
+    above, true_above = (1 - np.cumsum(counts) / counts.sum() for counts in (ours, theirs))
+    # Counts are of what lies between a level and the next one.
+    above, true_above = (np.concatenate([[1.0], shares[:-1]]) for shares in (above, true_above))
+    above = np.maximum(above, 0)
+    # Where no true pixel lies between two levels, the lower one is meant.
+    falling = np.concatenate([[True], np.diff(true_above) < 0])
+    matched = np.interp(-above, -true_above[falling], levels[falling])
+    beyond = above <= 0
+    matched[beyond] = np.maximum(matched[beyond], levels[beyond])
+    return np.stack([above, matched])
+
+
+def _histogram(ab: np.ndarray) -> np.ndarray:
+    """Count pixels ``[..., 2]`` by hue and level of chroma: ``[24, 560]``."""
+    a, b = np.asarray(ab, np.float64).reshape(-1, 2).T
+    hue = ((np.arctan2(b, a) / (2 * np.pi) + 0.5) * HUES).astype(int) % HUES
+    level = np.minimum((np.hypot(a, b) / STEP).astype(int), LEVELS - 1)
+    counts = np.bincount(hue * LEVELS + level, minlength=HUES * LEVELS)
+    return counts.reshape(HUES, LEVELS)
+
+
+def _levels() -> np.ndarray:
+    return np.arange(LEVELS, dtype=np.float32) * STEP
+
+
+def vivid(ab, calibration, vividness):
+    """Make colors more vivid.
+
+    Args:
+        ab: ``float32 [..., 2]``.
+        calibration: Of `calibrate`.
+        vividness: 0 leaves colors as they are, 1 gives them the chroma of true posters. Between,
+            the share of the way there is this at the least saturated pixels of a hue, and 1 at the
+            most saturated.
+
+    Returns:
+        ``float32 [..., 2]``, of the same hues.
+    """
+    above, true_chroma = tf.unstack(tf.constant(calibration, tf.float32))
+    share = tf.math.divide_no_nan(vividness, vividness + (1 - vividness) * above)
+    levels = tf.constant(_levels())
+    chroma_table = levels + share * (true_chroma - levels)
+
+    a, b = ab[..., 0], ab[..., 1]
+    chroma = tf.sqrt(a**2 + b**2)
+    # Between the centers of two hues, and between two levels, linearly.
+    hue = (tf.atan2(b, a) / (2 * np.pi) + 0.5) * HUES - 0.5
+    level = tf.minimum(chroma / STEP, LEVELS - 1.001)
+    result = 0.0
+    for hue_step in (0, 1):
+        for level_step in (0, 1):
+            row = tf.cast(tf.floor(hue), tf.int32) + hue_step
+            column = tf.cast(tf.floor(level), tf.int32) + level_step
+            weight = (1 - tf.abs(hue - tf.cast(row, tf.float32))) * (
+                1 - tf.abs(level - tf.cast(column, tf.float32))
+            )
+            place = tf.stack([tf.math.floormod(row, HUES), column], axis=-1)
+            result += weight * tf.gather_nd(chroma_table, place)
+    return ab * tf.math.divide_no_nan(result, chroma)[..., None]
