@@ -296,7 +296,13 @@ def train(data, resume, untracked, **options):
 @main.command()
 @click.argument("file", type=FILE)
 @click.option("--data", type=PATH, default="data", show_default=True, help="What it learned from.")
-def import_weights(file, data):
+@click.option(
+    "--temperature", type=TEMPERATURE, help="T of the annealed mean.  [default: as trained with]"
+)
+@click.option(
+    "--vividness", type=VIVIDNESS, help="Where none is asked for.  [default: as trained with]"
+)
+def import_weights(file, data, **decoding):
     """Make a tracked run and a registered model of a file of `train --untracked`."""
     from recolor.datasets.manifest import Manifest
 
@@ -306,7 +312,8 @@ def import_weights(file, data):
     from recolor.platform import publication, tracking
 
     tracking.connect()
-    _say_what_was_trained(publication.import_weights(manifest, file))
+    given = {name: value for name, value in decoding.items() if value is not None}
+    _say_what_was_trained(publication.import_weights(manifest, file, **given))
 
 
 def _train_untracked(manifest, given, file):

@@ -138,12 +138,14 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
 
 
-def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
+def import_weights(manifest: Manifest, file: Path, **decoding: float) -> TrainedModel:
     """Make a tracked run and a registered model of a file of `recolor train --untracked`.
 
     Args:
         manifest: The data set that the network was trained on.
         file: The file.
+        decoding: ``temperature`` and ``vividness``, where they are to be others than in the
+            training's settings; it does not depend on them.
 
     Raises:
         TrainingError: If the file is damaged, or was trained on other data.
@@ -151,7 +153,7 @@ def import_weights(manifest: Manifest, file: Path) -> TrainedModel:
         EmbeddingError: If the embedding network can't be had.
     """
     checkpoint = load_checkpoint(file, manifest)
-    settings = Settings(**checkpoint.origin["settings"])
+    settings = Settings(**{**checkpoint.origin["settings"], **decoding})
     tags, initial = checkpoint.origin["tags"], checkpoint.origin["initial"]
     weights = best_weights(manifest, settings, checkpoint, {"tags": tags, "initial": initial})
     # Before there is a run, in which a mistake would stay.

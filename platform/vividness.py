@@ -17,7 +17,7 @@ STEP = 0.25
 # Of chroma, from 0 to beyond the largest of sRGB, 134.
 LEVELS = 560
 # Fewer pixels than this tell nothing about a hue.
-FEWEST_PIXELS = 1000
+FEWEST_PIXELS = 200
 
 
 def no_calibration() -> np.ndarray:

@@ -80,3 +80,12 @@ def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
     assert trained.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)
     uri = f"models:/poster-recolor/{trained.version}"
     assert load_model(uri).metadata.metadata["dataset_digest"] == manifest.digest
+
+
+def test_how_it_decodes_may_be_chosen_when_it_is_imported(manifest, file, store):
+    trained = import_weights(manifest, file, vividness=1.0)
+    metadata = load_model(f"models:/poster-recolor/{trained.version}").metadata.metadata
+    assert (metadata["temperature"], metadata["vividness"]) == (0.38, 1.0)
+    plain = import_weights(manifest, file)
+    # The validation is of what it answers by default.
+    assert trained.metrics["colorfulness"] > 1.1 * plain.metrics["colorfulness"]
