@@ -523,8 +523,9 @@ def demo(out):
     from recolor.platform.demo import run_demo
 
     tracking.connect()
-    sheet = run_demo(out, echo=click.echo)
-    click.echo(f"\nOld posters before and after: {sheet}")
+    trained, pretrained = run_demo(out, echo=click.echo)
+    click.echo(f"\nOld posters before and after: {trained}")
+    click.echo(f"The same by the network that comes with recolor: {pretrained}")
     click.echo(f"Runs and models: mlflow ui --backend-store-uri {mlflow.get_tracking_uri()}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from recolor.datasets.demo_posters import generate_demo_posters
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.tables import markdown, metric_table
+from recolor.models.pretrained import DEFAULT
 from recolor.platform.application import recolor_files
 from recolor.platform.evaluation_run import evaluate_models
 from recolor.platform.fitting import Settings
@@ -24,7 +25,7 @@ TRAINING = {"batch_size": 5, "learning_rate": 2e-4}
 EPOCHS = {"regression": 30, "classification": 20}
 
 
-def run_demo(out: Path, echo: Callable[[str], None]) -> Path:
+def run_demo(out: Path, echo: Callable[[str], None]) -> list[Path]:
     """Draw posters, prepare, train both networks, evaluate, promote, and recolor old posters.
 
     Args:
@@ -32,7 +33,8 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> Path:
         echo: Takes the lines that say what is being done.
 
     Returns:
-        The sheet of old posters before and after.
+        The sheets of old posters before and after: by what was trained, and by the default network
+        that comes with recolor.
     """
     started = time.monotonic()
 
@@ -72,7 +74,9 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> Path:
         # A champion of the user's own data stays what it is.
         say(f"Not promoting: {error}.")
 
-    say("Recoloring the old posters.")
+    say("Recoloring the old posters, by the better and by the network that comes with recolor.")
     best = load(min(models.values(), key=lambda uri: columns[uri]["l2_ab"]))
-    outcome = recolor_files(best, old, out / "recolored", sheet=True)
-    return outcome.sheet
+    return [
+        recolor_files(model, old, out / folder, sheet=True).sheet
+        for model, folder in ((best, "recolored"), (load(DEFAULT), "recolored-by-pretrained"))
+    ]
