@@ -16,7 +16,6 @@ table { border-collapse: collapse; font-size: 0.85rem; display: block; overflow-
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ddd; }
 tbody tr:hover { background: #f5f5f5; }
 img { max-width: 100%; height: auto; }
-pre { background: #f5f5f5; padding: 0.8rem; overflow-x: auto; }
 code { font-size: 0.9em; }
 """
 
@@ -29,7 +28,7 @@ def page(text: str, folder: Path) -> str:
         folder: Where the pictures lie that it shows by ``![words](name)``.
     """
     title = escape(text.split("\n", 1)[0].lstrip("# "))
-    body = markdown(text, extensions=["tables", "fenced_code"])
+    body = markdown(text, extensions=["tables"])
 
     def inline(match: re.Match) -> str:
         path = folder / match[1]

@@ -15,12 +15,12 @@ class Training:
     Attributes:
         stages: Each stage in words, the first one first.
         curves: File names of their learning curves.
-        embedded: Whether it had an embedding, as in the paper.
+        use: How the network was used, in words.
     """
 
     stages: list[str]
     curves: list[str]
-    embedded: bool
+    use: str
 
 
 def report(
@@ -44,8 +44,7 @@ def report(
         lines += [f"### {network.capitalize()}", ""]
         for stage, curve in zip(training.stages, training.curves, strict=True):
             lines += [stage, "", f"![Learning curve of the {network} network]({curve})", ""]
-        if not training.embedded:
-            lines += ["Without the embedding of Inception-ResNet-v2, which the paper has.", ""]
+        lines += [training.use, ""]
     lines += [
         "## Color classes of the test posters",
         "",
@@ -67,6 +66,8 @@ def _verdict(columns: dict[str, dict[str, float | None]]) -> str:
     """Say how the networks stand to the answers without a model."""
     regression, classification = columns["regression"], columns["classification"]
     gray, mean, truth = (columns[name] for name in ("gray", "mean color", "truth"))
+    if not gray["l2_ab"] or not truth["colorfulness"]:
+        return "The test posters are gray."
     vivid = 100 * classification["colorfulness"] / truth["colorfulness"]
     return (
         f"The regression's l2_ab is {_compared(regression['l2_ab'], mean['l2_ab'])} the mean "

@@ -60,7 +60,7 @@ def recolor_files(
         OSError: If a file can't be written.
     """
     files = find_images(inputs)
-    _check_targets(inputs, files, out, sheet)
+    check_targets(inputs, files, out, sheet)
     if temperature is None:
         temperature = model.temperature
     if vividness is None:
@@ -95,9 +95,20 @@ def recolor_files(
     return outcome
 
 
-def _check_targets(
+def check_targets(
     inputs: list[Path], files: list[tuple[str, Path]], out: Path, sheet: bool
 ) -> None:
+    """Check that no result would overwrite an input or another result.
+
+    Args:
+        inputs: Folders and files.
+        files: What `find_images` has found in them.
+        out: Folder of the results.
+        sheet: Whether a sheet is made, too.
+
+    Raises:
+        ImageError: If one would.
+    """
     for folder in inputs:
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise ImageError(

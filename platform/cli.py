@@ -31,13 +31,13 @@ SEED = click.IntRange(0, 2**32 - 1)
 
 
 class Finite(click.FloatRange):
-    """A range of numbers, of which nan is none."""
+    """A range of numbers, of which nan and infinity are none."""
 
     def convert(self, value, param, ctx):
         """Convert what was typed."""
         number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number.", param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
 
 
@@ -247,9 +247,10 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
 )
 @click.option(
     "--initial-weights",
-    metavar="FILE|URI",
+    metavar="FILE|URI|KIND",
     type=str,
-    help="Begin with these weights, for example of a training on smaller pictures.",
+    help="Begin with these weights, for example of a training on smaller pictures, or with those "
+    "that come with recolor.",
 )
 @click.option(
     "--resume",
@@ -272,8 +273,7 @@ def train(data, resume, untracked, **options):
     given = {name: value for name, value in options.items() if value is not None}
     if not resume and "model" not in given:
         raise click.UsageError("Missing option '--model' (or '--resume').")
-    if os.environ.get("KERAS_BACKEND", "tensorflow") not in KERAS_BACKENDS:
-        raise click.UsageError(f"KERAS_BACKEND is none of {', '.join(KERAS_BACKENDS)}")
+    _check_backend()
     if resume and untracked:
         raise click.UsageError("--untracked goes on with its file: --resume is for tracked runs")
     from recolor.datasets.manifest import Manifest
@@ -404,16 +404,23 @@ def evaluate(data, split, model, temperature, vividness, markdown, json_file):
     help="Share of the paper's 180 and 260 epochs.",
 )
 @click.option(
-    "--regression", metavar="URI|FILE", type=str, help="A trained network, instead of training it."
+    "--regression",
+    metavar="URI|FILE|regression",
+    type=str,
+    help="A trained network, instead of training it.",
 )
 @click.option(
-    "--classification", metavar="URI|FILE", type=str, help="The same for the other network."
+    "--classification",
+    metavar="URI|FILE|classification",
+    type=str,
+    help="The same for the other network.",
 )
 def reproduce(data, old, out, scale, regression, classification):
     """Do the paper's experiment: train both networks, evaluate them, report.
 
     An interrupted one goes on where it stopped when it is started again.
     """
+    _check_backend()
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
@@ -516,6 +523,7 @@ def apply(images, out, model, temperature, vividness, sheet):
 @click.option("--out", type=PATH, default="demo", show_default=True, help="Folder to write to.")
 def demo(out):
     """Show everything on posters drawn for it: prepare, train, evaluate, promote, apply."""
+    _use_tensorflow()
     _quiet()
     import mlflow
 
@@ -527,6 +535,11 @@ def demo(out):
     click.echo(f"\nOld posters before and after: {trained}")
     click.echo(f"The same by the network that comes with recolor: {pretrained}")
     click.echo(f"Runs and models: mlflow ui --backend-store-uri {mlflow.get_tracking_uri()}")
+
+
+def _check_backend() -> None:
+    if os.environ.get("KERAS_BACKEND", "tensorflow") not in KERAS_BACKENDS:
+        raise click.UsageError(f"KERAS_BACKEND is none of {', '.join(KERAS_BACKENDS)}")
 
 
 def _use_tensorflow() -> None:

@@ -79,6 +79,22 @@ class Settings:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, getattr(kind, name))
 
+    @classmethod
+    def of_saved(cls, saved: dict) -> "Settings":
+        """Make settings of what a training has kept.
+
+        Raises:
+            TrainingError: If they are another version's.
+        """
+        augment = saved.get("augment")
+        if isinstance(augment, bool):
+            # As it was kept when there was but one kind of augmentation.
+            saved = {**saved, "augment": "full" if augment else "none"}
+        try:
+            return cls(**saved)
+        except (TypeError, KeyError):
+            raise TrainingError("the training's settings are another version's") from None
+
     def check_continues(self, began: "Settings", what: str) -> None:
         """Check that a training that began with other settings may go on with these.
 

@@ -18,6 +18,7 @@ PACKAGES = (
 )
 
 COMMIT_TAG = "mlflow.source.git.commit"
+DIRTY_TAG = "git.dirty"
 
 
 def origin() -> dict[str, str]:
@@ -43,7 +44,7 @@ def _commit() -> dict[str, str]:
             return {}
         return {
             COMMIT_TAG: repository.head.commit.hexsha,
-            "git.dirty": str(repository.is_dirty()).lower(),
+            DIRTY_TAG: str(repository.is_dirty()).lower(),
         }
     except (git.GitError, ValueError):
         return {}

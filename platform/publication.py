@@ -18,6 +18,7 @@ from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
 from recolor.platform.checkpoint import Checkpoint
 from recolor.platform.fitting import Settings
+from recolor.platform.origin import origin as published_from
 from recolor.platform.prediction import Recolorer
 from recolor.platform.registry import METRIC_TAG, register
 from recolor.platform.scoring import comparison_sheet, model_predictor, score
@@ -49,8 +50,8 @@ def best_weights(
         manifest: The data set.
         settings: What the network was trained with.
         checkpoint: The last state of the training.
-        origin: ``tags``, of versions and commit, and ``initial``, the origin of the weights that
-            the training began with, or None.
+        origin: The training's ``tags``, of versions and commit, and ``initial``, the origin of the
+            weights that the training began with, or None.
 
     Raises:
         WeightsError: If the weights are another network's.
@@ -74,6 +75,7 @@ def best_weights(
             "best_epoch": progress.best_epoch,
             "best_loss": progress.best_loss,
             "history": progress.history,
+            "published": published_from(),
             **origin,
         },
     )
@@ -153,8 +155,8 @@ def import_weights(manifest: Manifest, file: Path, **decoding: float) -> Trained
         EmbeddingError: If the embedding network can't be had.
     """
     checkpoint = load_checkpoint(file, manifest)
-    settings = Settings(**{**checkpoint.origin["settings"], **decoding})
-    tags, initial = checkpoint.origin["tags"], checkpoint.origin["initial"]
+    settings = replace(Settings.of_saved(checkpoint.origin["settings"]), **decoding)
+    tags, initial = checkpoint.origin["tags"], checkpoint.origin.get("initial")
     weights = best_weights(manifest, settings, checkpoint, {"tags": tags, "initial": initial})
     # Before there is a run, in which a mistake would stay.
     weights.network()

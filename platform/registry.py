@@ -85,8 +85,11 @@ def load_model(uri: str) -> PyFuncModel:
         if uri == CHAMPION_URI:
             hint = ": train a model with `recolor train`, then run `recolor promote`"
         raise RegistryError(f"model {uri} can't be loaded ({first_line(error)}){hint}") from None
-    if "dataset_digest" not in (model.metadata.metadata or {}):
+    metadata = model.metadata.metadata or {}
+    if "dataset_digest" not in metadata:
         raise RegistryError(f"model {uri} is none that `recolor train` has registered")
+    if "vividness" not in metadata:
+        raise RegistryError(f"model {uri} was registered by an earlier version: train it again")
     return model
 
 

@@ -1,7 +1,9 @@
 """The paper's experiment as a whole: both networks, their table and pictures, in one report."""
 
 import json
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,10 +24,10 @@ from recolor.evaluation.figures import class_distribution, contact_sheet, learni
 from recolor.evaluation.metrics import SplitMetrics
 from recolor.evaluation.report import PICTURES, Training, report
 from recolor.models.catalog import MODELS
-from recolor.platform.application import recolor_files
+from recolor.platform.application import check_targets, recolor_files
 from recolor.platform.evaluation_run import log_columns, predictor
 from recolor.platform.fitting import Settings
-from recolor.platform.origin import COMMIT_TAG, origin
+from recolor.platform.origin import COMMIT_TAG, DIRTY_TAG, origin
 from recolor.platform.publication import VERSION_TAG
 from recolor.platform.registry import MODEL_NAME
 from recolor.platform.scoring import baseline_predictors, comparison_sheet, score
@@ -33,11 +35,12 @@ from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
 from recolor.platform.training import saved_settings, train
 from recolor.platform.usable_model import UsableModel, load
 from recolor.platform.weight_sources import find_weights
-from recolor.platform.weights import Weights, WeightsError
+from recolor.platform.weights import Weights
 from recolor.platform.whole_file import whole_file
 
 STATE_FILE = "reproduction.json"
 REPORT = "report"
+RECOLORED = "recolored"
 SHEETS = 2
 SHEET_POSTERS = 12
 SHEET_SIDE = 240
@@ -93,7 +96,7 @@ def reproduce(
             or one that is given is of the other kind.
     """
     given = {kind: source for kind, source in (given or {}).items() if source}
-    _check(manifest, old, given)
+    _check(manifest, old, out, given)
     state = _State(out / STATE_FILE, manifest, scale)
     folder = out / REPORT
     # The trainings are runs of their own within this one.
@@ -109,7 +112,9 @@ def reproduce(
             measured = score(manifest, "test", answers, shown.update)
         columns = {name: metrics.result() for name, metrics in measured.items()}
         log_columns(columns)
-        folder.mkdir(parents=True, exist_ok=True)
+        # Pictures of an earlier report may be other ones.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         curves = _draw(manifest, weights, measured, folder)
         comparison_sheet(manifest, "test", predictors).save(
             folder / PICTURES["test posters"], quality=90
@@ -120,17 +125,21 @@ def reproduce(
     return Reproduction(file, columns, skipped)
 
 
-def _check(manifest: Manifest, old: list[Path], given: dict[str, str]) -> None:
+def _check(manifest: Manifest, old: list[Path], out: Path, given: dict[str, str]) -> None:
     """Find what is wrong before the hours of training."""
     for split in ("train", "test"):
         if not manifest.count(split):
             raise DatasetError(f"{manifest.folder}: the {split} split is empty")
+    if os.environ.get("TF_CONFIG"):
+        raise ReproductionError(
+            "a reproduction is one process: unset TF_CONFIG, or train the networks by `recolor "
+            "train` and give them"
+        )
     if old:
-        find_images(old)
+        check_targets(old, find_images(old), out / RECOLORED, sheet=False)
     for kind, source in given.items():
-        found = find_weights(source)
-        if found.model != kind:
-            raise WeightsError(f"{source} is a {found.model} network, not a {kind} network")
+        find_weights(source).check_model(kind)
+        predictor(load(source), manifest)
 
 
 class _State:
@@ -215,15 +224,15 @@ def _recolor_old(
     """
     if not old:
         return [], []
-    results, skipped = {}, []
+    results, skipped = {}, {}
     for kind, model in models.items():
-        target = out / "recolored" / kind
+        target = out / RECOLORED / kind
         outcome = recolor_files(
             model, old, target, progress=lambda files: bar(len(files), "recoloring", files)
         )
-        results[kind], skipped = target, outcome.skipped
-    left_out = {name for name, _ in skipped}
-    files = [(name, path) for name, path in find_images(old) if name not in left_out]
+        results[kind] = target
+        skipped |= dict(outcome.skipped)
+    files = [(name, path) for name, path in find_images(old) if name not in skipped]
     # From all over the posters, since their order may be that of years or titles.
     chosen = np.linspace(0, len(files) - 1, min(len(files), SHEETS * SHEET_POSTERS)).round()
     rows = []
@@ -243,7 +252,7 @@ def _recolor_old(
         )
         sheet.save(folder / name, quality=90)
         sheets.append(name)
-    return sheets, skipped
+    return sheets, list(skipped.items())
 
 
 def _write_report(
@@ -259,13 +268,17 @@ def _write_report(
     facts = {
         "Posters": f"{counts}, at {manifest.size} pixels",
         "Data digest": f"`{manifest.digest}`",
-        "Commit": f"`{tags.get(COMMIT_TAG, 'unknown')}`",
+        "Commit": f"`{tags.get(COMMIT_TAG, 'unknown')}`"
+        + (", changed" if tags.get(DIRTY_TAG) == "true" else ""),
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras")),
         "Command": f"`{shlex.join(['recolor', *sys.argv[1:]])}`",
     }
     trainings = {
         kind: Training(
-            [_in_words(stage) for stage in found.stages], curves[kind], found.embedding != "none"
+            [_in_words(stage) for stage in found.stages],
+            curves[kind],
+            f"Recolored at {found.size} pixels with T = {found.temperature:g}, vividness "
+            f"{found.vividness:g}; embedding: {found.embedding}.",
         )
         for kind, found in weights.items()
     }
@@ -281,12 +294,15 @@ def _write_report(
 def _in_words(stage: dict) -> str:
     """Describe a training: an origin as of `recolor.platform.publication.best_weights`."""
     settings = stage["settings"]
-    commit = stage["tags"].get(COMMIT_TAG, "unknown")
+    commit = stage["tags"].get(COMMIT_TAG, "unknown")[:12]
+    if stage["tags"].get(DIRTY_TAG) == "true":
+        commit += ", changed"
+    split = "validation" if "val_loss" in stage["history"][0] else "training"
     return (
         f"{stage['epochs']} epochs (the paper: {MODELS[settings['model']].epochs}) at "
         f"{stage['size']} pixels, batches of {settings['batch_size']}, learning rate "
         f"{settings['learning_rate']:g}, schedule {settings['schedule']}, augmentation "
-        f"{settings['augment']}, {settings['precision']}, T = {settings['temperature']}. The best "
-        f"epoch is {stage['best_epoch']}, with a validation loss of {stage['best_loss']:.4g}. Data "
-        f"digest `{stage['dataset_digest'][:12]}`, commit `{commit[:12]}`."
+        f"{settings['augment']}, {settings['precision']}. The best "
+        f"epoch is {stage['best_epoch']}, with a {split} loss of {stage['best_loss']:.4g}. Data "
+        f"digest `{stage['dataset_digest'][:12]}`, commit `{commit}`."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
@@ -46,12 +47,16 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
     # MLflow Projects and the user may have chosen an experiment already.
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
         mlflow.set_experiment(EXPERIMENT)
+    parent = mlflow.active_run()
     with mlflow.start_run(
         run_id,
         run_name=None if run_id else name,
-        nested=mlflow.active_run() is not None,
+        nested=parent is not None,
         log_system_metrics=True,
     ) as run:
+        if parent is not None:
+            # MLflow does it for new runs alone.
+            mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
         mlflow.set_tags(origin())
         yield run
 

@@ -32,7 +32,7 @@ def saved_settings(run_id: str) -> Settings:
         RunError: If there is no such run, or it is not one of training.
     """
     try:
-        return Settings(**mlflow.artifacts.load_dict(f"runs:/{run_id}/{SETTINGS_FILE}"))
+        return Settings.of_saved(mlflow.artifacts.load_dict(f"runs:/{run_id}/{SETTINGS_FILE}"))
     except (mlflow.MlflowException, OSError) as error:
         raise RunError(f"{run_id} is no training run of this store: {first_line(error)}") from None
 
@@ -80,18 +80,20 @@ def train(
     initial = None
     if settings.initial_weights and start is None:
         initial = find_weights(settings.initial_weights)
+        initial.check_model(settings.model)
     if not devices.chief:
         fit(manifest, settings, devices, start, initial=initial)
         return None
     # Before the hours of training, since it may be missing.
     embedding = load_embedding(manifest)
     with tracked_run(f"train {settings.model}", resume) as run:
+        # First of all what it takes to go on.
+        mlflow.log_dict(asdict(settings), SETTINGS_FILE)
         started(run.info.run_id)
         if not resume:
             log_parameters(run, {**asdict(settings), "size": manifest.size})
             mlflow.set_tag("embedding", manifest.embedding)
         log_dataset(manifest, "training")
-        mlflow.log_dict(asdict(settings), SETTINGS_FILE)
         if start is None or start.progress.epoch < settings.epochs:
             mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
             if initial is not None:

@@ -39,7 +39,7 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
     start = None
     if file.exists():
         start = load_checkpoint(file, manifest)
-        settings.check_continues(Settings(**start.origin["settings"]), str(file))
+        settings.check_continues(Settings.of_saved(start.origin["settings"]), str(file))
         if start.progress.epoch >= settings.epochs:
             raise TrainingError(f"{file} has {start.progress.epoch} epochs already: raise --epochs")
     initial = None
@@ -47,11 +47,12 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
         initial = local_weights(settings.initial_weights)
         if initial is None:
             raise no_weights(settings.initial_weights)
+        initial.check_model(settings.model)
     about = {
         "settings": asdict(settings),
         "dataset_digest": manifest.digest,
         "tags": {"backend": BACKEND, **origin()},
-        "initial": initial.origin if initial else start.origin["initial"] if start else None,
+        "initial": initial.origin if initial else start.origin.get("initial") if start else None,
     }
 
     def save(checkpoint: Checkpoint) -> None:

@@ -10,12 +10,13 @@ saturated pixels, where the network was surest of a color. Hues stay as they are
 from collections.abc import Iterable
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 HUES = 24
 STEP = 0.25
 # Of chroma, from 0 to beyond the largest of sRGB, 134.
 LEVELS = 560
+SHAPE = (2, HUES, LEVELS)
 # Fewer pixels than this tell nothing about a hue.
 FEWEST_PIXELS = 200
 
@@ -96,24 +97,24 @@ def vivid(ab, calibration, vividness):
     Returns:
         ``float32 [..., 2]``, of the same hues.
     """
-    above, true_chroma = tf.unstack(tf.constant(calibration, tf.float32))
-    share = tf.math.divide_no_nan(vividness, vividness + (1 - vividness) * above)
-    levels = tf.constant(_levels())
-    chroma_table = levels + share * (true_chroma - levels)
+    above, true_chroma = calibration[0], calibration[1]
+    share = vividness / ops.maximum(vividness + (1 - vividness) * above, 1e-9)
+    chroma_table = ops.reshape(_levels() + share * (true_chroma - _levels()), (-1,))
 
     a, b = ab[..., 0], ab[..., 1]
-    chroma = tf.sqrt(a**2 + b**2)
+    chroma = ops.sqrt(a**2 + b**2)
     # Between the centers of two hues, and between two levels, linearly.
-    hue = (tf.atan2(b, a) / (2 * np.pi) + 0.5) * HUES - 0.5
-    level = tf.minimum(chroma / STEP, LEVELS - 1.001)
-    result = 0.0
+    hue = (ops.arctan2(b, a) / (2 * np.pi) + 0.5) * HUES - 0.5
+    level = ops.minimum(chroma / STEP, LEVELS - 1.001)
+    # What lies beyond the last level stays beyond it.
+    result = chroma - level * STEP
     for hue_step in (0, 1):
         for level_step in (0, 1):
-            row = tf.cast(tf.floor(hue), tf.int32) + hue_step
-            column = tf.cast(tf.floor(level), tf.int32) + level_step
-            weight = (1 - tf.abs(hue - tf.cast(row, tf.float32))) * (
-                1 - tf.abs(level - tf.cast(column, tf.float32))
+            row = ops.cast(ops.floor(hue), "int32") + hue_step
+            column = ops.cast(ops.floor(level), "int32") + level_step
+            weight = (1 - ops.abs(hue - ops.cast(row, "float32"))) * (
+                1 - ops.abs(level - ops.cast(column, "float32"))
             )
-            place = tf.stack([tf.math.floormod(row, HUES), column], axis=-1)
-            result += weight * tf.gather_nd(chroma_table, place)
-    return ab * tf.math.divide_no_nan(result, chroma)[..., None]
+            place = ops.mod(row, HUES) * LEVELS + column
+            result = result + weight * ops.take(chroma_table, place)
+    return ab * (result / ops.maximum(chroma, 1e-9))[..., None]

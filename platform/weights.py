@@ -5,19 +5,26 @@ Half precision keeps it small; trained weights lose nothing that could be seen b
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from recolor.datasets.classes import GRID, ColorClasses
+from recolor.datasets.classes import ColorClasses
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.models.catalog import MODELS
 from recolor.models.classification import ClassHead
+from recolor.platform.vividness import SHAPE
 from recolor.platform.whole_file import whole_file
 
 FORMAT = 1
+# What reading a damaged file may raise.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError, TypeError,
+    AttributeError,
+)  # fmt: skip
 ABOUT = ("model", "size", "embedding", "temperature", "vividness", "origin")
 
 
@@ -72,6 +79,11 @@ class Weights:
         try:
             with np.load(file, allow_pickle=False) as content:
                 about = json.loads(str(content["about"]))
+                if "progress" in about:
+                    raise WeightsError(
+                        f"{file} is a training of `recolor train --untracked`: make weights of it "
+                        "with `recolor import-weights`"
+                    )
                 if about.pop("format") != FORMAT:
                     raise WeightsError(f"{file} is not of format {FORMAT}")
                 count = sum(name.startswith("weights_") for name in content)
@@ -82,11 +94,14 @@ class Weights:
                     calibration=content["calibration"].astype(np.float32),
                     arrays=arrays,
                 )
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError) as error:
+                ColorClasses.from_counts(weights.cell_counts)
+                if weights.model not in MODELS or weights.calibration.shape != SHAPE:
+                    raise ValueError("it is another version's")
+        except WeightsError:
+            raise
+        except DAMAGE as error:
             reason = first_line(error)
             raise WeightsError(f"{file} is no whole file of weights ({reason})") from None
-        if weights.model not in MODELS or weights.cell_counts.shape != (GRID * GRID,):
-            raise WeightsError(f"{file} is no file of weights of this version")
         return weights
 
     def save(self, file: Path) -> None:
@@ -105,11 +120,8 @@ class Weights:
                 **arrays,
             )
 
-    def network(self, size: int | None = None) -> tuple[object, keras.Model]:
-        """Build the network.
-
-        Args:
-            size: Side of the squares in pixels, a multiple of 8; by default that of the training.
+    def network(self) -> tuple[object, keras.Model]:
+        """Build the network, for squares of its own size.
 
         Returns:
             The model kind's instance and the network.
@@ -118,7 +130,7 @@ class Weights:
             WeightsError: If the weights are another network's.
         """
         kind = MODELS[self.model](ColorClasses.from_counts(self.cell_counts))
-        network = kind.network(size or self.size)
+        network = kind.network(self.size)
         try:
             network.set_weights(self.arrays)
         except ValueError:
@@ -138,17 +150,28 @@ class Weights:
         Raises:
             WeightsError: If it is of another kind.
         """
-        if kind.name != self.model:
-            raise WeightsError(
-                f"the initial weights are of a {self.model} network, not of a {kind.name} network"
-            )
+        self.check_model(kind.name)
         own = ColorClasses.from_counts(self.cell_counts)
         distance = np.abs(kind.classes.centers[:, None] - own.centers[None]).sum(axis=-1)
         nearest = np.argmin(distance, axis=-1)
-        network.set_weights(
-            [
-                # The classes are the last axis of the head's kernel and bias.
-                array[..., nearest] if variable.path.startswith(ClassHead.NAME) else array
-                for array, variable in zip(self.arrays, network.weights, strict=True)
-            ]
-        )
+        try:
+            network.set_weights(
+                [
+                    # The classes are the last axis of the head's kernel and bias.
+                    array[..., nearest] if variable.path.startswith(ClassHead.NAME) else array
+                    for array, variable in zip(self.arrays, network.weights, strict=True)
+                ]
+            )
+        except (ValueError, IndexError):
+            raise WeightsError(f"the weights are not those of a {self.model} network") from None
+
+    def check_model(self, model: str) -> None:
+        """Check that these are weights of a model kind.
+
+        Raises:
+            WeightsError: If they are another kind's.
+        """
+        if model != self.model:
+            raise WeightsError(
+                f"the weights are of a {self.model} network, not of a {model} network"
+            )

@@ -86,6 +86,24 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store):
 
 
 @pytest.mark.slow
+def test_mlflow_run_reproduces_in_the_run_that_it_made(manifest, store, posters, tmp_path):
+    """The trainings are runs within it, though MLflow has named one run to the process."""
+    client = mlflow.MlflowClient(store)
+    experiment = client.get_experiment_by_name("recolor").experiment_id
+    before = {run.info.run_id for run in client.search_runs([experiment])}
+    result = mlflow_run(
+        store, "reproduce", data=manifest.folder, scale=0.004, out=tmp_path / "out", old=posters[0]
+    )
+    assert result.returncode == 0, result.stderr
+    runs = [run for run in client.search_runs([experiment]) if run.info.run_id not in before]
+    (whole,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    assert whole.data.tags["mlflow.project.entryPoint"] == "reproduce"
+    assert "classification.n_classes" in whole.data.metrics
+    assert {run.info.run_name for run in runs} >= {"train regression", "train classification"}
+    assert (tmp_path / "out" / "report" / "report.html").exists()
+
+
+@pytest.mark.slow
 def test_mlflow_run_fails_where_the_command_fails(store, tmp_path):
     result = mlflow_run(store, "train", data=tmp_path, model="regression")
     assert result.returncode != 0

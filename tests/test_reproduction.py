@@ -155,12 +155,12 @@ def test_a_folder_keeps_to_its_data_and_scale(reproduced, manifest, tmp_path):
         run(manifest, [], tmp_path)
 
 
-def test_mistakes_are_said_before_the_training(reproduced, manifest, posters, tmp_path):
+def test_mistakes_are_said_before_the_training(reproduced, manifest, posters, old, tmp_path):
     state = json.loads((reproduced[1] / "reproduction.json").read_text())
     tags = mlflow.get_run(state["runs"]["classification"]).data.tags
     uri = f"models:/poster-recolor/{tags['model.version']}"
     runs = len(mlflow.search_runs())
-    with pytest.raises(WeightsError, match="is a classification network, not a regression"):
+    with pytest.raises(WeightsError, match="of a classification network, not of a regression"):
         run(manifest, [], tmp_path / "out", given={"regression": uri})
     with pytest.raises(WeightsError, match=r"missing\.npz is no file of weights"):
         run(manifest, [], tmp_path / "out", given={"classification": "missing.npz"})
@@ -172,7 +172,15 @@ def test_mistakes_are_said_before_the_training(reproduced, manifest, posters, tm
     with pytest.raises(DatasetError, match="the test split is empty"):
         run(untested, [], tmp_path / "out")
     assert len(mlflow.search_runs()) == runs
+    with pytest.raises(ImageError, match="would mix with the originals"):
+        run(manifest, [old], old / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_it_is_one_process(manifest, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    with pytest.raises(ReproductionError, match="unset TF_CONFIG"):
+        run(manifest, [], tmp_path / "out")
 
 
 def test_a_page_escapes_what_is_no_markup(tmp_path):

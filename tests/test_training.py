@@ -87,13 +87,31 @@ def test_a_cosine_lowers_the_learning_rate_and_fixes_the_number_of_epochs(manife
     settings = Settings(
         "regression", epochs=4, batch_size=20, learning_rate=2e-4, schedule="cosine"
     )
-    half = fit(manifest, replace(settings, epochs=4), Devices())
-    rates = [epoch["learning_rate"] for epoch in half.progress.history]
+    whole, saved = fit(manifest, settings, Devices()), []
+
+    def interrupt(checkpoint):
+        saved.append(checkpoint)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(manifest, settings, Devices(), after_epoch=interrupt)
+    resumed = fit(manifest, settings, Devices(), saved[-1])
+    assert resumed.progress.history == whole.progress.history
+    rates = [epoch["learning_rate"] for epoch in whole.progress.history]
     # (1 + cos x) / 2 at 0, 45, 90 and 135 degrees.
     expected = np.array([1, 0.5 + 2**0.5 / 4, 0.5, 0.5 - 2**0.5 / 4]) * 2e-4
     np.testing.assert_allclose(rates, expected, rtol=1e-5)
     with pytest.raises(TrainingError, match="ends after 4 epochs by its cosine"):
         replace(settings, epochs=8).check_continues(settings, "it")
+
+
+def test_settings_of_earlier_trainings_are_understood():
+    saved = {"model": "regression", "epochs": 2, "batch_size": 5}
+    for old, new in ((False, "none"), (True, "full")):
+        assert Settings.of_saved({**saved, "augment": old}).augment == new
+    with pytest.raises(TrainingError, match="another version"):
+        Settings.of_saved({**saved, "unheard_of": 1})
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,46 @@ def test_a_damaged_file_is_refused(weights, tmp_path, cut):
         Weights.load(file)
 
 
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_a_file_with_other_bytes_inside_is_refused(weights, tmp_path, place):
+    file = tmp_path / "weights.npz"
+    weights.save(file)
+    content = bytearray(file.read_bytes())
+    start = int(len(content) * place)
+    content[start : start + 64] = bytes(64)
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"weights\.npz is no whole file"):
+        Weights.load(file)
+
+
+@pytest.mark.parametrize("change", [{"about": '"text"'}, {"cell_counts": np.ones(3, int)}])
+def test_a_file_with_other_content_is_refused(weights, tmp_path, change):
+    file = tmp_path / "weights.npz"
+    weights.save(file)
+    with np.load(file) as content:
+        arrays = dict(content)
+    np.savez(file, **{**arrays, **change})
+    with pytest.raises(WeightsError, match=r"weights\.npz is no whole file"):
+        Weights.load(file)
+
+
+def test_weights_of_another_shape_are_refused(weights):
+    kind = MODELS[weights.model](ColorClasses.from_counts(weights.cell_counts))
+    for arrays in (weights.arrays[:-1], [array[..., :1] for array in weights.arrays]):
+        other = replace(weights, arrays=arrays)
+        with pytest.raises(WeightsError, match="are not those of"):
+            other.network()
+        with pytest.raises(WeightsError, match="are not those of"):
+            other.begin(kind.network(16), kind)
+
+
+def test_a_training_is_no_file_of_weights(manifest, tmp_path):
+    file = tmp_path / "training.npz"
+    train_untracked(manifest, Settings("regression", epochs=1, batch_size=20), file)
+    with pytest.raises(WeightsError, match="recolor import-weights"):
+        Weights.load(file)
+
+
 def test_a_pickle_is_never_opened(tmp_path):
     class Trap:
         def __reduce__(self):
@@ -91,7 +131,7 @@ def test_a_later_format_is_refused(weights, tmp_path):
         arrays = dict(content)
     about = {**json.loads(str(arrays["about"])), "format": 9}
     np.savez(file, **{**arrays, "about": np.array(json.dumps(about))})
-    with pytest.raises(WeightsError, match="format"):
+    with pytest.raises(WeightsError, match=r"not of format 1$"):
         Weights.load(file)
 
 
