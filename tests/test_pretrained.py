@@ -1,0 +1,109 @@
+"""The networks that come with recolor: whole, small, known for where they are from, and at work."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import RECOLOR, ROOT, environment
+from PIL import Image
+from skimage import data as samples
+from skimage.color import rgb2lab
+
+from recolor.models.catalog import MODELS
+from recolor.models.pretrained import DEFAULT, FOLDER, pretrained_file
+from recolor.platform.usable_model import load
+from recolor.platform.weights import Weights
+
+
+def without_store() -> dict[str, str]:
+    kept = environment("")
+    del kept["MLFLOW_TRACKING_URI"]
+    return kept
+
+
+def apply(folder, *arguments, **options) -> subprocess.CompletedProcess:
+    command = [*RECOLOR, "apply", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, **options
+    )
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_weights_know_where_they_are_from(kind):
+    weights = Weights.load(pretrained_file(kind))
+    assert weights.model == kind
+    assert weights.embedding == "none"
+    card = (FOLDER / "README.md").read_text()
+    for stage in weights.stages:
+        assert stage["training_posters"] == 9000
+        assert stage["tags"]["git.dirty"] == "false"
+        # The model card tells the same.
+        for fact in (stage["tags"]["mlflow.source.git.commit"], stage["dataset_digest"]):
+            assert fact[:12] in card
+        assert f"--learning-rate {stage['settings']['learning_rate']:g} " in card.replace("\n", " ")
+
+
+def test_together_they_are_less_than_40_megabytes():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 40e6
+
+
+def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path):
+    """No store is needed, nor made."""
+    shutil.copy(posters[0], tmp_path / "poster.jpg")
+    result = apply(tmp_path, "poster.jpg", "--out", "out", env=without_store())
+    assert result.returncode == 0, result.stderr
+    assert f"1 recolored in out by {DEFAULT}" in result.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"poster.jpg", "out"}
+    with Image.open(tmp_path / "out" / "poster.jpg") as image, Image.open(posters[0]) as before:
+        assert image.size == before.size
+
+
+def test_a_champion_goes_first(trained, posters, store, tmp_path):
+    result = apply(tmp_path, posters[0], "--out", "out", env=environment(store))
+    assert "1 recolored in out by models:/poster-recolor@champion" in result.stdout
+    result = apply(
+        tmp_path, posters[0], "--out", "other", "--model", "regression", env=environment(store)
+    )
+    assert "1 recolored in other by regression" in result.stdout
+
+
+def test_regression_is_nearer_to_the_true_colors_than_gray():
+    """On photographs that have nothing to do with posters."""
+    model = load("regression")
+    errors = []
+    for rgb in (samples.astronaut(), samples.chelsea(), samples.coffee(), samples.rocket()):
+        true = rgb2lab(rgb)[..., 1:]
+        answer = rgb2lab(model.recolor(rgb, model.temperature, model.vividness))[..., 1:]
+        errors.append([np.mean((answer - true) ** 2), np.mean(true**2)])
+    ours, gray = np.mean(errors, axis=0)
+    assert ours < 0.95 * gray
+
+
+def test_vividness_adds_color_and_keeps_lightness():
+    model = load("regression")
+    rgb = samples.astronaut()
+    chroma = []
+    for vividness in (0.0, 0.3, 1.0):
+        lab = rgb2lab(model.recolor(rgb, model.temperature, vividness))
+        chroma.append(np.hypot(lab[..., 1], lab[..., 2]).mean())
+        assert np.percentile(np.abs(lab[..., 0] - rgb2lab(rgb)[..., 0]), 90) < 2
+    assert chroma[0] < chroma[1] < chroma[2]
+
+
+@pytest.mark.slow
+def test_the_wheel_has_them(tmp_path):
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns(".*", "mlruns", "build", "*.egg-info", "tests", "demo")
+    shutil.copytree(ROOT, source, ignore=ignored, symlinks=True)
+    command = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", str(source)]
+    result = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {f"recolor/models/pretrained/{path.name}" for path in FOLDER.iterdir()}
+    assert expected <= names and "recolor/models/pretrained/README.md" in names
