@@ -66,7 +66,9 @@ def finish(process: subprocess.Popen) -> tuple[str, str]:
 def assert_equal_weights(one: Checkpoint, other: Checkpoint) -> None:
     assert one.progress.epoch == other.progress.epoch
     for ours, theirs in zip(one.weights, other.weights, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
+        # Roundings, which differ by kind of CPU: 3e-7 to 3e-5 have been seen. In 20 steps of Adam a
+        # weight may go 2e-3.
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=0)
 
 
 @pytest.fixture(scope="module")

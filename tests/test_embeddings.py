@@ -12,6 +12,7 @@ from recolor.datasets.manifest import file_digest
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.platform.prediction import Recolorer
+from recolor.platform.vividness import no_calibration
 
 SIZE = 32
 
@@ -106,13 +107,14 @@ def test_the_served_graph_computes_the_embedding_itself(network):
     regression = kind.network(SIZE)
     # Weights that make the embedding matter.
     regression.set_weights([weight * 2 for weight in regression.get_weights()])
-    recolorer = Recolorer(kind, regression, network, SIZE)
+    recolorer = Recolorer(kind, regression, network, SIZE, no_calibration())
     image = np.random.default_rng(2).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-    colored = recolorer.recolor(tf.constant(image), tf.constant(0.38))["rgb"].numpy()
+    decoding = (tf.constant(0.38), tf.constant(0.0))
+    colored = recolorer.recolor(tf.constant(image), *decoding)["rgb"].numpy()
     lightness = rgb_to_lab8(image)[0][None, ..., None]
-    ab = recolorer.predict_ab(lightness, network(lightness), 0.38)["ab"][0]
-    without = recolorer.predict_ab(lightness, np.zeros((1, 1000), np.float32), 0.38)["ab"][0]
+    ab = recolorer.predict_ab(lightness, network(lightness), *decoding)["ab"][0]
+    without = recolorer.predict_ab(lightness, np.zeros((1, 1000), np.float32), *decoding)["ab"][0]
     assert np.abs(ab - without).max() > 0.5
-    other = Recolorer(kind, regression, None, SIZE)
-    plain = other.recolor(tf.constant(image), tf.constant(0.38))["rgb"].numpy()
+    other = Recolorer(kind, regression, None, SIZE, no_calibration())
+    plain = other.recolor(tf.constant(image), *decoding)["rgb"].numpy()
     assert np.abs(colored.astype(int) - plain).max() > 0
