@@ -66,9 +66,11 @@ def finish(process: subprocess.Popen) -> tuple[str, str]:
 def assert_equal_weights(one: Checkpoint, other: Checkpoint) -> None:
     assert one.progress.epoch == other.progress.epoch
     for ours, theirs in zip(one.weights, other.weights, strict=True):
-        # Roundings, which differ by kind of CPU: 3e-7 to 3e-5 have been seen. In 20 steps of Adam a
-        # weight may go 2e-3.
-        np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=0)
+        # Roundings, which differ by kind of CPU: Adam makes whole steps of them where a gradient is
+        # nearly zero. So few weights may differ by steps of 1e-4, but all together hardly.
+        difference = np.abs(ours - theirs)
+        assert difference.mean() < 1e-5
+        assert difference.max() < 1e-3
 
 
 @pytest.fixture(scope="module")
