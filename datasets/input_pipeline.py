@@ -148,10 +148,12 @@ def training_batches(
 
     def read(numbered: tuple[int, np.ndarray]) -> Batch:
         epoch, part = numbered
-        change = {"none": lambda poster, generator: poster, "mirror": _mirror, "full": _augment}
+        if augment == "none":
+            return _batch([posters[number] for number in part])
+        change = {"mirror": _mirror, "full": _augment}[augment]
         return _batch(
             [
-                change[augment](posters[number], np.random.default_rng([seed, epoch, number]))
+                change(posters[number], np.random.default_rng([seed, epoch, number]))
                 for number in part
             ]
         )

@@ -47,7 +47,6 @@ def class_distribution(cell_counts: dict[str, np.ndarray]) -> Figure:
     """
     panels = len(cell_counts)
     figure = Figure(figsize=(1 + 4.6 * panels, 4.8), layout="constrained")
-    image = None
     # One scale for all panels, so that they can be compared.
     norm = LogNorm(1e-8, 1)
     for number, (title, counts) in enumerate(cell_counts.items(), 1):

@@ -157,9 +157,8 @@ def import_weights(manifest: Manifest, file: Path, **decoding: float) -> Trained
     checkpoint = load_checkpoint(file, manifest)
     settings = replace(Settings.of_saved(checkpoint.origin["settings"]), **decoding)
     tags, initial = checkpoint.origin["tags"], checkpoint.origin.get("initial")
-    weights = best_weights(manifest, settings, checkpoint, {"tags": tags, "initial": initial})
     # Before there is a run, in which a mistake would stay.
-    weights.network()
+    weights = best_weights(manifest, settings, checkpoint, {"tags": tags, "initial": initial})
     embedding = load_embedding(manifest)
     with tracked_run(f"import {settings.model}") as run:
         log_parameters(run, {**asdict(settings), "size": manifest.size})

@@ -96,16 +96,20 @@ def reproduce(
             or one that is given is of the other kind.
     """
     given = {kind: source for kind, source in (given or {}).items() if source}
-    _check(manifest, old, out, given)
+    _check(manifest, old, out)
+    ready = {kind: _ready(manifest, kind, source) for kind, source in given.items()}
     state = _State(out / STATE_FILE, manifest, scale)
     folder = out / REPORT
     # The trainings are runs of their own within this one.
     with tracked_run("reproduce") as run:
         log_dataset(manifest, "test")
-        sources = {kind: given.get(kind) or _train(manifest, kind, state, echo) for kind in MODELS}
+        for kind in MODELS:
+            if kind not in ready:
+                ready[kind] = _ready(manifest, kind, _train(manifest, kind, state, echo))
+        weights = {kind: ready[kind][0] for kind in MODELS}
+        models = {kind: ready[kind][1] for kind in MODELS}
+        sources = {kind: model.source for kind, model in models.items()}
         log_parameters(run, {"scale": scale, **sources})
-        weights = {kind: find_weights(source) for kind, source in sources.items()}
-        models = {kind: load(source) for kind, source in sources.items()}
         predictors = {kind: predictor(model, manifest) for kind, model in models.items()}
         with bar(manifest.count("test"), "evaluating") as shown:
             answers = {**predictors, **baseline_predictors(manifest)}
@@ -125,7 +129,7 @@ def reproduce(
     return Reproduction(file, columns, skipped)
 
 
-def _check(manifest: Manifest, old: list[Path], out: Path, given: dict[str, str]) -> None:
+def _check(manifest: Manifest, old: list[Path], out: Path) -> None:
     """Find what is wrong before the hours of training."""
     for split in ("train", "test"):
         if not manifest.count(split):
@@ -137,9 +141,15 @@ def _check(manifest: Manifest, old: list[Path], out: Path, given: dict[str, str]
         )
     if old:
         check_targets(old, find_images(old), out / RECOLORED, sheet=False)
-    for kind, source in given.items():
-        find_weights(source).check_model(kind)
-        predictor(load(source), manifest)
+
+
+def _ready(manifest: Manifest, kind: str, source: str) -> tuple[Weights, UsableModel]:
+    """Load a network once, and check that it is of the kind and fits the data."""
+    weights = find_weights(source)
+    weights.check_model(kind)
+    model = load(source)
+    predictor(model, manifest)
+    return weights, model
 
 
 class _State:
@@ -263,13 +273,11 @@ def _write_report(
     sheets: list[str],
     folder: Path,
 ) -> Path:
-    tags = origin()
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
     facts = {
         "Posters": f"{counts}, at {manifest.size} pixels",
         "Data digest": f"`{manifest.digest}`",
-        "Commit": f"`{tags.get(COMMIT_TAG, 'unknown')}`"
-        + (", changed" if tags.get(DIRTY_TAG) == "true" else ""),
+        "Commit": _commit(origin()),
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras")),
         "Command": f"`{shlex.join(['recolor', *sys.argv[1:]])}`",
     }
@@ -294,9 +302,6 @@ def _write_report(
 def _in_words(stage: dict) -> str:
     """Describe a training: an origin as of `recolor.platform.publication.best_weights`."""
     settings = stage["settings"]
-    commit = stage["tags"].get(COMMIT_TAG, "unknown")[:12]
-    if stage["tags"].get(DIRTY_TAG) == "true":
-        commit += ", changed"
     split = "validation" if "val_loss" in stage["history"][0] else "training"
     return (
         f"{stage['epochs']} epochs (the paper: {MODELS[settings['model']].epochs}) at "
@@ -304,5 +309,11 @@ def _in_words(stage: dict) -> str:
         f"{settings['learning_rate']:g}, schedule {settings['schedule']}, augmentation "
         f"{settings['augment']}, {settings['precision']}. The best "
         f"epoch is {stage['best_epoch']}, with a {split} loss of {stage['best_loss']:.4g}. Data "
-        f"digest `{stage['dataset_digest'][:12]}`, commit `{commit}`."
+        f"digest `{stage['dataset_digest'][:12]}`, commit {_commit(stage['tags'], 12)}."
     )
+
+
+def _commit(tags: dict[str, str], digits: int = 40) -> str:
+    """Name the commit of tags of `origin`, and whether the code was changed since."""
+    changed = ", changed" if tags.get(DIRTY_TAG) == "true" else ""
+    return f"`{tags.get(COMMIT_TAG, 'unknown')[:digits]}`{changed}"

@@ -35,7 +35,7 @@ def calibrate(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 
     Returns:
         ``float32 [2, 24, 560]``, for every hue and every level of predicted chroma: the share of
-        the hue's predicted pixels that have a higher one, and the chroma above which the same share
+        the hue's predicted pixels that have it or more, and the chroma above which the same share
         of true pixels lies.
     """
     predicted, true = np.zeros((2, HUES, LEVELS))
@@ -59,10 +59,8 @@ def calibrate(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 def _matched(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Match two histograms of chroma, ``[560]`` each: shares and true chroma, ``[2, 560]``."""
     levels = _levels()
-    above, true_above = (1 - np.cumsum(counts) / counts.sum() for counts in (ours, theirs))
-    # Counts are of what lies between a level and the next one.
-    above, true_above = (np.concatenate([[1.0], shares[:-1]]) for shares in (above, true_above))
-    above = np.maximum(above, 0)
+    # Summed from the end, so that there is exactly nothing above the highest.
+    above, true_above = (np.cumsum(counts[::-1])[::-1] / counts.sum() for counts in (ours, theirs))
     # Where no true pixel lies between two levels, the lower one is meant.
     falling = np.concatenate([[True], np.diff(true_above) < 0])
     matched = np.interp(-above, -true_above[falling], levels[falling])

@@ -115,12 +115,15 @@ def test_settings_of_earlier_trainings_are_understood():
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
-    [({"batch_size": 7}, "other settings"), ({"epochs": 2}, "raise --epochs")],
+    ("change", "error", "words"),
+    [
+        ({"batch_size": 7}, TrainingError, "other settings"),
+        ({"epochs": 2}, RunError, "raise --epochs"),
+    ],
 )
-def test_a_finished_run_resumes_only_for_more_epochs(trained, manifest, change, words):
+def test_a_finished_run_resumes_only_for_more_epochs(trained, manifest, change, error, words):
     settings = replace(saved_settings(trained.run_id), **change)
-    with pytest.raises((RunError, TrainingError), match=words):
+    with pytest.raises(error, match=words):
         train(manifest, settings, trained.run_id)
 
 
