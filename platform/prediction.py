@@ -58,31 +58,29 @@ class Recolorer(tf.Module):
     def _predict_ab(self, lightness, embedding, temperature, vividness):
         """Predict ab ``float32 [batch, S, S, 2]`` from stored L ``[batch, S, S, 1]`` and embedding.
 
-        S may differ from the network's own size: L and ab are resized then.
+        S may differ from the network's own size. These are the colors of the picture that comes
+        out: those that sRGB doesn't have at their lightness are clipped, as in any RGB picture.
         """
-        given, own = tf.shape(lightness)[1:3], (self.size, self.size)
+        small = tf.image.resize(lightness, (self.size, self.size), antialias=True)
+        ab = self._decoded(tf.cast(tf.round(small), tf.uint8), embedding, temperature)
+        lightness = tf.cast(lightness, tf.float32) / L_SCALE
+        rgb = self._colored(ab, small / L_SCALE, lightness, vividness)
+        return {"ab": tfio.experimental.color.rgb_to_lab(rgb)[..., 1:]}
 
-        def resized():
-            small = tf.image.resize(lightness, own, antialias=True)
-            square = tf.cast(tf.round(small), tf.uint8)
-            ab = self._own_ab(square, embedding, temperature, vividness)
-            return self._upsample(ab, small / L_SCALE, tf.cast(lightness, tf.float32) / L_SCALE)
-
-        def as_it_is():
-            square = tf.ensure_shape(lightness, [None, *own, 1])
-            return self._own_ab(square, embedding, temperature, vividness)
-
-        return {"ab": tf.cond(tf.reduce_all(given == own), as_it_is, resized)}
-
-    def _own_ab(self, lightness, embedding, temperature, vividness):
+    def _decoded(self, lightness, embedding, temperature):
         """Predict ab ``float32 [batch, size, size, 2]`` at the network's own size."""
         outputs = self.network([lightness, embedding], training=False)
-        ab = vivid(self.kind.decode(outputs, temperature), self.calibration, vividness)
+        ab = self.kind.decode(outputs, temperature)
         return tf.ensure_shape(ab, [None, self.size, self.size, 2])
 
-    def _upsample(self, ab, small_lightness, lightness):
+    def _colored(self, ab, small_lightness, lightness, vividness):
+        """Join the network's colors and pictures of any size: sRGB ``float32``, in [0, 1]."""
         radius = max(1, round(self.size * WINDOW))
-        return guided_upsampling(ab, small_lightness, lightness, radius)
+        ab = guided_upsampling(ab, small_lightness, lightness, radius)
+        # Last, since the colors calibrated are those that come out of the upsampling.
+        ab = vivid(ab, self.calibration, vividness)
+        rgb = tfio.experimental.color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
+        return tf.clip_by_value(rgb, 0, 1)
 
     @tf.function(
         input_signature=[
@@ -102,15 +100,14 @@ class Recolorer(tf.Module):
             embedding = tf.zeros([1, EMBEDDING_SIZE])
         else:
             embedding = self.embedding(small, training=False)
-        ab = self._own_ab(small, embedding, temperature, vividness)
+        ab = self._decoded(small, embedding, temperature)
         ab, small = (
             array[:, top : top + height, left : left + width]
             for array in (ab, tf.cast(small, tf.float32) / L_SCALE)
         )
-        lightness = _rgb_to_lab(rgb)[..., :1]
-        ab = self._upsample(ab, small, lightness[None])[0]
-        colored = tfio.experimental.color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
-        return {"rgb": tf.cast(tf.round(tf.clip_by_value(colored, 0, 1) * 255), tf.uint8)}
+        lightness = _rgb_to_lab(rgb)[None, ..., :1]
+        colored = self._colored(ab, small, lightness, vividness)[0]
+        return {"rgb": tf.cast(tf.round(colored * 255), tf.uint8)}
 
     @tf.function(
         input_signature=[

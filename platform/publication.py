@@ -9,7 +9,6 @@ from pathlib import Path
 
 import keras
 import mlflow
-import tensorflow as tf
 
 from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.input_pipeline import read_posters
@@ -79,21 +78,17 @@ def best_weights(
             **origin,
         },
     )
-    kind, network = weights.network()
+    return calibrated(manifest, weights)
 
-    @tf.function
-    def ab(lightness, embedding):
-        return kind.decode(network([lightness, embedding], training=False), settings.temperature)
 
+def calibrated(manifest: Manifest, weights: Weights) -> Weights:
+    """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
+    recolorer = Recolorer(*weights.network(), None, weights.size, no_calibration())
+    predict = model_predictor(recolorer.predict_ab, weights.temperature, vividness=0)
     pairs = (
         (answer[Box(*box).slices], true[Box(*box).slices])
         for batch in read_posters(manifest, _held_out_split(manifest), CALIBRATION_BATCH)
-        for answer, true, box in zip(
-            ab(batch["lightness"], batch["embedding"]).numpy(),
-            batch["ab"],
-            batch["box"],
-            strict=True,
-        )
+        for answer, true, box in zip(predict(batch), batch["ab"], batch["box"], strict=True)
     )
     return replace(weights, calibration=calibrate(pairs))
 

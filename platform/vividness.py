@@ -5,6 +5,8 @@ of its pixels are as saturated as those of posters. For each hue, a calibration 
 true posters have in the place of a predicted one: that of the same rank among all pixels of the
 hue (as in histogram matching). A share of the way there is gone, the whole way for the most
 saturated pixels, where the network was surest of a color. Hues stay as they are.
+
+The colors are those of the picture that comes out: after guided upsampling, which evens them out.
 """
 
 from collections.abc import Iterable

@@ -26,8 +26,10 @@ from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import letterbox
 from recolor.platform.application import recolor_files
 from recolor.platform.guided_upsampling import guided_upsampling
+from recolor.platform.prediction import WINDOW
 from recolor.platform.registry import CHAMPION_URI, load_model, promote
 from recolor.platform.usable_model import load
+from recolor.platform.weight_sources import find_weights
 
 
 def encoded(kind: str, size=(90, 130), **options) -> bytes:
@@ -164,25 +166,41 @@ def test_colors_of_the_source_do_not_matter(model):
 
 def test_the_graph_agrees_with_the_training_pipeline(model):
     """The same image by the shards' way (Pillow, scikit-image) and by the served graph's."""
-    saved = model.unwrap_python_model().saved_model
+    kind, network = find_weights(CHAMPION_URI).network()
     size = model.metadata.metadata["size"]
     image = Image.fromarray(samples.astronaut()).resize((100, 150))
     square, box = letterbox(image, size)
     lab = rgb2lab(square)
     lightness = np.rint(lab[..., 0] * 2.55).astype(np.uint8)[None, ..., None]
-    ab = saved.signatures["predict_ab"](
-        lightness=tf.constant(lightness),
-        embedding=tf.zeros((1, 1000)),
-        temperature=tf.constant(0.38),
-        vividness=tf.constant(0.0),
-    )["ab"][0][box.slices]
+    ab = kind.decode(network([lightness, np.zeros((1, 1000))]), 0.38)[0][box.slices]
     full_lightness = rgb2lab(np.asarray(image))[..., :1].astype(np.float32)
     small = lightness[0][box.slices].astype(np.float32) / 2.55
-    full_ab = guided_upsampling(ab[None], small[None], full_lightness[None], round(size / 16))[0]
+    radius = round(size * WINDOW)
+    full_ab = guided_upsampling(ab[None], small[None], full_lightness[None], radius)[0]
     expected_lab = np.concatenate([full_lightness, full_ab], axis=-1)
     expected = np.rint(255 * np.clip(lab2rgb(expected_lab), 0, 1))
     colored = model.unwrap_python_model().recolor(np.asarray(image), 0.38, 0.0)
     assert np.percentile(np.abs(colored - expected), 99) <= 3
+
+
+@pytest.mark.parametrize("vividness", [0.0, 1.0])
+def test_what_is_measured_are_the_colors_of_the_picture(model, vividness):
+    """Not what is asked for, where no RGB picture has it; a square needs no letterbox."""
+    rgb = samples.astronaut()[:120, 150:270]
+    lightness = np.rint(rgb2lab(rgb)[..., 0] * 2.55).astype(np.uint8)
+    ab = model.unwrap_python_model().saved_model.signatures["predict_ab"](
+        lightness=tf.constant(lightness[None, ..., None]),
+        embedding=tf.zeros((1, 1000)),
+        temperature=tf.constant(0.38),
+        vividness=tf.constant(vividness),
+    )["ab"][0].numpy()
+    picture = lab8_to_rgb(lightness, ab)
+    # Dark pixels leave few colors to an eight-bit picture.
+    light = lightness > 100
+    assert np.abs(rgb2lab(picture)[..., 1:] - ab)[light].max() < 1.5
+    recolored = model.unwrap_python_model().recolor(rgb, 0.38, vividness)
+    # Their small pictures differ by a rounding: one is of the colors, one of the lightness.
+    assert np.percentile(np.abs(recolored.astype(int) - picture), 95) <= 6
 
 
 def test_the_default_signature_takes_files(model):
