@@ -188,12 +188,13 @@ def test_what_is_measured_are_the_colors_of_the_picture(model, vividness):
     """Not what is asked for, where no RGB picture has it; a square needs no letterbox."""
     rgb = samples.astronaut()[:120, 150:270]
     lightness = np.rint(rgb2lab(rgb)[..., 0] * 2.55).astype(np.uint8)
-    ab = model.unwrap_python_model().saved_model.signatures["predict_ab"](
+    answer = model.unwrap_python_model().saved_model.signatures["predict_ab"](
         lightness=tf.constant(lightness[None, ..., None]),
         embedding=tf.zeros((1, 1000)),
         temperature=tf.constant(0.38),
         vividness=tf.constant(vividness),
-    )["ab"][0].numpy()
+    )
+    ab = answer["ab"][0].numpy()
     picture = lab8_to_rgb(lightness, ab)
     # Dark pixels leave few colors to an eight-bit picture.
     light = lightness > 100
