@@ -17,7 +17,7 @@ from recolor.platform.guided_upsampling import guided_upsampling
 from recolor.platform.vividness import vivid
 
 # Half the side of guided upsampling's window, as a share of the network's squares.
-WINDOW = 1 / 16
+WINDOW = 1 / 10
 
 
 class Recolorer(tf.Module):

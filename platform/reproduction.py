@@ -304,7 +304,7 @@ def _in_words(stage: dict) -> str:
     settings = stage["settings"]
     split = "validation" if "val_loss" in stage["history"][0] else "training"
     return (
-        f"{stage['epochs']} epochs (the paper: {MODELS[settings['model']].epochs}) at "
+        f"Epochs: {stage['epochs']} (the paper: {MODELS[settings['model']].epochs}), at "
         f"{stage['size']} pixels, batches of {settings['batch_size']}, learning rate "
         f"{settings['learning_rate']:g}, schedule {settings['schedule']}, augmentation "
         f"{settings['augment']}, {settings['precision']}. The best "
