@@ -44,7 +44,10 @@ class Share:
 
 WHOLE = Share()
 
-AUGMENTATIONS = ("none", "mirror", "full")
+AUGMENTATIONS = ("none", "mirror", "full", "crop")
+# Of "crop".
+SMALLEST_CROP = 0.6
+LARGEST_LOG_GAMMA = 0.2
 
 
 class Posters:
@@ -131,8 +134,8 @@ def training_batches(
         batch_size: Posters a batch, of all workers; the last one of an epoch may be smaller.
         first_epoch: Number of the epoch to begin with, from 0.
         seed: Seed of order and augmentation.
-        augment: What is done to posters at random, one of `AUGMENTATIONS`: nothing, mirroring, or
-            mirroring, turning and zooming.
+        augment: What is done to posters at random, one of `AUGMENTATIONS`: nothing; mirroring;
+            mirroring, turning and zooming; mirroring, cropping and a gamma of the lightness.
         share: What this worker reads of each batch.
 
     Raises:
@@ -150,7 +153,7 @@ def training_batches(
         epoch, part = numbered
         if augment == "none":
             return _batch([posters[number] for number in part])
-        change = {"mirror": _mirror, "full": _augment}[augment]
+        change = {"mirror": _mirror, "full": _augment, "crop": _crop}[augment]
         return _batch(
             [
                 change(posters[number], np.random.default_rng([seed, epoch, number]))
@@ -218,18 +221,42 @@ def _augment(
     center = len(poster["ab"]) / 2
     a, b, d, e = flip * cos, -flip * sin, sin, cos
     c, f = center - (a + b) * center, center - (d + e) * center
-    # Pillow interpolates bytes: ab is moved to [0, 255] for it.
-    color = (poster["ab"].astype(np.int16) + 128).astype(np.uint8)
-    lab = Image.fromarray(np.concatenate([poster["lightness"], color], axis=-1)).transform(
-        color.shape[1::-1],
+    turned = _lab_image(poster).transform(
+        poster["ab"].shape[1::-1],
         Image.Transform.AFFINE,
         (a, b, c, d, e, f),
         Image.Resampling.BILINEAR,
         fillcolor=(255, 128, 128),
     )
-    turned = np.asarray(lab)
-    return {
-        **poster,
-        "lightness": turned[..., :1],
-        "ab": (turned[..., 1:].astype(np.int16) - 128).astype(np.int8),
-    }
+    return _of_lab_image(poster, turned)
+
+
+def _crop(poster: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Take a part of at least `SMALLEST_CROP` of each side, and bend the lightness; mirror half.
+
+    A gamma leaves black black and white white, so padding stays as it is. Colors are not bent with
+    the lightness: what is learned is that they depend on its structure more than on its level.
+    """
+    poster = _mirror(poster, generator)
+    side = len(poster["ab"])
+    part = side * generator.uniform(SMALLEST_CROP, 1)
+    left, top = generator.uniform(0, side - part, 2)
+    box = (left, top, left + part, top + part)
+    image = _lab_image(poster).resize((side, side), Image.Resampling.BILINEAR, box)
+    cropped = _of_lab_image(poster, image)
+    gamma = math.exp(generator.uniform(-LARGEST_LOG_GAMMA, LARGEST_LOG_GAMMA))
+    bent = np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+    return {**cropped, "lightness": bent[cropped["lightness"]]}
+
+
+def _lab_image(poster: dict[str, np.ndarray]) -> Image.Image:
+    """Make an image of three bytes a pixel for Pillow: L as stored, a + 128, b + 128."""
+    color = (poster["ab"].astype(np.int16) + 128).astype(np.uint8)
+    return Image.fromarray(np.concatenate([poster["lightness"], color], axis=-1))
+
+
+def _of_lab_image(poster: dict[str, np.ndarray], image: Image.Image) -> dict[str, np.ndarray]:
+    """Return the poster with lightness and color of an image as of `_lab_image`."""
+    lab = np.asarray(image)
+    color = (lab[..., 1:].astype(np.int16) - 128).astype(np.int8)
+    return {**poster, "lightness": lab[..., :1], "ab": color}

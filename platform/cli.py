@@ -22,7 +22,7 @@ from recolor.platform.whole_file import whole_file
 MODEL_KINDS = ("regression", "classification")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("plateau", "cosine")
-AUGMENTATIONS = ("none", "mirror", "full")
+AUGMENTATIONS = ("none", "mirror", "full", "crop")
 KERAS_BACKENDS = ("tensorflow", "jax", "torch")
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
@@ -214,7 +214,8 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
 @click.option(
     "--augment",
     type=click.Choice(AUGMENTATIONS),
-    help="Mirror posters at random, or mirror, turn and zoom them (full).  [default: none]",
+    help="Mirror posters at random; or mirror, turn and zoom them (full); or mirror and crop them "
+    "and bend their lightness (crop).  [default: none]",
 )
 @click.option(
     "--temperature",
