@@ -78,7 +78,7 @@ class Recolorer(tf.Module):
         radius = max(1, round(self.size * WINDOW))
         ab = guided_upsampling(ab, small_lightness, lightness, radius)
         # Last, since the colors calibrated are those that come out of the upsampling.
-        ab = vivid(ab, self.calibration, vividness)
+        ab = vivid(lightness, ab, self.calibration, vividness)
         rgb = tfio.experimental.color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
         return tf.clip_by_value(rgb, 0, 1)
 

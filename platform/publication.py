@@ -85,12 +85,14 @@ def calibrated(manifest: Manifest, weights: Weights) -> Weights:
     """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
     recolorer = Recolorer(*weights.network(), None, weights.size, no_calibration())
     predict = model_predictor(recolorer.predict_ab, weights.temperature, vividness=0)
-    pairs = (
-        (answer[Box(*box).slices], true[Box(*box).slices])
+    pictures = (
+        [array[Box(*box).slices] for array in arrays]
         for batch in read_posters(manifest, _held_out_split(manifest), CALIBRATION_BATCH)
-        for answer, true, box in zip(predict(batch), batch["ab"], batch["box"], strict=True)
+        for *arrays, box in zip(
+            batch["lightness"], predict(batch), batch["ab"], batch["box"], strict=True
+        )
     )
-    return replace(weights, calibration=calibrate(pairs))
+    return replace(weights, calibration=calibrate(pictures))
 
 
 def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None) -> TrainedModel:

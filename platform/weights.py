@@ -19,7 +19,7 @@ from recolor.models.classification import ClassHead
 from recolor.platform.vividness import SHAPE
 from recolor.platform.whole_file import whole_file
 
-FORMAT = 1
+FORMAT = 2
 # What reading a damaged file may raise.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError, TypeError,

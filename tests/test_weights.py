@@ -131,7 +131,7 @@ def test_a_later_format_is_refused(weights, tmp_path):
         arrays = dict(content)
     about = {**json.loads(str(arrays["about"])), "format": 9}
     np.savez(file, **{**arrays, "about": np.array(json.dumps(about))})
-    with pytest.raises(WeightsError, match=r"not of format 1$"):
+    with pytest.raises(WeightsError, match=r"not of format 2$"):
         Weights.load(file)
 
 
