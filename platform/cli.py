@@ -357,7 +357,7 @@ def _say_how_to_resume(run_id):
 @click.option(
     "--vividness",
     type=VIVIDNESS,
-    help="0 for colors as predicted, 1 for the chroma of posters.  [default: each model's own]",
+    help="0 for colors as predicted, 1 for those of posters.  [default: each model's own]",
 )
 @click.option("--markdown", type=FILE, metavar="FILE", help="Write the table as Markdown.")
 @click.option(
@@ -487,7 +487,7 @@ def promote(version, metric, force, rollback):
 @click.option(
     "--vividness",
     type=VIVIDNESS,
-    help="0 for colors as predicted, 1 for the chroma of posters.  [default: the model's own]",
+    help="0 for colors as predicted, 1 for those of posters.  [default: the model's own]",
 )
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
 def apply(images, out, model, temperature, vividness, sheet):

@@ -28,7 +28,7 @@ class PosterRecolorer(PythonModel):
         Params:
             temperature: T of the annealed mean, 0.001 to 100; the regression network does not look
                 at it.
-            vividness: 0 for colors as the network predicts them, 1 for all the chroma of posters.
+            vividness: 0 for colors as the network predicts them, 1 for those that posters have.
         """
         images = model_input["image"]
         answers = [
