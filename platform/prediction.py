@@ -18,6 +18,8 @@ from recolor.platform.vividness import vivid
 
 # Half the side of guided upsampling's window, as a share of the network's squares.
 WINDOW = 1 / 10
+# Pixels that are finished at once.
+PIECE = 2**17
 
 
 class Recolorer(tf.Module):
@@ -77,10 +79,15 @@ class Recolorer(tf.Module):
         """Join the network's colors and pictures of any size: sRGB ``float32``, in [0, 1]."""
         radius = max(1, round(self.size * WINDOW))
         ab = guided_upsampling(ab, small_lightness, lightness, radius)
-        # Last, since the colors calibrated are those that come out of the upsampling.
-        ab = vivid(lightness, ab, self.calibration, vividness)
-        rgb = tfio.experimental.color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
-        return tf.clip_by_value(rgb, 0, 1)
+
+        def finished(pixels):
+            lightness, ab = pixels[:, :1], pixels[:, 1:]
+            # Last, since the colors calibrated are those that come out of the upsampling.
+            ab = vivid(lightness, ab, self.calibration, vividness)
+            rgb = tfio.experimental.color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
+            return tf.clip_by_value(rgb, 0, 1)
+
+        return _in_pieces(finished, tf.concat([lightness, ab], axis=-1))
 
     @tf.function(
         input_signature=[
@@ -151,6 +158,15 @@ class Recolorer(tf.Module):
         lightness = tf.cast(tf.round(_rgb_to_lab(small)[..., :1] * L_SCALE), tf.uint8)
         padding = [[top, self.size - height - top], [left, self.size - width - left], [0, 0]]
         return tf.pad(lightness, padding, constant_values=255), (top, left, height, width)
+
+
+def _in_pieces(function, pictures):
+    """Apply a function of pixels ``[n, 3]`` piece by piece, so that memory is bounded."""
+    pixels = tf.reshape(pictures, [-1, 3])
+    count = tf.shape(pixels)[0]
+    pieces = tf.reshape(tf.pad(pixels, [[0, -count % PIECE], [0, 0]]), [-1, PIECE, 3])
+    done = tf.map_fn(function, pieces, parallel_iterations=1)
+    return tf.reshape(tf.reshape(done, [-1, 3])[:count], tf.shape(pictures))
 
 
 def _rgb_to_lab(rgb):

@@ -26,7 +26,7 @@ from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import letterbox
 from recolor.platform.application import recolor_files
 from recolor.platform.guided_upsampling import guided_upsampling
-from recolor.platform.prediction import WINDOW
+from recolor.platform.prediction import PIECE, WINDOW, _in_pieces
 from recolor.platform.registry import CHAMPION_URI, load_model, promote
 from recolor.platform.usable_model import load
 from recolor.platform.weight_sources import find_weights
@@ -202,6 +202,20 @@ def test_what_is_measured_are_the_colors_of_the_picture(model, vividness):
     recolored = model.unwrap_python_model().recolor(rgb, 0.38, vividness)
     # Their small pictures differ by a rounding: one is of the colors, one of the lightness.
     assert np.percentile(np.abs(recolored.astype(int) - picture), 95) <= 6
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 5), (2, 1, PIECE // 2), (1, 700, 601)])
+def test_pixels_are_finished_in_pieces_as_they_would_be_at_once(shape):
+    pixels = np.random.default_rng(0).uniform(0, 1, (*shape, 3)).astype(np.float32)
+    sizes = []
+
+    def finish(piece):
+        sizes.append(piece.shape[0])
+        return piece[:, ::-1] * 2
+
+    finished = _in_pieces(finish, tf.constant(pixels)).numpy()
+    np.testing.assert_array_equal(finished, pixels[..., ::-1] * 2)
+    assert max(sizes) <= PIECE
 
 
 def test_the_default_signature_takes_files(model):
