@@ -62,9 +62,9 @@ def calibrate(pictures: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> 
     for band, ours, theirs in zip(range(BANDS), predicted, true, strict=True):
         if ours.sum() >= FEWEST_PIXELS:
             beyond, ways = _shares_beyond(ours), _ways(ours, theirs)
-            straight = _with_small_turns(ways)
+            straight, turned = _with_small_turns(ways), np.asarray(_outermost(beyond, TURNED_SHARE))
             calibration[0, band] = beyond
-            calibration[1:, band] = straight + _outermost(beyond, TURNED_SHARE) * (ways - straight)
+            calibration[1:, band] = straight + turned * (ways - straight)
     return calibration
 
 
