@@ -84,8 +84,11 @@ class Weights:
                         f"{file} is a training of `recolor train --untracked`: make weights of it "
                         "with `recolor import-weights`"
                     )
-                if about.pop("format") != FORMAT:
-                    raise WeightsError(f"{file} is not of format {FORMAT}")
+                if (found := about.pop("format")) != FORMAT:
+                    raise WeightsError(
+                        f"{file} is of format {found}, another version's: make it anew of its "
+                        "training's file with `recolor import-weights`"
+                    )
                 count = sum(name.startswith("weights_") for name in content)
                 arrays = [content[f"weights_{n}"].astype(np.float32) for n in range(count)]
                 weights = cls(
