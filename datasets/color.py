@@ -33,6 +33,11 @@ def rgb_to_lab8(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return lightness, round_ab(lab[..., 1:])
 
 
+def hex_color(rgb: np.ndarray) -> str:
+    """Write an sRGB color ``uint8 [3]`` as ``#rrggbb``."""
+    return "#" + bytes(rgb).hex()
+
+
 def round_ab(ab: np.ndarray) -> np.ndarray:
     """Round ab of any real type to the nearest integers in [-128, 127], as ``int8``."""
     return np.clip(np.rint(ab), -128, 127).astype(np.int8)

@@ -1,0 +1,114 @@
+"""Hints: colors that a user wants at points of a picture."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ImageColor
+
+from recolor.datasets.color import rgb_to_lab8
+from recolor.datasets.errors import RecolorError
+
+NEUTRAL = "neutral"
+PLACE = re.compile(r"(-?\d+(?:\.\d+)?)(%?)")
+
+
+class HintError(RecolorError):
+    """A hint can't be understood, or lies outside of the picture."""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A point and the color it should have.
+
+    Attributes:
+        x, y: The point, in pixels from the picture's left and top, or in per cent of its width
+            and height.
+        in_percent: Whether x and y are per cent, one by one.
+        color: (a, b); (0, 0) to keep the place neutral.
+    """
+
+    x: float
+    y: float
+    in_percent: tuple[bool, bool]
+    color: tuple[int, int]
+
+    @classmethod
+    def parse(cls, text: str) -> "Hint":
+        """Parse ``X,Y=#rrggbb``, or ``X,Y=neutral``; X and Y are pixels, or per cent as ``50%``.
+
+        Raises:
+            HintError: If the text is none.
+
+        Example:
+            >>> Hint.parse("50%,120=#c1121f").position(400, 600)
+            (0.5, 0.2)
+        """
+        place, separator, color = text.strip().partition("=")
+        matches = [PLACE.fullmatch(part.strip()) for part in place.split(",")]
+        if not separator or len(matches) != 2 or None in matches:
+            raise HintError(f"{text!r} is no hint: type X,Y=#rrggbb, as 120,80=#c1121f")
+        if color.strip().lower() == NEUTRAL:
+            ab = (0, 0)
+        else:
+            try:
+                rgb = ImageColor.getrgb(color.strip())[:3]
+            except ValueError:
+                raise HintError(
+                    f"hint {text!r}: {color!r} is no color: type #rrggbb, or {NEUTRAL}"
+                ) from None
+            ab = tuple(rgb_to_lab8(np.array(rgb, np.uint8))[1].tolist())
+        x, y = (float(match[1]) for match in matches)
+        return cls(x, y, tuple(bool(match[2]) for match in matches), ab)
+
+    def position(self, width: int, height: int) -> tuple[float, float]:
+        """Return the point as shares of a picture's width and height.
+
+        Raises:
+            HintError: If it lies outside.
+        """
+        shares = []
+        for value, in_percent, side in zip(
+            (self.x, self.y), self.in_percent, (width, height), strict=True
+        ):
+            share = value / 100 if in_percent else value / side
+            if not 0 <= share <= 1:
+                raise HintError(
+                    f"the hint at {self.x:g},{self.y:g} lies outside of the picture of "
+                    f"{width}x{height} pixels"
+                )
+            shares.append(share)
+        return shares[0], shares[1]
+
+
+def parse_hints(text: str) -> tuple[Hint, ...]:
+    """Parse hints with white space between them."""
+    return tuple(Hint.parse(part) for part in text.split())
+
+
+def hint_array(hints: tuple[Hint, ...], width: int, height: int) -> np.ndarray:
+    """Return hints for a picture as x, y (shares of its width and height), a, b: ``[n, 4]``."""
+    rows = [(*hint.position(width, height), *hint.color) for hint in hints]
+    return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def load_hints(file: Path) -> dict[str, tuple[Hint, ...]]:
+    """Read hints for many pictures: JSON, ``{"poster.jpg": ["120,80=#c1121f", ...], ...}``.
+
+    Raises:
+        HintError: If the file can't be read, or is not of this form.
+    """
+    try:
+        content = json.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HintError(f"{file} can't be read: {error.strerror}") from None
+    except ValueError:
+        raise HintError(f"{file} is no JSON file") from None
+    if not isinstance(content, dict) or not all(
+        isinstance(hints, list) and all(isinstance(hint, str) for hint in hints)
+        for hints in content.values()
+    ):
+        raise HintError(f'{file} must be of the form {{"poster.jpg": ["120,80=#c1121f"]}}')
+    return {name: tuple(map(Hint.parse, hints)) for name, hints in content.items()}

@@ -1,0 +1,271 @@
+"""Palettes: which colors a picture has, and how much of each.
+
+A palette is a distribution over the cells of the ab plane (`recolor.datasets.classes`). It says
+nothing of lightness or place: what takes which of its colors is for the network to find out.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image, ImageColor
+
+from recolor.datasets.classes import GRID, cell_centers, cell_index
+from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.errors import RecolorError
+
+CELLS = GRID * GRID
+# Colors of less chroma count as neutral: white, gray and black.
+NEUTRAL_CHROMA = 8.0
+# How far typed colors, and the neutrals, spread in the ab plane (standard deviations).
+TYPED_SPREAD, NEUTRAL_SPREAD = 6.0, 1.5
+# A picture's colors are counted on a copy of at most this side.
+COUNTED_SIDE = 256
+# A picture whose ab varies less than this (standard deviation) is gray, or gray with a tint.
+LEAST_COLOR = 5.0
+# Mean chroma of the pixels of 9,000 posters of 2000 to 2019 that are not neutral.
+MODERN_CHROMA = 30.8
+# By how much a faded picture's chroma is multiplied at most.
+LARGEST_GAIN = 2.5
+SWATCH_COLORS = 6
+# Colors of a swatch are at least this far apart in the ab plane.
+SWATCH_DISTANCE = 16.0
+# Neutral share of posters' pixels by lightness, in 8 levels from black to white: 9,000 posters.
+NEUTRAL_BY_LIGHTNESS = (0.82, 0.37, 0.25, 0.20, 0.20, 0.23, 0.32, 0.75)
+
+
+class PaletteError(RecolorError):
+    """A palette can't be made of what is given."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """A distribution over colors.
+
+    Attributes:
+        name: What it is, for people to read.
+        shares: The share of each cell of the ab plane, ``float32 [1024]``, with sum 1.
+        colors: The mean (a, b) of each cell's colors, ``float32 [1024, 2]``.
+        swatch: A few of its colors as ``#rrggbb`` with their shares, to be shown.
+    """
+
+    name: str
+    shares: np.ndarray
+    colors: np.ndarray
+    swatch: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def of_picture(cls, picture: Image.Image, name: str) -> "Palette":
+        """Take the palette of a picture, an RGB image of any size."""
+        return cls.of_pixels(*_counted(picture), name)
+
+    @classmethod
+    def of_pixels(cls, lightness: np.ndarray, ab: np.ndarray, name: str) -> "Palette":
+        """Count the colors of pixels.
+
+        Args:
+            lightness: Stored L, ``uint8 [...]``; it only colors the swatch.
+            ab: Integers in [-128, 127], ``[..., 2]``.
+            name: The palette's name.
+        """
+        cell = cell_index(ab).ravel()
+        sums = np.stack(
+            [
+                np.bincount(cell, values.ravel(), CELLS)
+                for values in (np.ones(cell.shape), ab[..., 0], ab[..., 1], lightness / L_SCALE)
+            ],
+            axis=-1,
+        )
+        return cls.of_sums(sums[:, 0], sums[:, 1:] / np.maximum(sums[:, :1], 1e-12), name)
+
+    @classmethod
+    def of_sums(cls, weights: np.ndarray, mean_abl: np.ndarray, name: str) -> "Palette":
+        """Make a palette of what is known of each cell.
+
+        Args:
+            weights: How much each cell counts, ``[1024]``, not all zero.
+            mean_abl: Mean a, b and L (in [0, 100]) of its colors, ``[1024, 3]``.
+            name: The palette's name.
+        """
+        shares = np.asarray(weights, np.float64) / np.sum(weights)
+        centers = cell_centers(np.arange(CELLS))
+        colors = np.where(shares[:, None] > 0, mean_abl[:, :2], centers).astype(np.float32)
+        swatch = _swatch(shares, colors, mean_abl[:, 2])
+        return cls(name, shares.astype(np.float32), colors, swatch)
+
+    @classmethod
+    def of_colors(cls, text: str, neutrals: float = 0.0) -> "Palette":
+        """Make a palette of typed colors.
+
+        Each color is spread by a Gaussian, since no surface has but one. A poster has white paper,
+        black ground or gray letters as well, so a share of neutrals is mixed in.
+
+        Args:
+            text: Colors as CSS writes them, each with a weight if wanted: ``#0b3c5d,orange:3``.
+            neutrals: Least share of neutral colors, 0 to 1; what was typed counts.
+
+        Raises:
+            PaletteError: If a color or a weight is none.
+
+        Example:
+            >>> palette = Palette.of_colors("#0b3c5d,orange:3", neutrals=0.25)
+            >>> [(color, round(float(share), 4)) for color, share in palette.swatch]
+            [('#0b3c5d', 0.1875), ('#ffa500', 0.5625), ('#808080', 0.25)]
+        """
+        typed = [_typed_color(part) for part in text.split(",")]
+        _, ab = rgb_to_lab8(np.array([rgb for rgb, _ in typed], np.uint8))
+        weights = np.array([weight for _, weight in typed])
+        weights = weights / weights.sum()
+        neutral = np.hypot(*ab.astype(float).T) < NEUTRAL_CHROMA
+        colored = weights[~neutral].sum()
+        added = 0.0
+        if colored > 0 and 1 - colored < neutrals:
+            # As much as is missing.
+            added = 1 - (1 - neutrals) / colored
+            weights = weights * (1 - added)
+        density = np.zeros((2 * 128, 2 * 128))
+        for color, weight, is_neutral in zip(ab, weights, neutral, strict=True):
+            density += weight * _spread(color, NEUTRAL_SPREAD if is_neutral else TYPED_SPREAD)
+        density += added * _spread((0, 0), NEUTRAL_SPREAD)
+        axis = np.arange(-128, 128)
+        every = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
+        cell = cell_index(every).ravel()
+        sums, a, b = (
+            np.bincount(cell, (density * factor).ravel(), CELLS)
+            for factor in (1, every[..., 0], every[..., 1])
+        )
+        mean = np.stack([a, b], axis=-1) / np.maximum(sums, 1e-12)[:, None]
+        swatch = [
+            (hex_color(np.array(rgb, np.uint8)), float(weight))
+            for (rgb, _), weight in zip(typed, weights, strict=True)
+        ]
+        if added:
+            swatch.append(("#808080", added))
+        return cls(
+            text, (sums / sums.sum()).astype(np.float32), mean.astype(np.float32), tuple(swatch)
+        )
+
+    def distance(self, other: "Palette") -> float:
+        """Return how far apart two palettes are in the ab plane.
+
+        The sliced Wasserstein distance: by how much, on average over the pixels and over
+        directions, the colors of one would have to move to be the other's.
+        """
+        return palette_distance(self.shares, self.colors, other.shares, other.colors)
+
+
+def palette_distance(shares, colors, other_shares, other_colors, directions: int = 16) -> float:
+    """The sliced Wasserstein-1 distance of two distributions of colors ``[n]`` and ``[n, 2]``."""
+    total = 0.0
+    for angle in np.pi * (np.arange(directions) + 0.5) / directions:
+        axis = np.array([np.cos(angle), np.sin(angle)])
+        places = np.concatenate([colors @ axis, other_colors @ axis])
+        order = np.argsort(places)
+        moved = np.cumsum(np.concatenate([shares, -np.asarray(other_shares)])[order])[:-1]
+        total += np.abs(moved) @ np.diff(places[order])
+    return float(total / directions)
+
+
+def has_color(picture: Image.Image) -> bool:
+    """Whether a picture has colors of its own, and is neither gray nor gray with a tint."""
+    _, ab = _counted(picture)
+    return float(np.sqrt(ab.reshape(-1, 2).astype(float).var(axis=0).sum())) > LEAST_COLOR
+
+
+def freshened(picture: Image.Image) -> Palette:
+    """Take the palette that a faded picture may have had when it was new.
+
+    The chroma of its colored pixels is multiplied so that its mean becomes that of modern posters,
+    by no less than 1 and no more than 2.5. Hues stay as they are, and neutrals stay neutral.
+    """
+    lightness, ab = _counted(picture)
+    chroma = np.hypot(*np.moveaxis(ab.astype(np.float64), -1, 0))
+    colored = chroma > NEUTRAL_CHROMA
+    gain = 1.0
+    if colored.any():
+        gain = float(np.clip(MODERN_CHROMA / chroma[colored].mean(), 1, LARGEST_GAIN))
+    # From neutrals to colored pixels without a step.
+    ramp = np.clip((chroma - NEUTRAL_CHROMA / 2) / (NEUTRAL_CHROMA / 2), 0, 1)
+    fresh = np.clip(np.rint(ab * (1 + (gain - 1) * ramp)[..., None]), -128, 127)
+    return Palette.of_pixels(lightness, fresh.astype(np.int8), "the source's own colors, freshened")
+
+
+def neutral_share(lightness: np.ndarray) -> float:
+    """Estimate which share of a gray picture is neutral, from its stored L ``uint8 [...]``.
+
+    That is the share which posters of the same lightness have.
+    """
+    levels = np.bincount(lightness.ravel() >> 5, minlength=8) / lightness.size
+    return float(levels @ np.array(NEUTRAL_BY_LIGHTNESS))
+
+
+def is_colors(text: str) -> bool:
+    """Whether a text looks like typed colors rather than like a name."""
+    return "#" in text or "," in text or text.split(":")[0].strip().lower() in ImageColor.colormap
+
+
+def classes_of_cells(centers: np.ndarray) -> np.ndarray:
+    """Return the nearest of Q classes with centers ``[Q, 2]`` for every cell: ``int32 [1024]``."""
+    cells = cell_centers(np.arange(CELLS))
+    distance = ((cells[:, None] - np.asarray(centers)) ** 2).sum(axis=-1)
+    return np.argmin(distance, axis=-1).astype(np.int32)
+
+
+def renamed(palette: Palette, name: str) -> Palette:
+    """Return a palette under another name."""
+    return replace(palette, name=name)
+
+
+def _counted(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return stored L and ab of a small copy of a picture."""
+    small = picture.convert("RGB")
+    small.thumbnail((COUNTED_SIDE, COUNTED_SIDE), Image.Resampling.BOX)
+    return rgb_to_lab8(np.asarray(small))
+
+
+def _typed_color(text: str) -> tuple[tuple[int, int, int], float]:
+    color, _, weight = text.strip().partition(":")
+    try:
+        rgb = ImageColor.getrgb(color.strip())[:3]
+    except ValueError:
+        raise PaletteError(
+            f"{color.strip()!r} is no color: type it as #rrggbb or as a name like orange"
+        ) from None
+    if weight and not re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*", weight):
+        raise PaletteError(f"{weight!r} is no weight for {color}: type a number, as in {color}:2")
+    value = float(weight) if weight else 1.0
+    if not 0 < value <= 1e6:
+        raise PaletteError(f"the weight of {color} must be more than 0 and at most a million")
+    return rgb, value
+
+
+def _spread(color: Sequence[float], deviation: float) -> np.ndarray:
+    """Return a Gaussian over all integer colors, ``[256, 256]``, with sum 1."""
+    a, b = (
+        np.exp(-((np.arange(-128, 128) - float(center)) ** 2) / (2 * deviation**2))
+        for center in color
+    )
+    density = np.outer(a, b)
+    return density / density.sum()
+
+
+def _swatch(shares, colors, lightness) -> tuple[tuple[str, float], ...]:
+    """Choose the colors that stand out, each with the share of the cells that it stands for."""
+    chroma = np.hypot(*colors.T)
+    # Large areas of weak color hide small ones of strong color, which are seen first all the same.
+    weight = shares * (0.1 + chroma / 100)
+    chosen: list[int] = []
+    for cell in np.argsort(-weight, kind="stable"):
+        if len(chosen) == SWATCH_COLORS or weight[cell] <= 0 or shares[cell] < 1e-3:
+            break
+        if all(np.hypot(*(colors[cell] - colors[other])) > SWATCH_DISTANCE for other in chosen):
+            chosen.append(int(cell))
+    if not chosen:
+        chosen = [int(np.argmax(shares))]
+    nearest = np.argmin(((colors[:, None] - colors[chosen]) ** 2).sum(axis=-1), axis=-1)
+    parts = []
+    for number, cell in enumerate(chosen):
+        rgb = lab8_to_rgb(np.array(lightness[cell] * L_SCALE), colors[cell])
+        parts.append((hex_color(rgb), float(shares[nearest == number].sum())))
+    return tuple(parts)

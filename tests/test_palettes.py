@@ -1,0 +1,176 @@
+"""Palettes: of typed colors, of pictures, of faded sources; against counts and known distances."""
+
+import doctest
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import wasserstein_distance
+from skimage import data as samples
+from skimage.color import rgb2lab
+
+from recolor.datasets import contrast, hints, palettes
+from recolor.datasets.classes import cell_index, count_cells
+from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.palettes import (
+    NEUTRAL_CHROMA,
+    Palette,
+    PaletteError,
+    freshened,
+    has_color,
+    neutral_share,
+    palette_distance,
+)
+
+RNG = np.random.default_rng(4)
+PHOTO = Image.fromarray(samples.astronaut())
+
+
+def mean_ab(palette: Palette) -> np.ndarray:
+    return palette.shares @ palette.colors
+
+
+def neutral_part(palette: Palette) -> float:
+    return float(palette.shares[np.hypot(*palette.colors.T) < NEUTRAL_CHROMA].sum())
+
+
+@pytest.mark.parametrize("module", [palettes, hints, contrast])
+def test_the_examples_are_true(module):
+    assert doctest.testmod(module, extraglobs={"np": np}).failed == 0
+
+
+def test_pixels_are_counted_by_cell():
+    ab = RNG.integers(-128, 128, (40, 30, 2))
+    lightness = RNG.integers(0, 256, (40, 30)).astype(np.uint8)
+    palette = Palette.of_pixels(lightness, ab, "random")
+    np.testing.assert_allclose(palette.shares, count_cells(ab) / 1200, atol=1e-7)
+    np.testing.assert_allclose(mean_ab(palette), ab.reshape(-1, 2).mean(axis=0), atol=1e-3)
+    cell = cell_index(ab)
+    some = cell[3, 4]
+    np.testing.assert_allclose(palette.colors[some], ab[cell == some].mean(axis=0), atol=1e-4)
+    assert sum(share for _, share in palette.swatch) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 400), (2000, 3000)])
+def test_a_picture_of_any_size_has_a_palette(size):
+    red = Palette.of_picture(Image.new("RGB", size, (200, 30, 40)), "red")
+    expected = rgb_to_lab8(np.array([200, 30, 40], np.uint8))[1]
+    np.testing.assert_allclose(mean_ab(red), expected, atol=0.01)
+    assert red.swatch == (("#c81e28", 1.0),) or red.swatch[0][1] == 1
+    assert red.shares.sum() == pytest.approx(1)
+
+
+def test_a_large_copy_of_a_picture_has_nearly_its_palette():
+    small = Palette.of_picture(PHOTO, "small")
+    large = Palette.of_picture(PHOTO.resize((1500, 1500)), "large")
+    assert small.distance(large) < 0.5 < small.distance(Palette.of_colors("teal"))
+
+
+def test_typed_colors_have_their_weights_and_places():
+    palette = Palette.of_colors("#ff0000, #0000ff:3")
+    red, blue = rgb2lab(np.array([[[1.0, 0, 0], [0, 0, 1]]]))[0, :, 1:]
+    np.testing.assert_allclose(mean_ab(palette), 0.25 * red + 0.75 * blue, atol=0.5)
+    near_red = np.hypot(*(palette.colors - red).T) < 30
+    assert palette.shares[near_red].sum() == pytest.approx(0.25, abs=0.01)
+    assert palette.shares.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("neutrals", [0.0, 0.3, 0.9])
+def test_neutrals_are_mixed_in_and_those_typed_count(neutrals):
+    assert neutral_part(Palette.of_colors("red,blue", neutrals)) == pytest.approx(
+        neutrals, abs=0.02
+    )
+    typed = neutral_part(Palette.of_colors("red,white", neutrals))
+    assert typed == pytest.approx(max(0.5, neutrals), abs=0.02)
+
+
+def test_only_neutral_colors_are_a_gray_palette():
+    palette = Palette.of_colors("white,black,#808080", 0.2)
+    assert neutral_part(palette) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(mean_ab(palette), 0, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("#12345", "'#12345' is no color"),
+        ("orange,plaid", "'plaid' is no color"),
+        ("orange:-1", "is no weight for orange"),
+        ("orange:nan", "is no weight"),
+        ("orange:0", "must be more than 0"),
+        ("orange:", None),
+        ("orange,", "'' is no color"),
+    ],
+)
+def test_bad_colors_are_said(text, words):
+    if words is None:
+        assert Palette.of_colors(text).shares.sum() == pytest.approx(1)
+        return
+    with pytest.raises(PaletteError, match=words):
+        Palette.of_colors(text)
+
+
+def test_the_distance_is_the_mean_of_one_dimensional_ones():
+    """Against SciPy's, direction by direction."""
+    colors, others = RNG.normal(0, 30, (20, 2)), RNG.normal(5, 20, (30, 2))
+    shares, other_shares = RNG.dirichlet(np.ones(20)), RNG.dirichlet(np.ones(30))
+    angles = np.pi * (np.arange(16) + 0.5) / 16
+    expected = np.mean(
+        [
+            wasserstein_distance(
+                colors @ [np.cos(t), np.sin(t)], others @ [np.cos(t), np.sin(t)],
+                shares, other_shares,
+            )
+            for t in angles
+        ]
+    )  # fmt: skip
+    found = palette_distance(shares, colors, other_shares, others)
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert palette_distance(shares, colors, shares, colors) == pytest.approx(0, abs=1e-9)
+
+
+def test_fresh_colors_have_more_chroma_of_the_same_hue_and_neutrals_stay():
+    lightness, ab = rgb_to_lab8(np.asarray(PHOTO))
+    faded = Image.fromarray(lab8_to_rgb(lightness, 0.4 * ab))
+    before, after = Palette.of_picture(faded, "faded"), freshened(faded)
+    assert neutral_part(after) == pytest.approx(neutral_part(before), abs=0.05)
+
+    def chroma(palette):
+        away = np.hypot(*palette.colors.T)
+        colored = away > NEUTRAL_CHROMA
+        return (palette.shares * away)[colored].sum() / palette.shares[colored].sum()
+
+    assert chroma(after) > 1.4 * chroma(before)
+    directions = [np.arctan2(*mean_ab(palette)[::-1]) for palette in (before, after)]
+    assert directions[0] == pytest.approx(directions[1], abs=0.1)
+    # What is colorful already stays as it is.
+    vivid = Image.fromarray(lab8_to_rgb(lightness, 2.0 * ab))
+    assert freshened(vivid).distance(Palette.of_picture(vivid, "vivid")) < 0.2
+
+
+def test_gray_and_tinted_pictures_have_no_color_of_their_own():
+    gray = PHOTO.convert("L").convert("RGB")
+    lightness, ab = rgb_to_lab8(np.asarray(gray))
+    sepia = Image.fromarray(lab8_to_rgb(lightness, ab + np.array([6.0, 14.0])))
+    assert not has_color(gray) and not has_color(sepia)
+    assert has_color(PHOTO)
+    assert not has_color(Image.new("RGB", (1, 1), "red"))
+
+
+def test_white_paper_and_black_ground_are_mostly_neutral():
+    white, black, middle = (np.full((9, 9), level, np.uint8) for level in (255, 0, 128))
+    assert neutral_share(white) > 0.7 and neutral_share(black) > 0.7
+    assert neutral_share(middle) < 0.3
+
+
+def test_contrast_is_stretched_within_limits():
+    gradient = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    faded = Image.fromarray(np.stack([60 + gradient // 2] * 3, axis=-1))
+    result = np.asarray(contrast.stretched(faded))
+    assert result.min() == 0 and result.max() == 255
+    night = Image.fromarray(np.stack([gradient // 8] * 3, axis=-1))
+    assert np.asarray(contrast.stretched(night)).max() < 64
+    even = Image.new("RGB", (9, 9), (120, 120, 120))
+    assert contrast.stretched(even).getextrema()[0][0] in range(60, 200)
+    full = Image.fromarray(np.stack([gradient] * 3, axis=-1))
+    assert np.abs(np.asarray(contrast.stretched(full)).astype(int) - np.asarray(full)).max() <= 3
