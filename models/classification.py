@@ -20,6 +20,7 @@ class Classification:
     name = "classification"
     batch_size = 20
     epochs = 260
+    takes_palette = True
 
     def __init__(self, classes: ColorClasses):
         self.classes = classes
@@ -53,13 +54,32 @@ class Classification:
             ops.take(self.classes.color_weights, color, axis=0),
         )
 
-    def decode(self, features, temperature):
-        """Return ab ``float32 [batch, S, S, 2]``: the annealed mean, upsampled bilinearly."""
-        ab = ops.map(
-            lambda image: annealed_mean(self.head.logits(image), self.classes.centers, temperature),
-            features,
-        )
-        return layers.UpSampling2D(interpolation="bilinear", dtype="float32")(ab)
+    def decode(self, features, temperature, offsets=None, colors=None):
+        """Decode by the annealed mean, upsampled bilinearly.
+
+        Args:
+            features: The network's outputs, or a part of them, ``[batch, h, w, 128]``.
+            temperature: T of eq. 4.
+            offsets: Added to the logits, ``float32 [Q]``, as `palette_offsets` finds them for a
+                palette; by default none.
+            colors: (a, b) of each class, ``[Q, 2]``; by default the centers.
+
+        Returns:
+            ab ``float32 [batch, 2 h, 2 w, 2]``.
+        """
+        colors = self.classes.centers if colors is None else colors
+
+        def decoded(image):
+            logits = self.head.logits(image)
+            return annealed_mean(
+                logits if offsets is None else logits + offsets, colors, temperature
+            )
+
+        return _upsampled_twice(ops.map(decoded, features))
+
+    def logits(self, features):
+        """Return the logits ``float32 [..., Q]`` of features ``[..., 128]`` at some pixels."""
+        return self.head.logits(features)
 
     @staticmethod
     def _half_resolution_color(ab):
@@ -93,6 +113,19 @@ class ClassHead(layers.Dense):
     def tensors(self):
         """Return kernel and bias; copies, since TensorFlow's own gradients must see no variable."""
         return ops.copy(self.kernel), ops.copy(self.bias)
+
+
+def _upsampled_twice(pictures):
+    """Double the sides of pictures ``[batch, h, w, n]``, of any size, bilinearly."""
+    for _ in ("rows", "columns"):
+        batch, height, width, channels = ops.shape(pictures)
+        before = ops.concatenate([pictures[:, :1], pictures[:, :-1]], axis=1)
+        after = ops.concatenate([pictures[:, 1:], pictures[:, -1:]], axis=1)
+        both = ops.stack([0.75 * pictures + 0.25 * near for near in (before, after)], axis=2)
+        pictures = ops.transpose(
+            ops.reshape(both, (batch, 2 * height, width, channels)), (0, 2, 1, 3)
+        )
+    return pictures
 
 
 def _logits(features, kernel, bias):

@@ -16,6 +16,8 @@ class Regression:
     name = "regression"
     batch_size = 50
     epochs = 180
+    # It answers with one color a pixel: there is no distribution that a palette could constrain.
+    takes_palette = False
 
     def __init__(self, classes: ColorClasses | None = None):
         self.classes = classes
