@@ -22,7 +22,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=[f"recolor.{name}" for name in PACKAGES],
     package_dir={f"recolor.{name}": name for name in PACKAGES},
-    package_data={"recolor.models": ["pretrained/*"]},
+    package_data={"recolor.datasets": ["palette_library.json"], "recolor.models": ["pretrained/*"]},
     install_requires=[
         "click>=8.1",
         "gitpython>=3.1",

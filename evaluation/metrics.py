@@ -1,5 +1,7 @@
 """The metrics of a split, gathered poster by poster."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +10,7 @@ from skimage.metrics import structural_similarity
 
 from recolor.datasets.classes import CELL, GRID, cell_of, count_cells
 from recolor.datasets.color import L_SCALE, lab8_to_rgb, round_ab
+from recolor.datasets.palettes import Palette
 from recolor.datasets.posters import Box
 
 MASKS = ("padded", "poster", "chromatic")
@@ -15,8 +18,8 @@ DISTANCES = (0, 1, 2)
 NEUTRAL_CELL = 128 // CELL
 SSIM_WINDOW = 7
 
-# What each metric is, in the order of the tables; True where more is better, None where the ground
-# truth's value is the aim.
+# What each metric is, in the order of the tables; True where more is better, None where it ranks no
+# models: the ground truth's value is the aim, or it only describes.
 METRICS: dict[str, tuple[str, bool | None]] = {
     "l2_ab": ("L2ab (eq. 1), padding included", False),
     "n_classes": ("color classes populated", None),
@@ -31,6 +34,8 @@ METRICS: dict[str, tuple[str, bool | None]] = {
     "colorfulness": ("colorfulness (Hasler and Suesstrunk)", None),
     "psnr": ("PSNR in RGB, poster alone, dB", True),
     "ssim": ("SSIM in RGB, poster alone", True),
+    "obedience": ("distance from the palette asked for, in ab", None),
+    "diversity": ("CIEDE2000 between suggestions", None),
 }
 
 
@@ -53,10 +58,13 @@ class SplitMetrics:
     posters: int = 0
     _sums: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(
-            ("l2_ab", "delta_e_2000", "colorfulness", "mse", "ssim"), 0.0
+            ("l2_ab", "delta_e_2000", "colorfulness", "mse", "ssim", "obedience", "diversity"), 0.0
         )
     )
-    _ssim_posters: int = 0
+    # The posters that a metric is defined for, where it is not defined for all.
+    _counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("ssim", "obedience", "diversity"), 0)
+    )
     _cells: np.ndarray = field(default_factory=lambda: np.zeros(GRID * GRID, np.int64))
     _hits: np.ndarray = field(
         default_factory=lambda: np.zeros((len(MASKS), len(DISTANCES)), np.int64)
@@ -64,7 +72,13 @@ class SplitMetrics:
     _pixels: np.ndarray = field(default_factory=lambda: np.zeros(len(MASKS), np.int64))
 
     def update(
-        self, lightness: np.ndarray, true_ab: np.ndarray, predicted_ab: np.ndarray, box: Box
+        self,
+        lightness: np.ndarray,
+        true_ab: np.ndarray,
+        predicted_ab: np.ndarray,
+        box: Box,
+        asked: Palette | None = None,
+        suggestions: Sequence[np.ndarray] = (),
     ) -> None:
         """Add a poster.
 
@@ -73,6 +87,8 @@ class SplitMetrics:
             true_ab: ``int8 [S, S, 2]``.
             predicted_ab: ``[S, S, 2]`` of any real type; rounded to integers in [-128, 127].
             box: Where the poster lies in the square.
+            asked: The palette that the prediction was to have.
+            suggestions: All predictions that it was chosen from, like ``predicted_ab``.
         """
         predicted_ab = round_ab(predicted_ab)
         self.posters += 1
@@ -91,17 +107,31 @@ class SplitMetrics:
         rgb_error = true_rgb.astype(np.float32) - predicted_rgb
         self._sums["mse"] += float(np.mean(np.square(rgb_error)))
         if min(box.height, box.width) >= SSIM_WINDOW:
-            self._ssim_posters += 1
-            self._sums["ssim"] += structural_similarity(
-                true_rgb, predicted_rgb, win_size=SSIM_WINDOW, channel_axis=-1
+            self._add_where_defined(
+                "ssim",
+                structural_similarity(
+                    true_rgb, predicted_rgb, win_size=SSIM_WINDOW, channel_axis=-1
+                ),
             )
+        if asked is not None:
+            obtained = Palette.of_pixels(lightness, predicted_ab, "obtained")
+            self._add_where_defined("obedience", asked.distance(obtained))
+        if len(suggestions) > 1:
+            pairs = itertools.combinations([round_ab(ab[inside]) for ab in suggestions], 2)
+            differences = [_delta_e(lightness, *pair) for pair in pairs]
+            self._add_where_defined("diversity", float(np.mean(differences)))
+
+    def _add_where_defined(self, name: str, value: float) -> None:
+        self._sums[name] += value
+        self._counts[name] += 1
 
     def merge(self, other: "SplitMetrics") -> None:
         """Add all posters of another part of the split."""
         self.posters += other.posters
         for name, value in other._sums.items():
             self._sums[name] += value
-        self._ssim_posters += other._ssim_posters
+        for name, count in other._counts.items():
+            self._counts[name] += count
         self._cells += other._cells
         self._hits += other._hits
         self._pixels += other._pixels
@@ -127,7 +157,10 @@ class SplitMetrics:
             "delta_e_2000": means["delta_e_2000"],
             "colorfulness": means["colorfulness"],
             "psnr": 10 * np.log10(255**2 / means["mse"]).item() if means["mse"] else None,
-            "ssim": self._sums["ssim"] / self._ssim_posters if self._ssim_posters else None,
+            **{
+                name: self._sums[name] / count if count else None
+                for name, count in self._counts.items()
+            },
         }
         for row, mask in enumerate(MASKS):
             for column, distance in enumerate(DISTANCES):

@@ -27,11 +27,15 @@ PAPER_NOTE = (
 
 
 def metric_table(columns: dict[str, dict[str, float | None]]) -> list[list[str]]:
-    """Lay out metrics as text cells, the header first; what a column lacks is a dash."""
+    """Lay out metrics as text cells, the header first; what a column lacks is a dash.
+
+    A metric that no column has gets no row.
+    """
     header = ["metric", *columns]
     rows = [
         [words, *(_format(name, column.get(name)) for column in columns.values())]
         for name, (words, _) in METRICS.items()
+        if any(column.get(name) is not None for column in columns.values())
     ]
     return [header, *rows]
 

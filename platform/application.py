@@ -1,16 +1,20 @@
 """Recoloring image files with a trained model."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
-import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.hints import Hint, HintError
 from recolor.datasets.images import ImageError, find_images, open_image, to_rgb
-from recolor.evaluation.figures import contact_sheet
-from recolor.platform.usable_model import UsableModel
+from recolor.datasets.palettes import Palette
+from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
+from recolor.models.decoding import AUTO, DEFAULT_DECODING, Decoding
+from recolor.platform.painting import Painter
 from recolor.platform.whole_file import whole_file
 
 SHEET_FILE = "before-after.png"
@@ -25,54 +29,68 @@ class Outcome:
     Attributes:
         written: The recolored files.
         skipped: Name and reason of each image that could not be recolored.
+        palettes: How many pictures were recolored under each palette, by name; the free answer's
+            name is empty.
         sheet: The before/after sheet, if there is one.
     """
 
     written: list[Path] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    palettes: Counter[str] = field(default_factory=Counter)
     sheet: Path | None = None
 
 
 def recolor_files(
-    model: UsableModel,
+    painter: Painter,
     inputs: list[Path],
     out: Path,
     *,
-    temperature: float | None = None,
-    vividness: float | None = None,
+    decoding: Decoding = DEFAULT_DECODING,
+    hints: dict[str, tuple[Hint, ...]] | None = None,
+    suggestions: int = 0,
     sheet: bool = False,
     progress: Callable[[Iterator], Iterator] = iter,
 ) -> Outcome:
     """Recolor images at their own resolution, under their own names.
 
     Args:
-        model: The model.
+        painter: The model.
         inputs: Folders and files.
         out: Folder of the results, outside of the input folders; a file in an input folder keeps
             its path inside that folder.
-        temperature: T of the annealed mean; by default the model's own.
-        vividness: See `recolor.platform.vividness`; by default the model's own.
+        decoding: How the model's answers become colors.
+        hints: More hints, by the names of images inside of their folder.
+        suggestions: Make so many versions of each image, under the palettes that fit it most:
+            ``poster.1.jpg``, ``poster.2.jpg``, ...; 0 for one, under the palette of `decoding`.
         sheet: Make a sheet of the first 24 posters before and after as well.
         progress: Wraps the list of files, to show progress.
 
     Raises:
         ImageError: If an input is missing, or a result would overwrite an input or another result.
+        HintError: If there are hints for an image that is not among the inputs.
+        DecodingError: If the model takes no palette, and is to be given one.
         OSError: If a file can't be written.
     """
     files = find_images(inputs)
-    check_targets(inputs, files, out, sheet)
-    if temperature is None:
-        temperature = model.temperature
-    if vividness is None:
-        vividness = model.vividness
-    outcome, pairs = Outcome(), []
+    hints = hints or {}
+    if unknown := set(hints) - {name for name, _ in files}:
+        raise HintError(f"there are hints for {min(unknown)}, which is not among the images")
+    painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
+    names = [
+        (result, path)
+        for name, path in files
+        for result in ([_numbered(name, n + 1) for n in range(suggestions)] or [name])
+    ]
+    check_targets(inputs, names, out, sheet)
+    outcome, rows = Outcome(), []
     for name, path in progress(files):
         try:
             source = open_image(path.read_bytes())
             kind = "JPEG" if source.format == "MPO" else source.format
             before = to_rgb(source)
-            after = Image.fromarray(model.recolor(np.asarray(before), temperature, vividness))
-        except ImageError as error:
+            own = replace(decoding, hint=decoding.hint + hints.get(name, ()))
+            versions = _versions(painter, before, own, suggestions)
+        except RecolorError as error:
             outcome.skipped.append((name, str(error)))
             continue
         except OSError as error:
@@ -81,18 +99,50 @@ def recolor_files(
         except (MemoryError, tf.errors.ResourceExhaustedError):
             outcome.skipped.append((name, "too large for this machine's memory"))
             continue
-        target = out / name
-        _save(after, target, kind)
-        outcome.written.append(target)
-        if sheet and len(pairs) < SHEET_POSTERS:
-            for picture in (before, after):
+        row = [(before, None)]
+        for number, (palette, after) in enumerate(versions, 1):
+            target = out / (_numbered(name, number) if suggestions else name)
+            _save(after, target, kind)
+            outcome.written.append(target)
+            outcome.palettes[palette.name if palette else ""] += 1
+            row.append((after, palette))
+        if sheet and len(rows) < SHEET_POSTERS:
+            for picture, _ in row:
                 picture.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
-            pairs.append([before, after])
-    if pairs:
+            rows.append(row)
+    if rows:
         outcome.sheet = out / SHEET_FILE
-        columns = min(4, len(pairs))
-        _save(contact_sheet(pairs, ["before", "after"], SHEET_SIDE, columns), outcome.sheet, "PNG")
+        _save(_sheet(rows, suggestions), outcome.sheet, "PNG")
     return outcome
+
+
+def _versions(
+    painter: Painter, picture: Image.Image, decoding: Decoding, suggestions: int
+) -> list[tuple[Palette | None, Image.Image]]:
+    """Recolor a picture, under one palette or several."""
+    seen = painter.see(picture, decoding)
+    if suggestions:
+        palettes = painter.suggestions(seen, suggestions)
+    else:
+        palettes = [painter.palette(seen, decoding)]
+    return [(palette, painter.painted(seen, palette, decoding)) for palette in palettes]
+
+
+def _numbered(name: str, number: int) -> str:
+    """Put a number before a file name's suffix."""
+    path = PurePosixPath(name)
+    return path.with_name(f"{path.stem}.{number}{path.suffix}").as_posix()
+
+
+def _sheet(rows, suggestions: int) -> Image.Image:
+    """Lay out pictures before and after, each under its palette's swatch."""
+    labels = ["before", *(["after"] if not suggestions else map(str, range(1, suggestions + 1)))]
+    pictures = [
+        [with_swatch(picture, palette, SHEET_SIDE) for picture, palette in row] for row in rows
+    ]
+    # As wide as a screen.
+    columns = max(1, min(8 // len(labels), len(rows)))
+    return contact_sheet(pictures, labels, SHEET_SIDE + SWATCH_HEIGHT, columns)
 
 
 def check_targets(

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 # Set before TensorFlow is imported: its start-up notices are no news to a user.
@@ -17,6 +17,7 @@ import click
 
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.splits import SPLITS, parse_split
+from recolor.models.decoding import Decoding
 from recolor.platform.whole_file import whole_file
 
 MODEL_KINDS = ("regression", "classification")
@@ -41,8 +42,36 @@ class Finite(click.FloatRange):
         return number
 
 
+def decoding_options(*left_out):
+    """Give a command the options of `Decoding`, but for those that make no sense for it."""
+
+    def decorate(command):
+        for option in reversed(fields(Decoding)):
+            if option.name in left_out:
+                continue
+            about = dict(option.metadata)
+            kind, more = str, {}
+            if "range" in about:
+                kind = Finite(*about["range"])
+            elif "choices" in about:
+                kind = click.Choice(about["choices"])
+            elif option.name == "hint":
+                more = {"multiple": True, "metavar": "X,Y=COLOR"}
+            else:
+                more = {"metavar": "source|auto|none|NAME|FILE|COLORS"}
+            command = click.option(f"--{option.name}", type=kind, help=about["help"], **more)(
+                command
+            )
+        return command
+
+    return decorate
+
+
 TEMPERATURE = Finite(0.001, 100)
 VIVIDNESS = Finite(0, 1)
+LIBRARY = click.option(
+    "--library", type=FILE, help="Color schemes made by `recolor palettes`, for those of recolor."
+)
 LEARNING_RATE = Finite(0, 1, min_open=True)
 
 
@@ -352,13 +381,15 @@ def _say_how_to_resume(run_id):
     help="A registered model, a file of weights, or one that comes with recolor. May be repeated.",
 )
 @click.option(
-    "--temperature", type=TEMPERATURE, help="T of the annealed mean.  [default: each model's own]"
+    "--told",
+    multiple=True,
+    metavar="nothing|auto|palette|bestN|hintsN|palette+hintsN",
+    help="What the models are told of each poster: nothing, its own palette, its true color at N "
+    "points; or they choose a scheme (auto), or make N suggestions, of which the best counts. May "
+    "be repeated.  [default: nothing]",
 )
-@click.option(
-    "--vividness",
-    type=VIVIDNESS,
-    help="0 for colors as predicted, 1 for those of posters.  [default: each model's own]",
-)
+@decoding_options("keep", "contrast", "hint")
+@LIBRARY
 @click.option("--markdown", type=FILE, metavar="FILE", help="Write the table as Markdown.")
 @click.option(
     "--json",
@@ -368,8 +399,12 @@ def _say_how_to_resume(run_id):
     envvar="RECOLOR_EVALUATE_JSON",
     help="Write the figures as JSON.",
 )
-def evaluate(data, split, model, temperature, vividness, markdown, json_file):
-    """Compute all metrics of models, and of answers without a model, over a split."""
+def evaluate(data, split, model, told, library, markdown, json_file, **options):
+    """Compute all metrics of models, and of answers without a model, over a split.
+
+    Answers are only to be compared with those that were told the same: every column says it.
+    """
+    decoding = _decoding(options, library)
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
@@ -378,10 +413,16 @@ def evaluate(data, split, model, temperature, vividness, markdown, json_file):
     from recolor.evaluation import tables
     from recolor.platform import tracking
     from recolor.platform.evaluation_run import evaluate_models
+    from recolor.platform.told import NOTHING, Told
+    from recolor.platform.usable_model import load
 
+    told = told or (NOTHING,)
+    for text in told:
+        Told.parse(text)
     tracking.connect()
+    models = [load(source, library) for source in model]
     with _bar(manifest.count(split), "evaluating") as bar:
-        columns = evaluate_models(manifest, split, list(model), temperature, vividness, bar.update)
+        columns = evaluate_models(manifest, split, models, decoding, told, bar.update)
     report = tables.report(columns)
     if markdown:
         _write(markdown, report)
@@ -479,39 +520,53 @@ def promote(version, metric, force, rollback):
     help="A registered model, a file of weights, or one that comes with recolor.  "
     "[default: the champion, or else classification]",
 )
+@decoding_options()
 @click.option(
-    "--temperature",
-    type=TEMPERATURE,
-    help="T of the annealed mean; lower is bolder.  [default: the model's own]",
+    "--suggestions",
+    type=click.IntRange(1, 99),
+    metavar="N",
+    help="Make N versions of each image, the most fitting colors first: poster.1.jpg, ...",
 )
 @click.option(
-    "--vividness",
-    type=VIVIDNESS,
-    help="0 for colors as predicted, 1 for those of posters.  [default: the model's own]",
+    "--hints",
+    type=FILE,
+    metavar="FILE",
+    help='Hints for many images: {"poster.jpg": ["120,80=#c1121f", ...], ...}',
 )
+@LIBRARY
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
-def apply(images, out, model, temperature, vividness, sheet):
+def apply(images, out, model, suggestions, hints, library, sheet, **options):
     """Recolor images at their own resolution."""
+    from recolor.datasets.hints import load_hints
     from recolor.datasets.images import find_images
 
     # What is typed wrong is said before the seconds that loading a model takes.
     find_images(list(images))
+    decoding = _decoding(options, library)
+    hints = load_hints(hints) if hints else {}
+    if suggestions and decoding.palette is not None:
+        raise click.UsageError("--suggestions choose palettes themselves: leave out --palette")
     _use_tensorflow()
     _quiet()
     from recolor.platform import usable_model
     from recolor.platform.application import recolor_files
 
-    chosen = usable_model.load(model)
+    chosen = usable_model.load(model, library)
     outcome = recolor_files(
-        chosen,
+        chosen.painter,
         list(images),
         out,
-        temperature=temperature,
-        vividness=vividness,
+        decoding=decoding,
+        hints=hints,
+        suggestions=suggestions or 0,
         sheet=sheet,
         progress=lambda files: _bar(len(files), "recoloring", files),
     )
     click.echo(f"{len(outcome.written)} recolored in {out} by {chosen.source}")
+    if used := {name: count for name, count in outcome.palettes.most_common() if name}:
+        shown = [f"{name} ({count})" if count > 1 else name for name, count in used.items()]
+        more = f"; {len(shown) - 6} more" if len(shown) > 6 else ""
+        click.echo(f"colors: {'; '.join(shown[:6])}{more}")
     if outcome.sheet:
         click.echo(f"before and after: {outcome.sheet}")
     if outcome.skipped:
@@ -521,9 +576,48 @@ def apply(images, out, model, temperature, vividness, sheet):
 
 
 @main.command()
+@click.option("--make", type=PATH, metavar="DATA", help="Make a library of a prepared data set.")
+@click.option(
+    "--count", type=click.IntRange(2, 256), default=24, show_default=True, help="With --make."
+)
+@click.option("--out", type=FILE, metavar="FILE", help="With --make: the library's file.")
+@click.option("--chart", type=FILE, metavar="FILE", help="Draw the color schemes as one picture.")
+@LIBRARY
+def palettes(make, count, out, chart, library):
+    """List the color schemes to choose from, or make new ones of a data set."""
+    from recolor.datasets.palette_library import load_library
+
+    if bool(make) != bool(out):
+        raise click.UsageError("--make and --out go together")
+    if make:
+        from recolor.datasets.manifest import Manifest
+        from recolor.datasets.scheme_statistics import library_of
+
+        manifest = Manifest.load(make)
+        with _bar(manifest.count("train"), "counting") as bar:
+            made = library_of(manifest, count, bar.update)
+        with whole_file(out) as temporary:
+            made.save(temporary)
+        library = out
+    found = load_library(library)
+    for number, (palette, share) in enumerate(
+        zip(found.palettes, found.commonness, strict=True), 1
+    ):
+        colors = " ".join(color for color, _ in palette.swatch)
+        click.echo(f"{number:3}  {100 * share:4.1f} %  {palette.name:34}  {colors}")
+    if chart:
+        from recolor.evaluation.figures import palette_chart
+
+        picture = palette_chart(found.palettes, found.commonness)
+        with whole_file(chart) as temporary:
+            picture.save(temporary, "PNG")
+        click.echo(f"drawn: {chart}")
+
+
+@main.command()
 @click.option("--out", type=PATH, default="demo", show_default=True, help="Folder to write to.")
 def demo(out):
-    """Show everything on posters drawn for it: prepare, train, evaluate, promote, apply."""
+    """Show color schemes, then everything else, on posters drawn for it."""
     _use_tensorflow()
     _quiet()
     import mlflow
@@ -532,10 +626,36 @@ def demo(out):
     from recolor.platform.demo import run_demo
 
     tracking.connect()
-    trained, pretrained = run_demo(out, echo=click.echo)
-    click.echo(f"\nOld posters before and after: {trained}")
-    click.echo(f"The same by the network that comes with recolor: {pretrained}")
+    shown = run_demo(out, echo=click.echo)
+    click.echo("\nPictures to look at:")
+    for words, picture in shown:
+        click.echo(f"  {words}: {picture}")
     click.echo(f"Runs and models: mlflow ui --backend-store-uri {mlflow.get_tracking_uri()}")
+
+
+def _decoding(options: dict, library: Path | None) -> Decoding:
+    """Make a decoding of what was typed.
+
+    Raises:
+        RecolorError: If there is no such palette, or a hint is none.
+    """
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    if "hint" in given:
+        from recolor.datasets.hints import parse_hints
+
+        given["hint"] = parse_hints(" ".join(given["hint"]))
+    if text := given.get("palette"):
+        from recolor.datasets.images import open_image, to_rgb
+        from recolor.datasets.palette_library import load_library
+        from recolor.datasets.palettes import Palette
+        from recolor.platform.painting import check_palette
+
+        if Path(text).is_file():
+            picture = to_rgb(open_image(Path(text).read_bytes()))
+            given["palette"] = Palette.of_picture(picture, f"those of {text}")
+        else:
+            check_palette(text, load_library(library))
+    return Decoding(**given)
 
 
 def _check_backend() -> None:

@@ -4,16 +4,31 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image, ImageOps
+
 from recolor.datasets.demo_posters import generate_demo_posters
+from recolor.datasets.images import open_image, to_rgb
 from recolor.datasets.preparation import prepare
+from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.evaluation.tables import markdown, metric_table
+from recolor.models.decoding import Decoding
 from recolor.models.pretrained import DEFAULT
 from recolor.platform.application import recolor_files
 from recolor.platform.evaluation_run import evaluate_models
 from recolor.platform.fitting import Settings
+from recolor.platform.painting import Painter
 from recolor.platform.registry import RegistryError, promote
 from recolor.platform.training import train
 from recolor.platform.usable_model import load
+
+# Schemes to show, as a user would type them.
+SCHEMES = {
+    "teal and orange": "#0b4f5c:2,#2a9d8f,#f28c28:2,#e9c46a",
+    "fire": "#7f1d1d:2,#d62828:2,#f77f00:2,#fcbf49",
+    "night": "#14213d:3,#3a5a98:2,#7b2d8b,#e0aaff",
+    "forest": "#1b4332:2,#40916c:2,#95d5b2,#d4a373",
+}
+SHOWN_POSTERS, SUGGESTIONS, SIDE = 6, 6, 256
 
 POSTERS = 240
 OLD_POSTERS = 12
@@ -25,28 +40,36 @@ TRAINING = {"batch_size": 5, "learning_rate": 2e-4}
 EPOCHS = {"regression": 30, "classification": 20}
 
 
-def run_demo(out: Path, echo: Callable[[str], None]) -> list[Path]:
-    """Draw posters, prepare, train both networks, evaluate, promote, and recolor old posters.
+def run_demo(out: Path, echo: Callable[[str], None]) -> list[tuple[str, Path]]:
+    """Show color schemes; then prepare, train both networks, evaluate, promote and recolor.
 
     Args:
         out: Folder for posters, data and results.
         echo: Takes the lines that say what is being done.
 
     Returns:
-        The sheets of old posters before and after: by what was trained, and by the default network
-        that comes with recolor.
+        Pictures to look at, each with words that say what it is.
     """
     started = time.monotonic()
 
     def say(text: str) -> None:
         echo(f"[{time.monotonic() - started:3.0f} s] {text}")
 
-    say(f"Drawing {POSTERS} fresh posters and {OLD_POSTERS} faded ones.")
+    say(f"Drawing {OLD_POSTERS} faded posters, and recoloring them in other colors.")
+    old = list(generate_demo_posters(out / "old-posters", OLD_POSTERS, "old", seed=1))
+    pretrained = load(DEFAULT).painter
+    sheets = [("schemes", out / "schemes.png")]
+    scheme_sheet(pretrained, old).save(out / "schemes.png")
+    suggested = recolor_files(
+        pretrained, old, out / "suggestions", suggestions=SUGGESTIONS, sheet=True
+    )
+    sheets.append(("suggestions", suggested.sheet))
+    for name, sheet in sheets:
+        say(f"To look at, {name}: {sheet}.")
+
+    say(f"Drawing {POSTERS} fresh posters, and preparing them at {SIZE} pixels.")
     # The same posters and data set as the tour's in the README: their models can be compared.
     fresh = list(generate_demo_posters(out / "posters", POSTERS, "modern", seed=0))
-    old = list(generate_demo_posters(out / "old-posters", OLD_POSTERS, "old", seed=1))
-
-    say(f"Preparing them at {SIZE} pixels.")
     manifest, _ = prepare(
         fresh,
         out / "data",
@@ -65,7 +88,7 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> list[Path]:
         models[kind] = f"models:/poster-recolor/{trained.version}"
 
     say("Evaluating both on posters that they have not seen.")
-    columns = evaluate_models(manifest, "test", list(models.values()))
+    columns = evaluate_models(manifest, "test", [load(uri) for uri in models.values()])
     echo(markdown(metric_table(columns)))
 
     try:
@@ -74,9 +97,23 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> list[Path]:
         # A champion of the user's own data stays what it is.
         say(f"Not promoting: {error}.")
 
-    say("Recoloring the old posters, by the better and by the network that comes with recolor.")
-    best = load(min(models.values(), key=lambda uri: columns[uri]["l2_ab"]))
-    return [
-        recolor_files(model, old, out / folder, sheet=True).sheet
-        for model, folder in ((best, "recolored"), (load(DEFAULT), "recolored-by-pretrained"))
-    ]
+    say("Recoloring the old posters by it.")
+    best = load(min(models.values(), key=lambda uri: columns[uri]["l2_ab"])).painter
+    recolored = recolor_files(best, old, out / "recolored", sheet=True).sheet
+    return [*sheets, ("recolored by what was trained", recolored)]
+
+
+def scheme_sheet(painter: Painter, files: list[Path]) -> Image.Image:
+    """Draw posters in several color schemes, each under its swatch."""
+    rows = []
+    for path in files[:SHOWN_POSTERS]:
+        picture = to_rgb(open_image(path.read_bytes()))
+        seen = painter.see(picture, Decoding())
+        row = [with_swatch(ImageOps.contain(picture, (SIDE, SIDE)), None, SIDE)]
+        for colors in SCHEMES.values():
+            decoding = Decoding(palette=colors)
+            palette = painter.palette(seen, decoding)
+            painted = painter.painted(seen, palette, decoding)
+            row.append(with_swatch(ImageOps.contain(painted, (SIDE, SIDE)), palette, SIDE))
+        rows.append(row)
+    return contact_sheet(rows, ["before", *SCHEMES], SIDE + SWATCH_HEIGHT)

@@ -1,60 +1,59 @@
 """A tracked evaluation of models and baselines on a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mlflow
 
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.tables import report
+from recolor.models.decoding import DEFAULT_DECODING, Decoding
 from recolor.platform.registry import RegistryError
-from recolor.platform.scoring import (
-    Predictor,
-    baseline_predictors,
-    comparison_sheet,
-    model_predictor,
-    score,
-)
+from recolor.platform.scoring import baseline_predictors, comparison_sheet, score
+from recolor.platform.told import NOTHING, Predictions, Predictor, Told
 from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
-from recolor.platform.usable_model import UsableModel, load
+from recolor.platform.usable_model import UsableModel
 
 
 def evaluate_models(
     manifest: Manifest,
     split: str,
-    models: list[str],
-    temperature: float | None = None,
-    vividness: float | None = None,
-    progress: Callable[[int], None] = lambda posters: None,
+    models: Sequence[UsableModel],
+    decoding: Decoding = DEFAULT_DECODING,
+    told: Sequence[str] = (NOTHING,),
+    progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, dict[str, float | None]]:
     """Compute the metrics of models and of the baselines, and log them as a run of their own.
 
     Args:
         manifest: The data set.
         split: Its split.
-        models: Sources of models, as `usable_model.load` takes them; may be empty.
-        temperature: T of the annealed mean; by default each model's own.
-        vividness: See `recolor.platform.vividness`; by default each model's own.
-        progress: Called with the number of posters after each batch.
+        models: The models; may be none.
+        decoding: How their answers become colors, where they are told nothing else.
+        told: What they are told, one after the other, as `Told.parse` takes it.
+        progress: Called with the number of posters that are done.
 
     Returns:
-        The metrics by column: each model's source, then the baselines, then ``truth``.
+        The metrics by column: each model's source with what it was told, then the baselines, then
+        ``truth``.
 
     Raises:
-        RegistryError: If a model can't be loaded, or was trained with another embedding.
-        WeightsError, EmbeddingError: See `usable_model.load`.
+        RegistryError: If a model was trained with another embedding.
+        ToldError, DecodingError: If a model can't be told what it is to be told.
         DatasetError: If the split is empty.
     """
-    predictors = {
-        source: predictor(load(source), manifest, temperature, vividness) for source in models
-    }
-    measured = score(manifest, split, {**predictors, **baseline_predictors(manifest)}, progress)
+    predictors = {}
+    for model in models:
+        predictors |= predictors_told(model, manifest, told, decoding)
+    palettes = any(Told.parse(text).palette for text in told)
+    answers = {**predictors, **baseline_predictors(manifest, palettes)}
+    measured = score(manifest, split, answers, progress)
     columns = {name: metrics.result() for name, metrics in measured.items()}
     with tracked_run(f"evaluate {split}") as run:
-        parameters = {"split": split, "models": ",".join(models)}
-        parameters |= {"temperature": temperature, "vividness": vividness}
+        parameters = {"split": split, "models": ",".join(model.source for model in models)}
+        parameters |= {"told": ",".join(told), **decoding.describe()}
         log_parameters(run, parameters)
         log_dataset(manifest, split)
-        names = {source: f"model_{number}" for number, source in enumerate(predictors, 1)}
+        names = {name: f"model_{number}" for number, name in enumerate(predictors, 1)}
         log_columns({names.get(name, name): metrics for name, metrics in columns.items()})
         mlflow.log_text(report(columns), "metrics.md")
         if predictors:
@@ -65,30 +64,34 @@ def evaluate_models(
 def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
     """Log a table of metrics to the active run, as metrics ``COLUMN.METRIC`` and as a file."""
     for name, metrics in columns.items():
-        prefix = name.replace(" ", "_")
+        # MLflow's names take no plus sign.
+        prefix = name.replace(" ", "_").replace("+", "_and_").replace(",", "")
         known = {key: value for key, value in metrics.items() if value is not None}
         mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
     mlflow.log_dict(columns, "metrics.json")
 
 
-def predictor(
+def predictors_told(
     model: UsableModel,
     manifest: Manifest,
-    temperature: float | None = None,
-    vividness: float | None = None,
-) -> Predictor:
-    """Make a model answer for a data set's posters.
+    told: Sequence[str] = (NOTHING,),
+    decoding: Decoding = DEFAULT_DECODING,
+) -> dict[str, Predictor]:
+    """Make a model answer for a data set's posters, by column name.
 
     Raises:
         RegistryError: If the data set was prepared with another embedding.
+        ToldError, DecodingError: If the model can't be told what it is to be told.
     """
     if model.embedding != manifest.embedding_id:
         raise RegistryError(
             f"model {model.source} was trained with embedding {model.embedding}, but "
             f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters anew"
         )
-    return model_predictor(
-        model.predict_ab,
-        model.temperature if temperature is None else temperature,
-        model.vividness if vividness is None else vividness,
-    )
+    predictions = Predictions(model.painter, decoding)
+    return {
+        model.source if text == NOTHING else f"{model.source}, told {text}": predictions.told(
+            Told.parse(text)
+        )
+        for text in told
+    }

@@ -16,18 +16,21 @@ def guided_upsampling(ab, small_lightness, lightness, radius: int):
     """Upsample colors.
 
     Args:
-        ab: Colors of the small pictures, ``float32 [batch, h, w, 2]``.
+        ab: Colors of the small pictures, or other values, ``float32 [batch, h, w, n]``.
         small_lightness: Their L in [0, 100], ``float32 [batch, h, w, 1]``.
         lightness: L of the large pictures, ``float32 [batch, H, W, 1]``.
         radius: Half the side of the window that a line is fitted in, in pixels of the small ones.
 
     Returns:
-        ``float32 [batch, H, W, 2]``.
+        ``float32 [batch, H, W, n]``.
     """
 
     def window_mean(pictures):
-        # Over the part of the window that is inside of the picture.
-        return tf.nn.avg_pool2d(pictures, 2 * radius + 1, 1, "SAME")
+        # Over the part of the window that is inside of the picture. One side after the other, since
+        # the cost of each is that of the window's size.
+        side = 2 * radius + 1
+        pictures = tf.nn.avg_pool2d(pictures, [side, 1], 1, "SAME")
+        return tf.nn.avg_pool2d(pictures, [1, side], 1, "SAME")
 
     mean_lightness, mean_ab = window_mean(small_lightness), window_mean(ab)
     variance = window_mean(small_lightness**2) - mean_lightness**2
@@ -36,4 +39,5 @@ def guided_upsampling(ab, small_lightness, lightness, radius: int):
     offset = mean_ab - slope * mean_lightness
     lines = window_mean(tf.concat([slope, offset], axis=-1))
     lines = tf.image.resize(lines, tf.shape(lightness)[1:3])
-    return lines[..., :2] * lightness + lines[..., 2:]
+    slope, offset = tf.split(lines, 2, axis=-1)
+    return slope * lightness + offset

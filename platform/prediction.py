@@ -1,7 +1,9 @@
 """The graph that is saved with every model: from a gray image to colors, at any resolution.
 
 It is made of plain TensorFlow operations, so it runs wherever a SavedModel does: in MLflow's
-scoring server, in TensorFlow Serving, in `recolor apply`.
+scoring server, in TensorFlow Serving, in `recolor apply`. It works in two steps: `look` is what
+depends on the gray picture alone, and `paint` makes colors of it. What a picture looks like to the
+network is kept between them, so that another palette answers at once.
 """
 
 from pathlib import Path
@@ -12,14 +14,24 @@ import tensorflow as tf
 import tensorflow_io as tfio
 
 from recolor.datasets.color import L_SCALE
+from recolor.datasets.palette_library import PaletteLibrary
+from recolor.datasets.palettes import CELLS, classes_of_cells
 from recolor.datasets.shards import EMBEDDING_SIZE
+from recolor.models.hinting import FREE, UNDER_PALETTE, hinted
+from recolor.models.palette_constraint import mean_distribution, palette_offsets
+from recolor.models.palette_transfer import move, transfer_moves
 from recolor.platform.guided_upsampling import guided_upsampling
+from recolor.platform.painting import Painter
 from recolor.platform.vividness import vivid
 
-# Half the side of guided upsampling's window, as a share of the network's squares.
-WINDOW = 1 / 10
+# Half the side of guided upsampling's window, as a share of the network's squares. A free answer
+# gains by being evened out; under a palette it is sure enough to keep its details.
+WINDOW, PALETTE_WINDOW = 1 / 10, 1 / 40
 # Pixels that are finished at once.
 PIECE = 2**17
+# A palette is fitted to so many rows and columns of a picture's pixels, and colors are carried to
+# it by so many.
+FITTED, CARRIED = 28, 64
 
 
 class Recolorer(tf.Module):
@@ -29,7 +41,7 @@ class Recolorer(tf.Module):
         kind: A model kind of `recolor.models.catalog`; it knows how to decode the outputs.
         network: The trained network.
         embedding: The embedding network, or None for zeros.
-        size: Side of the square that the network was trained on.
+        size: Side of the square that the network looks at.
         calibration: Of its colors, from `recolor.platform.vividness`.
     """
 
@@ -47,98 +59,242 @@ class Recolorer(tf.Module):
         self.embedding = embedding
         self.size = size
         self.calibration = tf.constant(calibration, tf.float32)
-        self.predict_ab = tf.function(
-            self._predict_ab,
+        outputs = tf.TensorSpec([1, *network.output_shape[1:]], tf.float32, "outputs")
+        number = {
+            name: tf.TensorSpec([], tf.float32, name)
+            for name in ("temperature", "vividness", "free_vividness", "strength", "keep")
+        }
+        rgb = tf.TensorSpec([None, None, 3], tf.uint8, "rgb")
+        palette = tf.TensorSpec([CELLS, 3], tf.float32, "palette")
+        self.look = tf.function(
+            self._look, input_signature=[rgb, tf.TensorSpec([None], tf.float32, "embedding")]
+        )
+        self.paint = tf.function(
+            self._paint,
             input_signature=[
-                tf.TensorSpec([None, None, None, 1], tf.uint8, "lightness"),
-                tf.TensorSpec([None, EMBEDDING_SIZE], tf.float32, "embedding"),
-                tf.TensorSpec([], tf.float32, "temperature"),
-                tf.TensorSpec([], tf.float32, "vividness"),
+                rgb,
+                outputs,
+                tf.TensorSpec([None, None], tf.uint8, "lightness"),
+                tf.TensorSpec([4], tf.int32, "box"),
+                palette,
+                tf.TensorSpec([None, 4], tf.float32, "hints"),
+                *number.values(),
+            ],
+        )
+        self.serve = tf.function(
+            self._serve,
+            input_signature=[
+                tf.TensorSpec([None], tf.string, "image"),
+                palette,
+                *(number[name] for name in ("temperature", "vividness", "strength", "keep")),
             ],
         )
 
-    def _predict_ab(self, lightness, embedding, temperature, vividness):
-        """Predict ab ``float32 [batch, S, S, 2]`` from stored L ``[batch, S, S, 1]`` and embedding.
+    def _look(self, rgb, embedding):
+        """Look at the lightness of an image ``uint8 [height, width, 3]``.
 
-        S may differ from the network's own size. These are the colors of the picture that comes
-        out: those that sRGB doesn't have at their lightness are clipped, as in any RGB picture.
+        Args:
+            rgb: The image.
+            embedding: That of its gray picture, ``float32 [1000]``; empty to have it computed.
+
+        Returns:
+            The network's ``outputs`` for the square, the picture's stored ``lightness`` at the
+            network's resolution, ``uint8 [h, w]``, its ``box`` in the square (top, left, height,
+            width), and ``shares``, the mean of its distributions over the cells of the ab plane,
+            ``float32 [1024]``; zeros where the network has none.
         """
-        small = tf.image.resize(lightness, (self.size, self.size), antialias=True)
-        ab = self._decoded(tf.cast(tf.round(small), tf.uint8), embedding, temperature)
-        lightness = tf.cast(lightness, tf.float32) / L_SCALE
-        rgb = self._colored(ab, small / L_SCALE, lightness, vividness)
-        return {"ab": tfio.experimental.color.rgb_to_lab(rgb)[..., 1:]}
+        square, (top, left, height, width) = self._letterbox(rgb)
+        square = tf.ensure_shape(square, [self.size, self.size, 1])[None]
+        computed = (
+            (lambda: tf.zeros([EMBEDDING_SIZE]))
+            if self.embedding is None
+            else (lambda: self.embedding(square, training=False)[0])
+        )
+        known = tf.cond(
+            tf.size(embedding) > 0,
+            lambda: tf.reshape(embedding, [-1]),
+            computed,
+        )
+        outputs = tf.cast(
+            self.network([square, tf.ensure_shape(known, [EMBEDDING_SIZE])[None]], training=False),
+            tf.float32,
+        )
+        box = tf.stack([top, left, height, width])
+        shares = tf.zeros([CELLS])
+        if self.kind.takes_palette:
+            mean = mean_distribution(self.kind.logits(self._some(outputs, box)))
+            shares = tf.scatter_nd(self.kind.classes.cells[:, None], mean, [CELLS])
+        lightness = square[0, top : top + height, left : left + width, 0]
+        return {"outputs": outputs, "lightness": lightness, "box": box, "shares": shares}
 
-    def _decoded(self, lightness, embedding, temperature):
-        """Predict ab ``float32 [batch, size, size, 2]`` at the network's own size."""
-        outputs = self.network([lightness, embedding], training=False)
-        ab = self.kind.decode(outputs, temperature)
-        return tf.ensure_shape(ab, [None, self.size, self.size, 2])
+    def _paint(
+        self, rgb, outputs, lightness, box, palette, hints, temperature, vividness,
+        free_vividness, strength, keep,
+    ):  # fmt: skip
+        """Give an image colors; its lightness stays as it is, at full resolution.
 
-    def _colored(self, ab, small_lightness, lightness, vividness):
-        """Join the network's colors and pictures of any size: sRGB ``float32``, in [0, 1]."""
-        radius = max(1, round(self.size * WINDOW))
-        ab = guided_upsampling(ab, small_lightness, lightness, radius)
+        Args:
+            rgb: The image, ``uint8 [height, width, 3]``.
+            outputs, lightness, box: What `_look` has returned for it.
+            palette: Share, a and b of every cell of the ab plane, ``float32 [1024, 3]``; all zero
+                for none.
+            hints: x, y, a, b of each, as `recolor.datasets.hints.hint_array` has them.
+            temperature: T of the annealed mean.
+            vividness: Under the palette, 0 to 1.
+            free_vividness: Without the palette, 0 to 1.
+            strength: From the free answer, 0, to the palette's, 1.
+            keep: How much of the image's own colors is blended in, 0 to 1.
+        """
+        lab = _rgb_to_lab(rgb)[None]
+        large = lab[..., :1]
+        small = tf.cast(lightness, tf.float32)[None, ..., None] / L_SCALE
+
+        def free():
+            ab = self._decoded(outputs, box, temperature)
+            ab = self._upsampled(ab, small, large, WINDOW)
+            return _in_pieces(
+                lambda pixels: vivid(
+                    pixels[:, :1], pixels[:, 1:], self.calibration, free_vividness
+                ),
+                tf.concat([large, ab], axis=-1),
+            )
+
+        if not self.kind.takes_palette:
+            ab = free()
+        else:
+
+            def under_palette():
+                return self._under_palette(
+                    outputs, small, large, box, palette, temperature, vividness
+                )
+
+            told = tf.reduce_sum(palette[:, 0]) > 0
+            ab = tf.cond(
+                told & (strength > 0),
+                lambda: tf.cond(
+                    strength < 1,
+                    lambda: strength * under_palette() + (1 - strength) * free(),
+                    under_palette,
+                ),
+                free,
+            )
+            ab = tf.cond(
+                tf.shape(hints)[0] > 0,
+                lambda: self._with_hints(ab, outputs, small, large, box, hints, told),
+                lambda: ab,
+            )
+        ab += keep * (lab[..., 1:] - ab)
 
         def finished(pixels):
-            lightness, ab = pixels[:, :1], pixels[:, 1:]
-            # Last, since the colors calibrated are those that come out of the upsampling.
-            ab = vivid(lightness, ab, self.calibration, vividness)
-            rgb = tfio.experimental.color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
-            return tf.clip_by_value(rgb, 0, 1)
+            return tf.clip_by_value(tfio.experimental.color.lab_to_rgb(pixels), 0, 1)
 
-        return _in_pieces(finished, tf.concat([lightness, ab], axis=-1))
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, None, 3], tf.uint8, "rgb"),
-            tf.TensorSpec([], tf.float32, "temperature"),
-            tf.TensorSpec([], tf.float32, "vividness"),
-        ]
-    )
-    def recolor(self, rgb, temperature, vividness):
-        """Recolor an image ``uint8 [height, width, 3]`` at its own resolution.
-
-        Its lightness stays as it is, at full resolution; its colors are not looked at.
-        """
-        small, (top, left, height, width) = self._letterbox(rgb)
-        small = tf.reshape(small, [1, self.size, self.size, 1])
-        if self.embedding is None:
-            embedding = tf.zeros([1, EMBEDDING_SIZE])
-        else:
-            embedding = self.embedding(small, training=False)
-        ab = self._decoded(small, embedding, temperature)
-        ab, small = (
-            array[:, top : top + height, left : left + width]
-            for array in (ab, tf.cast(small, tf.float32) / L_SCALE)
-        )
-        lightness = _rgb_to_lab(rgb)[None, ..., :1]
-        colored = self._colored(ab, small, lightness, vividness)[0]
+        colored = _in_pieces(finished, tf.concat([large, ab], axis=-1))[0]
         return {"rgb": tf.cast(tf.round(colored * 255), tf.uint8)}
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, "image"),
-            tf.TensorSpec([], tf.float32, "temperature"),
-            tf.TensorSpec([], tf.float32, "vividness"),
-        ]
-    )
-    def serve(self, image, temperature, vividness):
-        """Recolor JPEG, PNG, GIF or BMP files, to PNG files."""
+    def _under_palette(self, outputs, small, large, box, palette, temperature, vividness):
+        """Decode under a palette, at full resolution: ab ``float32 [1, height, width, 2]``."""
+        # The network's classes take the shares and the mean colors of the cells nearest to them.
+        count = len(self.kind.classes)
+        shares, colors = palette[:, 0], palette[:, 1:]
+        sums = tf.math.unsorted_segment_sum(
+            palette * tf.concat([tf.ones([CELLS, 1]), tf.repeat(shares[:, None], 2, 1)], axis=1),
+            classes_of_cells(self.kind.classes.centers),
+            count,
+        )
+        wanted = sums[:, 0]
+        centers = tf.where(
+            wanted[:, None] > 0,
+            sums[:, 1:] / tf.maximum(wanted[:, None], 1e-12),
+            self.kind.classes.centers,
+        )
+        logits = self.kind.logits(self._some(outputs, box))
+        offsets = palette_offsets(logits[None], wanted[None], tf.ones([1, FITTED**2]))[0]
+        ab = self._decoded(outputs, box, temperature, offsets, centers)
+        ab = self._upsampled(ab, small, large, PALETTE_WINDOW)
+        moves = transfer_moves(_grid(ab[0], CARRIED), shares, colors)
+        return _in_pieces(lambda pixels: move(pixels, moves, vividness), ab)
+
+    def _with_hints(self, ab, outputs, small, large, box, hints, told):
+        """Blend in what hints say: ab ``float32 [1, height, width, 2]``."""
+        features, _ = self._inside(outputs, box)
+        shape = tf.shape(features)[1:3]
+        features, lightness = features[0], tf.image.resize(small, shape, antialias=True)[0, ..., 0]
+        color, counts = tf.cond(
+            told,
+            lambda: hinted(features, lightness, hints, UNDER_PALETTE),
+            lambda: hinted(features, lightness, hints, FREE),
+        )
+        both = tf.image.resize(tf.concat([color * counts, counts], -1)[None], tf.shape(small)[1:3])
+        both = self._upsampled(both, small, large, PALETTE_WINDOW)
+        counts = tf.clip_by_value(both[..., 2:], 0, 1)
+        color = both[..., :2] / tf.maximum(both[..., 2:], 1e-3)
+        return ab + counts * (color - ab)
+
+    def _upsampled(self, values, small, large, window):
+        radius = max(1, round(self.size * window))
+        return guided_upsampling(values, small, large, radius)
+
+    def _decoded(self, outputs, box, *decoding):
+        """Decode the picture alone, at the network's resolution: ab ``[1, h, w, 2]``."""
+        part, (top, left) = self._inside(outputs, box)
+        ab = self.kind.decode(part, *decoding)
+        return ab[:, top : top + box[2], left : left + box[3]]
+
+    def _inside(self, outputs, box):
+        """Cut out the outputs that cover the picture.
+
+        Returns:
+            The outputs, and where the picture begins in them, in pixels of the square.
+        """
+        step = self.size // outputs.shape[1]
+        first = box[:2] // step
+        last = (box[:2] + box[2:] + step - 1) // step
+        part = outputs[:, first[0] : last[0], first[1] : last[1]]
+        return part, tf.unstack(box[:2] - first * step)
+
+    def _some(self, outputs, box):
+        """Return some of a picture's outputs, from all over it: ``[FITTED ** 2, n]``."""
+        side = outputs.shape[1]
+        top, left, height, width = tf.unstack(tf.cast(box, tf.float32) * (side / self.size))
+        even = (tf.range(FITTED, dtype=tf.float32) + 0.5) / FITTED
+        rows = tf.cast(tf.minimum(top + even * height, side - 1), tf.int32)
+        columns = tf.cast(tf.minimum(left + even * width, side - 1), tf.int32)
+        some = tf.gather(tf.gather(outputs[0], rows, axis=0), columns, axis=1)
+        return tf.reshape(some, [FITTED**2, outputs.shape[-1]])
+
+    def _serve(self, image, palette, temperature, vividness, strength, keep):
+        """Recolor JPEG, PNG, GIF or BMP files, all under one palette, to PNG files."""
 
         def one(data):
             rgb = _decode(data)
-            return tf.io.encode_png(self.recolor(rgb, temperature, vividness)["rgb"])
+            seen = self._look(rgb, tf.zeros([0]))
+            painted = self._paint(
+                rgb, seen["outputs"], seen["lightness"], seen["box"], palette, tf.zeros([0, 4]),
+                temperature, vividness, vividness, strength, keep,
+            )  # fmt: skip
+            return tf.io.encode_png(painted["rgb"])
 
         return {"image": tf.map_fn(one, image, fn_output_signature=tf.string)}
 
+    def painter(
+        self, temperature: float, vividness: float, library: PaletteLibrary | None = None
+    ) -> Painter:
+        """Return what recolors pictures by this graph, with the model's own settings."""
+        about = self.about(temperature, vividness)
+        return Painter(self.look, self.paint, **about, library=library)
+
+    def about(self, temperature: float, vividness: float) -> dict:
+        """Return what a `Painter` must know beside the graph."""
+        return {
+            "temperature": temperature,
+            "vividness": vividness,
+            "kind": self.kind.name,
+            "takes_palette": self.kind.takes_palette,
+        }
+
     def save(self, folder: Path) -> None:
         """Write the SavedModel; its default signature is `serve`."""
-        signatures = {
-            "serving_default": self.serve,
-            "recolor": self.recolor,
-            "predict_ab": self.predict_ab,
-        }
+        signatures = {"serving_default": self.serve, "look": self.look, "paint": self.paint}
         tf.saved_model.save(self, str(folder), signatures=signatures)
 
     def _letterbox(self, rgb):
@@ -160,13 +316,29 @@ class Recolorer(tf.Module):
         return tf.pad(lightness, padding, constant_values=255), (top, left, height, width)
 
 
+def _grid(picture, count):
+    """Return pixels of a picture ``[h, w, n]`` from all over it: ``[count ** 2, n]``."""
+    even = (tf.range(count, dtype=tf.float32) + 0.5) / count
+    rows, columns = (
+        tf.cast(even * tf.cast(side, tf.float32), tf.int32)
+        for side in tf.unstack(tf.shape(picture)[:2])
+    )
+    some = tf.gather(tf.gather(picture, rows, axis=0), columns, axis=1)
+    return tf.reshape(some, [count**2, picture.shape[-1]])
+
+
 def _in_pieces(function, pictures):
-    """Apply a function of pixels ``[n, 3]`` piece by piece, so that memory is bounded."""
-    pixels = tf.reshape(pictures, [-1, 3])
+    """Apply a function of pixels ``[n, channels]`` piece by piece, so that memory is bounded."""
+    shape = tf.shape(pictures)
+    pixels = tf.reshape(pictures, [-1, pictures.shape[-1]])
     count = tf.shape(pixels)[0]
-    pieces = tf.reshape(tf.pad(pixels, [[0, -count % PIECE], [0, 0]]), [-1, PIECE, 3])
+    pieces = tf.reshape(
+        tf.pad(pixels, [[0, -count % PIECE], [0, 0]]), [-1, PIECE, pictures.shape[-1]]
+    )
     done = tf.map_fn(function, pieces, parallel_iterations=1)
-    return tf.reshape(tf.reshape(done, [-1, 3])[:count], tf.shape(pictures))
+    channels = done.shape[-1]
+    pixels = tf.reshape(done, [-1, channels])[:count]
+    return tf.reshape(pixels, tf.concat([shape[:-1], [channels]], axis=0))
 
 
 def _rgb_to_lab(rgb):

@@ -4,23 +4,26 @@ This is TensorFlow's part of a training, whatever the framework that trained.
 """
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
 import mlflow
+import numpy as np
 
 from recolor.datasets.embeddings import load_embedding
-from recolor.datasets.input_pipeline import read_posters
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
+from recolor.models.decoding import Decoding
 from recolor.platform.checkpoint import Checkpoint
 from recolor.platform.fitting import Settings
 from recolor.platform.origin import origin as published_from
 from recolor.platform.prediction import Recolorer
 from recolor.platform.registry import METRIC_TAG, register
-from recolor.platform.scoring import comparison_sheet, model_predictor, score
+from recolor.platform.scoring import comparison_sheet, posters, score
+from recolor.platform.told import Predictions, Told
 from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
 from recolor.platform.untracked import load_checkpoint
 from recolor.platform.vividness import calibrate, no_calibration
@@ -28,7 +31,6 @@ from recolor.platform.weight_sources import WEIGHTS_FILE
 from recolor.platform.weights import ABOUT, Weights
 
 VERSION_TAG = "model.version"
-CALIBRATION_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,15 @@ def best_weights(
 def calibrated(manifest: Manifest, weights: Weights) -> Weights:
     """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
     recolorer = Recolorer(*weights.network(), None, weights.size, no_calibration())
-    predict = model_predictor(recolorer.predict_ab, weights.temperature, vividness=0)
-    pictures = (
-        [array[Box(*box).slices] for array in arrays]
-        for batch in read_posters(manifest, _held_out_split(manifest), CALIBRATION_BATCH)
-        for *arrays, box in zip(
-            batch["lightness"], predict(batch), batch["ab"], batch["box"], strict=True
-        )
-    )
-    return replace(weights, calibration=calibrate(pictures))
+    painter = recolorer.painter(weights.temperature, vividness=0)
+    predict = Predictions(painter, Decoding()).told(Told())
+
+    def pictures() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for poster in posters(manifest, _held_out_split(manifest)):
+            inside = Box(*poster["box"]).slices
+            yield poster["lightness"][inside], predict(poster).ab[inside], poster["ab"][inside]
+
+    return replace(weights, calibration=calibrate(pictures()))
 
 
 def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None) -> TrainedModel:
@@ -113,9 +115,8 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
         mlflow.log_artifact(str(file))
     title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
     mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
-    predictors = {
-        "predicted": model_predictor(recolorer.predict_ab, weights.temperature, weights.vividness)
-    }
+    painter = recolorer.painter(weights.temperature, weights.vividness)
+    predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
     split = _held_out_split(manifest)
     mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     metrics = {}
@@ -123,13 +124,15 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
         metrics = score(manifest, split, predictors)["predicted"].result()
     measured = {METRIC_TAG + name: value for name, value in metrics.items() if value is not None}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
+    about = recolorer.about(weights.temperature, weights.vividness)
     metadata = {
         **{name: getattr(weights, name) for name in ABOUT if name != "origin"},
+        "takes_palette": about["takes_palette"],
         "dataset_digest": manifest.digest,
     }
     version = register(
         recolorer,
-        {name: getattr(weights, name) for name in ("temperature", "vividness")},
+        about,
         metadata,
         {"model": weights.model, "dataset.digest": manifest.digest, **measured},
     )

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import tempfile
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,9 +17,22 @@ from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
-from recolor.datasets import errors, images
+from recolor.datasets import (
+    classes,
+    color,
+    color_names,
+    contrast,
+    errors,
+    hints,
+    images,
+    palette_library,
+    palettes,
+)
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.evaluation.metrics import METRICS
+from recolor.models import decoding
+from recolor.models.decoding import Decoding
+from recolor.platform import painting
 from recolor.platform.prediction import Recolorer
 
 MODEL_NAME = "poster-recolor"
@@ -30,36 +44,40 @@ HISTORY_TAG = "champion.history"
 METRIC_TAG = "validation."
 
 # What the served code imports, and the model declares.
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "tensorflow")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
+SERVED_MODULES = (
+    errors, images, color, classes, color_names, contrast, palettes, palette_library, hints,
+    decoding, painting,
+)  # fmt: skip
+# The options that a request may name; the others are of pictures at the command line.
+PARAMETER_TYPES = {"palette": "string", "contrast": "string", "hint": "string"}
 
 
 class RegistryError(RecolorError):
     """The registry does not hold what is asked for, or a promotion is refused."""
 
 
-def register(
-    recolorer: Recolorer, parameters: dict[str, float], metadata: dict, tags: dict
-) -> ModelVersion:
+def register(recolorer: Recolorer, about: dict, metadata: dict, tags: dict) -> ModelVersion:
     """Log a model to the active run and register it as a new version.
 
     Args:
         recolorer: The model.
-        parameters: The served model's parameters, ``temperature`` and ``vividness``, and their
-            defaults.
+        about: What `Recolorer.about` has returned.
         metadata: What a user of the model must know: kind, size, embedding, data set.
         tags: Tags of the version.
     """
     text = ColSpec("string", "image")
-    schema = ParamSchema([ParamSpec(name, "double", value) for name, value in parameters.items()])
     with tempfile.TemporaryDirectory() as folder:
         saved_model = Path(folder) / "saved_model"
         recolorer.save(saved_model)
+        settings = Path(folder) / "about.json"
+        settings.write_text(json.dumps(about), encoding="utf-8")
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"saved_model": str(saved_model)},
+            artifacts={"saved_model": str(saved_model), "about": str(settings)},
             code_paths=[str(_code_for_serving(Path(folder)))],
-            signature=ModelSignature(Schema([text]), Schema([text]), schema),
+            signature=ModelSignature(Schema([text]), Schema([text]), _parameters()),
             input_example={"image": [_example_image()]},
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             metadata=metadata,
@@ -88,7 +106,7 @@ def load_model(uri: str) -> PyFuncModel:
     metadata = model.metadata.metadata or {}
     if "dataset_digest" not in metadata:
         raise RegistryError(f"model {uri} is none that `recolor train` has registered")
-    if "vividness" not in metadata:
+    if "takes_palette" not in metadata:
         raise RegistryError(f"model {uri} was registered by an earlier version: train it again")
     return model
 
@@ -219,12 +237,26 @@ def _set_champion(number: str, history: list[str]) -> None:
     client.set_registered_model_alias(MODEL_NAME, CHAMPION, number)
 
 
+def _parameters() -> ParamSchema:
+    """The options of decoding as parameters of a request, with their defaults."""
+    specifications = []
+    for option in fields(Decoding):
+        kind = PARAMETER_TYPES.get(option.name, "double")
+        default = option.default
+        if kind == "string" and not default:
+            default = ""
+        specifications.append(ParamSpec(option.name, kind, default))
+    return ParamSchema(specifications)
+
+
 def _code_for_serving(folder: Path) -> Path:
     """Lay out the modules of this project that served models need, as a package of their own."""
     package = folder / "recolor"
-    (package / "datasets").mkdir(parents=True)
-    for module in (images, errors):
-        shutil.copy(module.__file__, package / "datasets")
+    files = [Path(module.__file__) for module in SERVED_MODULES]
+    for file in [*files, palette_library.FILE]:
+        target = package / file.parent.name
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
     return package
 
 

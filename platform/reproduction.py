@@ -5,8 +5,8 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,13 +24,16 @@ from recolor.evaluation.figures import class_distribution, contact_sheet, learni
 from recolor.evaluation.metrics import SplitMetrics
 from recolor.evaluation.report import PICTURES, Training, report
 from recolor.models.catalog import MODELS
+from recolor.models.decoding import FREE, Decoding
 from recolor.platform.application import check_targets, recolor_files
-from recolor.platform.evaluation_run import log_columns, predictor
+from recolor.platform.evaluation_run import log_columns, predictors_told
 from recolor.platform.fitting import Settings
 from recolor.platform.origin import COMMIT_TAG, DIRTY_TAG, origin
+from recolor.platform.painting import Painter
 from recolor.platform.publication import VERSION_TAG
 from recolor.platform.registry import MODEL_NAME
 from recolor.platform.scoring import baseline_predictors, comparison_sheet, score
+from recolor.platform.told import NOTHING, PALETTE, Predictor
 from recolor.platform.tracking import log_dataset, log_parameters, tracked_run
 from recolor.platform.training import saved_settings, train
 from recolor.platform.usable_model import UsableModel, load
@@ -110,9 +113,9 @@ def reproduce(
         models = {kind: ready[kind][1] for kind in MODELS}
         sources = {kind: model.source for kind, model in models.items()}
         log_parameters(run, {"scale": scale, **sources})
-        predictors = {kind: predictor(model, manifest) for kind, model in models.items()}
+        predictors = _predictors(manifest, models)
         with bar(manifest.count("test"), "evaluating") as shown:
-            answers = {**predictors, **baseline_predictors(manifest)}
+            answers = {**predictors, **baseline_predictors(manifest, told_palette=True)}
             measured = score(manifest, "test", answers, shown.update)
         columns = {name: metrics.result() for name, metrics in measured.items()}
         log_columns(columns)
@@ -148,8 +151,17 @@ def _ready(manifest: Manifest, kind: str, source: str) -> tuple[Weights, UsableM
     weights = find_weights(source)
     weights.check_model(kind)
     model = load(source)
-    predictor(model, manifest)
+    _predictors(manifest, {kind: model})
     return weights, model
+
+
+def _predictors(manifest: Manifest, models: dict[str, UsableModel]) -> dict[str, Predictor]:
+    """Let each model answer as in the paper and, where it can, told each poster's palette."""
+    predictors = {}
+    for kind, model in models.items():
+        told = (NOTHING, PALETTE) if model.painter.takes_palette else (NOTHING,)
+        predictors |= predictors_told(replace(model, source=kind), manifest, told)
+    return predictors
 
 
 class _State:
@@ -227,7 +239,7 @@ def _draw(
 def _recolor_old(
     models: dict[str, UsableModel], old: list[Path], out: Path, folder: Path, bar: Callable
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Recolor the old posters by both networks, and draw sheets of some of them.
+    """Recolor the old posters by both networks, and under palettes, and draw sheets of some.
 
     Returns:
         The sheets' file names, and what was skipped.
@@ -235,12 +247,16 @@ def _recolor_old(
     if not old:
         return [], []
     results, skipped = {}, {}
-    for kind, model in models.items():
-        target = out / RECOLORED / kind
+    for name, painter, decoding in _ways(models):
+        target = out / RECOLORED / name
         outcome = recolor_files(
-            model, old, target, progress=lambda files: bar(len(files), "recoloring", files)
+            painter,
+            old,
+            target,
+            decoding=decoding,
+            progress=lambda files: bar(len(files), "recoloring", files),
         )
-        results[kind] = target
+        results[name] = target
         skipped |= dict(outcome.skipped)
     files = [(name, path) for name, path in find_images(old) if name not in skipped]
     # From all over the posters, since their order may be that of years or titles.
@@ -250,7 +266,7 @@ def _recolor_old(
         name, path = files[number]
         source = to_rgb(open_image(path.read_bytes()))
         pictures = [source, source.convert("L").convert("RGB")]
-        pictures += [to_rgb(open_image((results[kind] / name).read_bytes())) for kind in models]
+        pictures += [to_rgb(open_image((at / name).read_bytes())) for at in results.values()]
         for picture in pictures:
             picture.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
         rows.append(pictures)
@@ -258,11 +274,19 @@ def _recolor_old(
     for start in range(0, len(rows), SHEET_POSTERS):
         name = f"old-posters-{start // SHEET_POSTERS + 1}.jpg"
         sheet = contact_sheet(
-            rows[start : start + SHEET_POSTERS], ["source", "gray", *models], SHEET_SIDE, 2
+            rows[start : start + SHEET_POSTERS], ["source", "gray", *results], SHEET_SIDE, 2
         )
         sheet.save(folder / name, quality=90)
         sheets.append(name)
     return sheets, list(skipped.items())
+
+
+def _ways(models: dict[str, UsableModel]) -> Iterator[tuple[str, Painter, Decoding]]:
+    """Return the ways to recolor old posters: as in the paper, and under a palette."""
+    for kind, model in models.items():
+        yield kind, model.painter, Decoding(palette=FREE)
+        if model.painter.takes_palette:
+            yield f"{kind} under a palette", model.painter, Decoding()
 
 
 def _write_report(

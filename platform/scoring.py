@@ -1,6 +1,7 @@
 """Metrics of models and baselines over a split of a data set."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,47 +14,45 @@ from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
 from recolor.evaluation.figures import contact_sheet
 from recolor.evaluation.metrics import SplitMetrics
+from recolor.platform.told import Answer, Predictor, baselines_told_the_palette
 
 BATCH_POSTERS = 8
 SHEET_POSTERS = 12
-
-# From a batch of posters, as arrays of `recolor.datasets.shards.parse`, to ab [batch, S, S, 2].
-Predictor = Callable[[dict[str, np.ndarray]], np.ndarray]
-
-
-def model_predictor(predict_ab: Callable, temperature: float, vividness: float) -> Predictor:
-    """Wrap the ``predict_ab`` signature of a saved model."""
-
-    def predict(batch: dict[str, np.ndarray]) -> np.ndarray:
-        prediction = predict_ab(
-            lightness=batch["lightness"],
-            embedding=batch["embedding"],
-            temperature=np.float32(temperature),
-            vividness=np.float32(vividness),
-        )
-        return prediction["ab"].numpy()
-
-    return predict
+# Training posters that the colors by lightness are counted on.
+COUNTED_POSTERS = 1000
 
 
-def baseline_predictors(manifest: Manifest) -> dict[str, Predictor]:
-    """Return the baselines by name: gray, and the training posters' mean color if there are any."""
+def baseline_predictors(manifest: Manifest, told_palette: bool = False) -> dict[str, Predictor]:
+    """Return the answers without a model by name.
+
+    Args:
+        manifest: The data set. Gray needs nothing of it, the others need its training posters.
+        told_palette: Whether to add those that know each poster's own palette.
+    """
     shape = (manifest.size, manifest.size)
-    predictors: dict[str, Predictor] = {
-        "gray": lambda batch: np.stack([baselines.gray(shape) for _ in batch["box"]])
-    }
+    predictors: dict[str, Predictor] = {"gray": lambda poster: Answer(baselines.gray(shape))}
     if manifest.mean_ab is not None:
-        predictors["mean color"] = lambda batch: np.stack(
-            [baselines.mean_color(shape, Box(*box), manifest.mean_ab) for box in batch["box"]]
+        predictors["mean color"] = lambda poster: Answer(
+            baselines.mean_color(shape, Box(*poster["box"]), manifest.mean_ab)
         )
+    if told_palette and manifest.count("train"):
+        predictors |= baselines_told_the_palette(_colors_by_lightness(manifest))
     return predictors
+
+
+def _colors_by_lightness(manifest: Manifest) -> baselines.ColorsByLightness:
+    colors = baselines.ColorsByLightness.empty()
+    for poster in itertools.islice(posters(manifest, "train"), COUNTED_POSTERS):
+        inside = Box(*poster["box"]).slices
+        colors.add(poster["lightness"][inside][..., 0], poster["ab"][inside])
+    return colors
 
 
 def score(
     manifest: Manifest,
     split: str,
     predictors: dict[str, Predictor],
-    progress: Callable[[int], None] = lambda posters: None,
+    progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, SplitMetrics]:
     """Measure every predictor, and the truth itself, in one pass over a split.
 
@@ -61,7 +60,7 @@ def score(
         manifest: The data set.
         split: Its split.
         predictors: By column name.
-        progress: Called with the number of posters after each batch.
+        progress: Called with 1 after each poster.
 
     Returns:
         The measurements by column name; the last column is ``truth``.
@@ -70,15 +69,22 @@ def score(
         DatasetError: If the split is empty.
     """
     totals = {name: SplitMetrics() for name in [*predictors, "truth"]}
+
+    def add(parts) -> None:
+        for total, part in zip(totals.values(), parts, strict=True):
+            total.merge(part)
+
     with ThreadPoolExecutor() as pool:
-        for batch in read_posters(manifest, split, BATCH_POSTERS):
-            answers = {name: predict(batch) for name, predict in predictors.items()}
-            answers["truth"] = batch["ab"]
-            for name, ab in answers.items():
-                # One by one, then added up in order: the sums don't depend on the threads.
-                for part in pool.map(_score_poster, *_columns(batch), ab):
-                    totals[name].merge(part)
-            progress(len(batch["ab"]))
+        measured = None
+        for poster in posters(manifest, split):
+            answers = [*(predict(poster) for predict in predictors.values()), Answer(poster["ab"])]
+            # The last poster is measured while this one is predicted. They are added up in order:
+            # the sums don't depend on the threads.
+            if measured is not None:
+                add(measured)
+            measured = pool.map(_measured, [poster] * len(answers), answers)
+            progress(1)
+        add(measured)
     return totals
 
 
@@ -87,21 +93,14 @@ def comparison_sheet(
 ) -> Image.Image:
     """Draw the split's first posters: gray, each prediction, and the truth."""
     rows = []
-    for batch in read_posters(manifest, split, BATCH_POSTERS):
-        answers = [baselines.gray(batch["ab"].shape[1:3])[None].repeat(len(batch["ab"]), 0)]
-        answers += [predict(batch) for predict in predictors.values()]
-        answers.append(batch["ab"])
-        for number, (lightness, _, box) in enumerate(zip(*_columns(batch), strict=True)):
-            inside = Box(*box).slices
-            rows.append(
-                [
-                    Image.fromarray(lab8_to_rgb(lightness[inside], ab[number][inside]))
-                    for ab in answers
-                ]
-            )
-        if len(rows) >= SHEET_POSTERS:
-            break
-    return contact_sheet(rows[:SHEET_POSTERS], ["gray", *predictors, "true"], columns=2)
+    for poster in itertools.islice(posters(manifest, split), SHEET_POSTERS):
+        answers = [np.zeros_like(poster["ab"])]
+        answers += [predict(poster).ab for predict in predictors.values()]
+        answers.append(poster["ab"])
+        inside = Box(*poster["box"]).slices
+        lightness = poster["lightness"][inside][..., 0]
+        rows.append([Image.fromarray(lab8_to_rgb(lightness, ab[inside])) for ab in answers])
+    return contact_sheet(rows, ["gray", *predictors, "true"], columns=2)
 
 
 def preview_sheet(manifest: Manifest, split: str) -> Image.Image:
@@ -109,11 +108,17 @@ def preview_sheet(manifest: Manifest, split: str) -> Image.Image:
     return comparison_sheet(manifest, split, {})
 
 
-def _columns(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return batch["lightness"][..., 0], batch["ab"], batch["box"]
+def posters(manifest: Manifest, split: str) -> Iterator[dict[str, np.ndarray]]:
+    """Read a split's posters one by one."""
+    for batch in read_posters(manifest, split, BATCH_POSTERS):
+        for number in range(len(batch["ab"])):
+            yield {name: array[number] for name, array in batch.items()}
 
 
-def _score_poster(lightness, true_ab, box, predicted_ab) -> SplitMetrics:
+def _measured(poster: dict[str, np.ndarray], answer: Answer) -> SplitMetrics:
     metrics = SplitMetrics()
-    metrics.update(lightness, true_ab, predicted_ab, Box(*box))
+    metrics.update(
+        poster["lightness"][..., 0], poster["ab"], answer.ab, Box(*poster["box"]),
+        answer.asked, answer.suggestions,
+    )  # fmt: skip
     return metrics

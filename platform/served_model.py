@@ -1,68 +1,122 @@
 """What runs inside of MLflow's scoring server. MLflow copies this file into the model.
 
-It needs the model's own requirements alone: ``recolor.datasets.images`` travels with the model.
+It needs the model's own requirements alone: what it imports of the project travels with the model.
 """
 
 import base64
 import binascii
+import io
+import json
+from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import tensorflow as tf
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
+from PIL import Image
 
-from recolor.datasets.images import ImageError, open_image, to_rgb
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.hints import parse_hints
+from recolor.datasets.images import open_image, to_rgb
+from recolor.datasets.palette_library import load_library
+from recolor.datasets.palettes import Palette, PaletteError
+from recolor.models.decoding import Decoding
+from recolor.platform.painting import Painter, check_palette
+
+# No name of a palette is as long; a picture in base64 always is.
+LONGEST_NAME = 200
 
 
 class PosterRecolorer(PythonModel):
     """Recolors images: base64 text (or raw bytes) of files in, base64 text of PNG files out."""
 
     def load_context(self, context):
+        # Kept, since its signatures hold no reference to its variables.
         self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
+        about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
+        signatures = self.saved_model.signatures
+        self.painter = Painter(
+            _tensors(signatures["look"]), _tensors(signatures["paint"]), **about,
+            library=load_library(),
+        )  # fmt: skip
 
     def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
         """Recolor the column ``image`` of a data frame.
 
         Params:
-            temperature: T of the annealed mean, 0.001 to 100; the regression network does not look
-                at it.
-            vividness: 0 for colors as the network predicts them, 1 for those that posters have.
+            palette: ``source``, ``auto``, ``none``, a scheme's name, colors as
+                ``#0b3c5d,orange:3``, or another picture as base64 text. Empty
+                for ``source`` where the picture has color, and ``auto`` where it has none.
+            hint: Hints as ``X,Y=#rrggbb``, with spaces between them.
+
+            The others are those of `recolor.models.decoding.Decoding`.
         """
-        images = model_input["image"]
-        answers = [
-            self._recolor_file(data, f"image {number}", **params)
-            for number, data in enumerate(images)
-        ]
-        return [{"image": answer} for answer in answers]
-
-    def recolor(self, rgb: np.ndarray, temperature: float, vividness: float) -> np.ndarray:
-        """Recolor ``uint8 [height, width, 3]`` at its own resolution."""
-        if not 0.001 <= temperature <= 100:
-            raise _bad_request(f"temperature must lie between 0.001 and 100, not {temperature}")
-        if not 0 <= vividness <= 1:
-            raise _bad_request(f"vividness must lie between 0 and 1, not {vividness}")
-        signature = self.saved_model.signatures["recolor"]
-        colored = signature(
-            rgb=tf.constant(rgb),
-            temperature=tf.constant(temperature, tf.float32),
-            vividness=tf.constant(vividness, tf.float32),
-        )
-        return colored["rgb"].numpy()
-
-    def _recolor_file(self, data, name: str, temperature: float, vividness: float) -> str:
-        if isinstance(data, str):
-            try:
-                data = base64.b64decode(data, validate=True)
-            except (binascii.Error, ValueError):
-                raise _bad_request(f"{name}: not base64") from None
         try:
-            rgb = to_rgb(open_image(data))
-        except ImageError as error:
-            raise _bad_request(f"{name}: {error}") from None
-        png = tf.io.encode_png(self.recolor(np.asarray(rgb), temperature, vividness)).numpy()
-        return base64.b64encode(png).decode()
+            decoding = _decoding(params or {})
+        except RecolorError as error:
+            raise _bad_request(str(error)) from None
+        answers = []
+        for number, data in enumerate(model_input["image"]):
+            try:
+                picture = to_rgb(open_image(_file(data)))
+                recolored = self.painter.recolor(picture, decoding)
+            except RecolorError as error:
+                raise _bad_request(f"image {number}: {error}") from None
+            answers.append({"image": _png(recolored)})
+        return answers
+
+
+def _decoding(params: dict) -> Decoding:
+    """Make a decoding of the request's parameters.
+
+    Raises:
+        RecolorError: If one can't be used.
+    """
+    given = {name: value for name, value in params.items() if value not in (None, "")}
+    if "hint" in given:
+        given["hint"] = parse_hints(given["hint"])
+    text = given.get("palette")
+    if isinstance(text, str):
+        if len(text) > LONGEST_NAME and "#" not in text:
+            try:
+                picture = to_rgb(open_image(_file(text.split(",")[-1])))
+            except RecolorError as error:
+                raise PaletteError(f"palette: {error}") from None
+            given["palette"] = Palette.of_picture(picture, "a picture")
+        else:
+            check_palette(text)
+    return Decoding(**given)
+
+
+def _file(data) -> bytes:
+    if not isinstance(data, str):
+        return data
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise PaletteError("not base64") from None
+
+
+def _png(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=3)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _tensors(signature):
+    """Let a signature take NumPy arrays."""
+    _, types = signature.structured_input_signature
+
+    def call(**arrays):
+        return signature(
+            **{
+                name: tf.convert_to_tensor(array, types[name].dtype)
+                for name, array in arrays.items()
+            }
+        )
+
+    return call
 
 
 def _bad_request(message: str) -> MlflowException:

@@ -1,14 +1,15 @@
 """A model that is ready to recolor, whether it is registered, in a file, or comes with recolor."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import keras
-import numpy as np
 
 from recolor.datasets.embeddings import EmbeddingError, embedding_network
+from recolor.datasets.palette_library import load_library
 from recolor.models.pretrained import DEFAULT
 from recolor.platform import registry, tracking
+from recolor.platform.painting import Painter
 from recolor.platform.prediction import Recolorer
 from recolor.platform.weight_sources import local_weights, no_weights
 from recolor.platform.weights import Weights, WeightsError
@@ -21,53 +22,41 @@ class UsableModel:
     Attributes:
         source: Where it was found, for people to read.
         embedding: The `Manifest.embedding_id` that it was trained with.
-        temperature: Its own T of the annealed mean.
-        vividness: Its own vividness.
-        recolor: From ``uint8 [height, width, 3]``, T and vividness to the same array recolored.
-        predict_ab: From arrays ``lightness``, ``embedding``, ``temperature`` and ``vividness`` to a
-            dictionary with ``ab``, as the SavedModel's signature.
+        painter: What recolors pictures by it.
     """
 
     source: str
     embedding: str
-    temperature: float
-    vividness: float
-    recolor: Callable[[np.ndarray, float, float], np.ndarray]
-    predict_ab: Callable
+    painter: Painter
 
 
-def load(source: str | None) -> UsableModel:
+def load(source: str | None, library: Path | None = None) -> UsableModel:
     """Find and load a model; the store is not touched where none is needed.
 
     Args:
         source: The URI of a registered model, the path of a file of weights, or the name of a model
             kind, for the weights that come with recolor. None for the champion, or, where there is
             none, for the default of those that come with recolor.
+        library: A file of color schemes; by default those that come with recolor.
 
     Raises:
         RegistryError: If there is no such model.
         WeightsError: If there is no such file, or it can't be used.
         EmbeddingError: If a file's embedding network can't be had.
+        PaletteError: If the library can't be read.
     """
+    schemes = load_library(library)
     if source is None:
         source = registry.CHAMPION_URI if _there_is_a_champion() else DEFAULT
     weights = local_weights(source)
     if weights is not None:
-        return _of_weights(source, weights)
+        return _of_weights(source, weights, schemes)
     if ":/" not in source:
         raise no_weights(source)
     tracking.connect()
     model = registry.load_model(source)
-    known = model.metadata.metadata
-    served = model.unwrap_python_model()
-    return UsableModel(
-        source,
-        known["embedding"],
-        known["temperature"],
-        known["vividness"],
-        served.recolor,
-        served.saved_model.signatures["predict_ab"],
-    )
+    painter = replace(model.unwrap_python_model().painter, library=schemes)
+    return UsableModel(source, model.metadata.metadata["embedding"], painter)
 
 
 def _there_is_a_champion() -> bool:
@@ -77,7 +66,7 @@ def _there_is_a_champion() -> bool:
     return registry.current_champion() is not None
 
 
-def _of_weights(source: str, weights: Weights) -> UsableModel:
+def _of_weights(source: str, weights: Weights, schemes) -> UsableModel:
     if weights.embedding not in ("none", "random", "imagenet"):
         raise EmbeddingError(
             f"{source} was trained with an embedding of a file of its own: use the registered model"
@@ -86,16 +75,5 @@ def _of_weights(source: str, weights: Weights) -> UsableModel:
         raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
     embedding = embedding_network(weights.embedding, weights.size)
     recolorer = Recolorer(*weights.network(), embedding, weights.size, weights.calibration)
-
-    def recolor(rgb: np.ndarray, temperature: float, vividness: float) -> np.ndarray:
-        colored = recolorer.recolor(rgb, np.float32(temperature), np.float32(vividness))
-        return colored["rgb"].numpy()
-
-    return UsableModel(
-        source,
-        weights.embedding,
-        weights.temperature,
-        weights.vividness,
-        recolor,
-        recolorer.predict_ab,
-    )
+    painter = recolorer.painter(weights.temperature, weights.vividness, schemes)
+    return UsableModel(source, weights.embedding, painter)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -12,10 +13,11 @@ from conftest import environment
 from PIL import Image
 
 from recolor.datasets import input_pipeline
+from recolor.datasets.palettes import Palette
 from recolor.models.catalog import MODELS
 from recolor.platform import fitting
 from recolor.platform.cli import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES, main
-from recolor.platform.evaluation_run import predictor
+from recolor.platform.evaluation_run import predictors_told
 from recolor.platform.registry import RegistryError
 from recolor.platform.usable_model import UsableModel
 
@@ -60,6 +62,9 @@ def test_all_that_there_is_can_be_chosen():
         (["promote", "--metric", "n_classes"], "'n_classes' is not one of"),
         (["promote", "--rollback", "--version", "1"], "--rollback goes with neither"),
         (["apply", "/nowhere", "--out", "/tmp/out"], "/nowhere: no such file or folder"),
+        (["palettes", "--make", "/nowhere"], "--make and --out go together"),
+        (["palettes", "--make", "/nowhere", "--out", "x.json"], "/nowhere does not exist"),
+        (["palettes", "--library", "/nowhere"], "/nowhere can't be read"),
         (["demo-posters", "--out", "/tmp/x", "--era", "future"], "'future' is not one of"),
         (["demo-posters", "--out", "/tmp/x", "--count", "0"], "0 is not in the range"),
         (["paint"], "No such command 'paint'"),
@@ -187,9 +192,9 @@ def test_a_model_is_evaluated_on_posters_of_another_size(trained, posters, tmp_p
 
 
 def test_a_model_with_another_embedding_is_refused(trained, manifest):
-    model = UsableModel("it", "imagenet", 0.38, 0.0, None, None)
+    model = UsableModel("it", "imagenet", None)
     with pytest.raises(RegistryError, match=r"embedding imagenet, but .* with none"):
-        predictor(model, manifest)
+        predictors_told(model, manifest)
 
 
 def test_a_model_that_does_not_exist(manifest, store):
@@ -354,3 +359,118 @@ def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):
     result = recolor("promote", env=variables, cwd=tmp_path)
     assert "champion" in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--palette", "#12345"], "'#12345' is no color"),
+        (["--palette", "teal,plaid"], "'plaid' is no color"),
+        (["--palette", "orange:0"], "the weight of orange must be more than 0"),
+        (["--palette", "99"], "'99' is no palette: type colors"),
+        (["--palette", "missing.jpg"], "'missing.jpg' is no palette"),
+        (["--palette", "notes.txt"], "not an image"),
+        (["--strength", "2"], "2"),
+        (["--keep", "nan"], "'nan' is not a finite number"),
+        (["--contrast", "much"], "'much' is not one of"),
+        (["--hint", "here=red"], "'here=red' is no hint"),
+        (["--hints", "notes.txt"], "notes.txt is no JSON file"),
+        (["--hints", "hints.json"], "there are hints for other.jpg"),
+        (["--suggestions", "0"], "0 is not in the range"),
+        (["--suggestions", "2", "--palette", "teal"], "leave out --palette"),
+        (["--library", "notes.txt", "--palette", "auto"], "notes.txt is no palette library"),
+        (["--model", "regression", "--palette", "teal"], "a regression network gives one color"),
+        (["--model", "regression", "--hint", "1,1=red"], "takes no hints"),
+        (["--model", "regression", "--suggestions", "2"], "takes no palette"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_colors_that_are_typed_wrong(options, words, posters, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "hints.json").write_text('{"other.jpg": ["1,1=red"]}')
+    shutil.copy(posters[0], "poster.jpg")
+    assert words in error(run("apply", "poster.jpg", "--out", "out", *options))
+    assert not (tmp_path / "out").exists()
+
+
+def test_hints_outside_of_one_picture_skip_that_one(posters, store, tmp_path):
+    Image.new("RGB", (40, 60), "gray").save(tmp_path / "small.png")
+    Image.new("RGB", (400, 600), "gray").save(tmp_path / "large.png")
+    arguments = [
+        "apply",
+        tmp_path,
+        "--out",
+        tmp_path.parent / "hinted",
+        "--model",
+        "classification",
+    ]
+    result = run(*arguments, "--hint", "300,10=red")
+    assert "1 recolored" in result.output
+    assert "skipped small.png: the hint at 300,10 lies outside of the picture" in result.output
+
+
+def test_suggestions_are_numbered_and_different(posters, store, tmp_path):
+    arguments = ["apply", posters[0], posters[1], "--out", tmp_path, "--model", "classification"]
+    result = run(*arguments, "--suggestions", 3, "--sheet")
+    assert result.exit_code == 0, result.output
+    assert "6 recolored" in result.output and "colors: " in result.output
+    names = [f"{path.stem}.{n}.jpg" for path in posters[:2] for n in (1, 2, 3)]
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "before-after.png"}
+    pictures = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in names[:3]]
+    for one, two in ((0, 1), (1, 2), (0, 2)):
+        assert np.abs(pictures[one] - pictures[two]).mean() > 2
+
+
+def test_one_palette_makes_a_series(posters, store, tmp_path):
+    """Posters of different colors, and those of another picture, get nearer to each other."""
+    other = Image.new("RGB", (60, 90), "#0b4f5c")
+    other.paste("#f28c28", (0, 0, 60, 45))
+    other.save(tmp_path / "other.png")
+    arguments = ["apply", *posters[:4], "--model", "classification"]
+    found = {}
+    for palette in ("none", tmp_path / "other.png"):
+        out = tmp_path / Path(palette).stem
+        assert run(*arguments, "--out", out, "--palette", palette).exit_code == 0
+        of = [Palette.of_picture(Image.open(out / path.name), path.name) for path in posters[:4]]
+        found[palette] = np.mean([one.distance(two) for one in of for two in of])
+    assert found[tmp_path / "other.png"] < 0.6 * found["none"]
+
+
+def test_a_library_of_ones_own_posters(manifest, posters, store, tmp_path):
+    library, chart = tmp_path / "mine.json", tmp_path / "chart.png"
+    arguments = ["palettes", "--make", manifest.folder, "--count", 4, "--out", library]
+    result = run(*arguments, "--chart", chart)
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stdout.splitlines() if re.match(r" +\d+ ", line)]
+    assert len(lines) == 4
+    with Image.open(chart) as drawn:
+        assert drawn.height > 4 * 30
+    name = re.search(r"%  (.*?)  +#", lines[2])[1]
+    result = run(
+        *("apply", posters[0], "--out", tmp_path / "out", "--model", "classification"),
+        *("--library", library, "--palette", name),
+    )
+    assert f"colors: {name}" in result.output
+    message = error(run(*arguments[:3], "--count", 200, "--out", library))
+    assert "20 posters are too few for 200 palettes" in message
+
+
+def test_evaluate_says_what_was_told(manifest, store, tmp_path):
+    figures = tmp_path / "figures.json"
+    result = run(
+        *("evaluate", "--data", manifest.folder, "--model", "classification", "--json", figures),
+        *("--told", "nothing", "--told", "palette", "--told", "best4", "--told", "palette+hints5"),
+    )
+    assert result.exit_code == 0, result.output
+    columns = json.loads(figures.read_text())["columns"]
+    assert list(columns)[:4] == [
+        "classification", "classification, told palette", "classification, told best4",
+        "classification, told palette+hints5",
+    ]  # fmt: skip
+    assert "lightness under the palette" in columns
+    assert columns["classification, told best4"]["diversity"] > 0
+    assert columns["classification, told palette"]["obedience"] > 0
+    assert "'everything' can't be told" in error(
+        run("evaluate", "--data", manifest.folder, "--told", "everything")
+    )

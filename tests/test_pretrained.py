@@ -13,6 +13,7 @@ from skimage import data as samples
 from skimage.color import rgb2lab
 
 from recolor.models.catalog import MODELS
+from recolor.models.decoding import Decoding
 from recolor.models.pretrained import DEFAULT, FOLDER, pretrained_file
 from recolor.platform.usable_model import load
 from recolor.platform.weights import Weights
@@ -72,22 +73,22 @@ def test_a_champion_goes_first(trained, posters, store, tmp_path):
 
 def test_regression_is_nearer_to_the_true_colors_than_gray():
     """On photographs that have nothing to do with posters."""
-    model = load("regression")
+    painter = load("regression").painter
     errors = []
     for rgb in (samples.astronaut(), samples.chelsea(), samples.coffee(), samples.rocket()):
         true = rgb2lab(rgb)[..., 1:]
-        answer = rgb2lab(model.recolor(rgb, model.temperature, model.vividness))[..., 1:]
+        answer = rgb2lab(painter.recolor(Image.fromarray(rgb), Decoding()))[..., 1:]
         errors.append([np.mean((answer - true) ** 2), np.mean(true**2)])
     ours, gray = np.mean(errors, axis=0)
     assert ours < 0.95 * gray
 
 
 def test_vividness_adds_color_and_keeps_lightness():
-    model = load("regression")
+    painter = load("regression").painter
     rgb = samples.astronaut()
     chroma = []
     for vividness in (0.0, 0.3, 1.0):
-        lab = rgb2lab(model.recolor(rgb, model.temperature, vividness))
+        lab = rgb2lab(painter.recolor(Image.fromarray(rgb), Decoding(vividness=vividness)))
         chroma.append(np.hypot(lab[..., 1], lab[..., 2]).mean())
         assert np.percentile(np.abs(lab[..., 0] - rgb2lab(rgb)[..., 0]), 90) < 2
     assert chroma[0] < chroma[1] < chroma[2]
@@ -107,3 +108,4 @@ def test_the_wheel_has_them(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"recolor/models/pretrained/{path.name}" for path in FOLDER.iterdir()}
     assert expected <= names and "recolor/models/pretrained/README.md" in names
+    assert "recolor/datasets/palette_library.json" in names

@@ -1,0 +1,249 @@
+"""What answers are told: palettes, hints and suggestions, and baselines that know the same."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.exposure import match_histograms
+
+from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.hints import parse_hints
+from recolor.datasets.palette_library import load_library
+from recolor.datasets.palettes import Palette
+from recolor.datasets.posters import Box
+from recolor.evaluation import baselines
+from recolor.evaluation.metrics import SplitMetrics
+from recolor.models.decoding import Decoding, DecodingError
+from recolor.models.palette_constraint import SHARPENING, palette_offsets
+from recolor.platform.scoring import baseline_predictors, posters, score
+from recolor.platform.told import Predictions, Told, ToldError
+from recolor.platform.usable_model import load
+
+BOX = Box(2, 4, 20, 16)
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load("classification").painter
+
+
+@pytest.fixture(scope="module")
+def poster(manifest):
+    return next(posters(manifest, "test"))
+
+
+def error(poster, answer) -> float:
+    return float(np.square(poster["ab"].astype(float) - answer.ab).mean())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nothing", Told()),
+        ("palette", Told(palette=True)),
+        ("auto", Told(auto=True)),
+        ("best8", Told(suggestions=8)),
+        ("hints5", Told(hints=5)),
+        ("palette+hints20", Told(palette=True, hints=20)),
+    ],
+)
+def test_what_can_be_told(text, expected):
+    assert Told.parse(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "everything", "best", "best0", "hints-1", "palette+auto"])
+def test_what_can_not_be_told(text):
+    with pytest.raises(ToldError, match="can't be told"):
+        Told.parse(text)
+
+
+def test_who_is_told_more_is_nearer_to_the_truth(network, manifest):
+    predictions = Predictions(network, Decoding())
+    told = ("nothing", "palette", "hints20", "palette+hints20")
+    errors = {
+        text: np.mean(
+            [
+                error(each, predictions.told(Told.parse(text))(each))
+                for each in posters(manifest, "test")
+            ]
+        )
+        for text in told
+    }
+    assert errors["palette"] < 0.6 * errors["nothing"]
+    assert errors["hints20"] < 0.8 * errors["nothing"]
+    assert errors["palette+hints20"] < errors["palette"]
+
+
+def test_a_palette_that_was_asked_for_is_obtained(network, poster):
+    answer = Predictions(network, Decoding()).told(Told(palette=True))(poster)
+    inside = Box(*poster["box"]).slices
+    light = poster["lightness"][inside][..., 0]
+    own = Palette.of_pixels(light, poster["ab"][inside], "own")
+    assert answer.asked.distance(own) == pytest.approx(0, abs=1e-6)
+    obtained = Palette.of_pixels(light, answer.ab[inside], "obtained")
+    free = Predictions(network, Decoding()).told(Told())(poster)
+    assert own.distance(obtained) < 0.5 * own.distance(
+        Palette.of_pixels(light, free.ab[inside], "free")
+    )
+
+
+def test_the_best_of_suggestions_is_the_nearest_of_them(network, poster):
+    predictions = Predictions(network, Decoding())
+    best = predictions.told(Told(suggestions=4))(poster)
+    assert len(best.suggestions) == 4
+    errors = [np.square(poster["ab"].astype(float) - ab).mean() for ab in best.suggestions]
+    assert error(poster, best) == min(errors)
+    first = predictions.told(Told(auto=True))(poster)
+    np.testing.assert_array_equal(first.ab, best.suggestions[0])
+
+
+def test_it_does_not_matter_in_which_order_answers_are_asked(network, manifest):
+    """What was seen in a poster is kept, but never for another one."""
+    both = list(posters(manifest, "test"))[:2]
+    predictions = Predictions(network, Decoding())
+    ask = predictions.told(Told(palette=True))
+    first = [ask(poster).ab for poster in both]
+    again = [ask(poster).ab for poster in reversed(both)]
+    for one, two in zip(first, reversed(again), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (first[0] != first[1]).any()
+
+
+def test_a_regression_network_can_be_told_nothing(manifest):
+    predictions = Predictions(load("regression").painter, Decoding())
+    predictions.told(Told())
+    for told in (Told(palette=True), Told(auto=True), Told(suggestions=4)):
+        with pytest.raises(DecodingError, match=r"a regression network .* takes no palette"):
+            predictions.told(told)
+    with pytest.raises(DecodingError, match="takes no hints"):
+        predictions.told(Told(hints=5))
+
+
+def a_poster() -> tuple[np.ndarray, np.ndarray]:
+    lightness, ab = np.full((24, 24), 255, np.uint8), np.zeros((24, 24, 2), np.int8)
+    lightness[BOX.slices] = RNG.integers(0, 256, (20, 16))
+    ab[BOX.slices] = RNG.integers(-40, 60, (20, 16, 2))
+    return lightness, ab
+
+
+def test_frequencies_by_lightness_are_decoded_as_a_networks_distributions_are():
+    """Against the networks' own constraint, where these frequencies are the network's answer."""
+    colors = baselines.ColorsByLightness.empty()
+    for _ in range(3):
+        lightness, ab = a_poster()
+        colors.add(lightness[BOX.slices], ab[BOX.slices])
+    lightness, ab = a_poster()
+    ab[BOX.slices] = RNG.choice([-30, 20, 45], (20, 16, 2))
+    palette = Palette.of_pixels(lightness[BOX.slices], ab[BOX.slices], "own")
+    found = colors.under(palette, lightness, BOX)
+    assert (found[0] == 0).all()
+
+    level = lightness[BOX.slices].ravel() // 8
+    cells = np.flatnonzero(colors.counts.sum(axis=0))
+    frequency = colors.counts[:, cells] + 0.01
+    logits = SHARPENING * np.log(frequency / frequency.sum(axis=1, keepdims=True))[level]
+    known = np.isin(np.flatnonzero(palette.shares), cells)
+    assert known.all()
+    wanted = palette.shares[cells]
+    arrays = (logits[None], wanted[None], np.ones((1, len(level))))
+    offsets = np.asarray(palette_offsets(*map(np.float32, arrays), rounds=100))[0]
+    shares = np.exp((logits + offsets) / SHARPENING)
+    expected = shares / shares.sum(axis=1, keepdims=True) @ palette.colors[cells]
+    np.testing.assert_allclose(found[BOX.slices].reshape(-1, 2), expected, atol=1.0)
+
+
+def test_the_baselines_that_need_no_network():
+    lightness, ab = a_poster()
+    own = baselines.own_mean_color(ab, BOX)
+    np.testing.assert_array_equal(own[5, 5], np.rint(ab[BOX.slices].reshape(-1, 2).mean(axis=0)))
+    assert (own[0] == 0).all()
+    gray, true = (
+        lab8_to_rgb(lightness[BOX.slices], colors)
+        for colors in (0 * ab[BOX.slices], ab[BOX.slices])
+    )
+    matched = match_histograms(gray.astype(float), true.astype(float), channel_axis=-1)
+    expected = rgb_to_lab8(np.rint(matched).astype(np.uint8))[1]
+    found = baselines.matched_histograms(lightness, ab, BOX)
+    np.testing.assert_array_equal(found[BOX.slices], expected)
+    deviations = baselines.matched_deviations(lightness, ab, BOX)
+    colored = lab8_to_rgb(lightness[BOX.slices], deviations[BOX.slices]).astype(float)
+    assert (deviations[0] == 0).all() and colored.std() > 0
+
+
+def test_obedience_and_diversity_are_measured_where_they_are_defined():
+    lightness, ab = a_poster()
+    asked = Palette.of_colors("red")
+    metrics = SplitMetrics()
+    metrics.update(lightness, ab, ab, BOX)
+    assert metrics.result()["obedience"] is None and metrics.result()["diversity"] is None
+    other = ab.copy()
+    other[BOX.slices] += 5
+    metrics.update(lightness, ab, ab, BOX, asked, [ab, other, ab])
+    obtained = Palette.of_pixels(lightness[BOX.slices], ab[BOX.slices], "obtained")
+    assert metrics.result()["obedience"] == pytest.approx(asked.distance(obtained))
+    one_pair = SplitMetrics()
+    one_pair.update(lightness, ab, other, BOX)
+    expected = one_pair.result()["delta_e_2000"] * 2 / 3
+    assert metrics.result()["diversity"] == pytest.approx(expected, rel=0.02)
+
+
+def test_every_baseline_is_measured(manifest):
+    predictors = baseline_predictors(manifest, told_palette=True)
+    columns = {name: found.result() for name, found in score(manifest, "test", predictors).items()}
+    assert list(columns) == [
+        "gray", "mean color", "own mean color", "lightness under the palette",
+        "matched histograms", "matched deviations", "truth",
+    ]  # fmt: skip
+    for name in list(columns)[2:6]:
+        assert columns[name]["l2_ab"] < columns["gray"]["l2_ab"]
+        assert columns[name]["obedience"] > 0
+
+
+def test_the_source_the_scheme_and_the_free_answer(network):
+    rgb = Image.fromarray(np.uint8(RNG.integers(0, 255, (40, 30, 3))))
+    gray = rgb.convert("L").convert("RGB")
+    colored, colorless = (network.see(picture, Decoding()) for picture in (rgb, gray))
+    assert network.palette(colored, Decoding()).name.startswith("the source's own")
+    assert network.palette(colorless, Decoding()).name in load_library().names
+    assert network.palette(colored, Decoding(palette="none")) is None
+    assert len(network.suggestions(colored, 5)) == 5
+
+
+def test_strength_goes_from_the_free_answer_to_the_palettes(network, poster):
+    light = poster["lightness"][Box(*poster["box"]).slices][..., 0]
+    picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
+
+    def painted(**options) -> np.ndarray:
+        return np.asarray(network.recolor(picture, Decoding(**options))).astype(int)
+
+    free, full = painted(palette="none"), painted(palette="teal,orange")
+    none = painted(palette="teal,orange", strength=0.0)
+    half = painted(palette="teal,orange", strength=0.5)
+    np.testing.assert_array_equal(none, free)
+    assert np.abs(half - full).mean() < np.abs(free - full).mean()
+    assert np.abs(half - free).mean() < np.abs(free - full).mean()
+
+
+def test_the_sources_own_colors_can_be_kept(network):
+    source = Image.fromarray(np.uint8(RNG.integers(60, 200, (30, 20, 3))))
+    decoding = {"palette": "teal,orange"}
+    kept = np.asarray(network.recolor(source, Decoding(keep=1.0, **decoding))).astype(int)
+    assert np.abs(kept - np.asarray(source)).max() <= 1
+
+
+def test_a_hint_colors_its_place_and_neutral_keeps_one_gray(network):
+    rgb = np.full((60, 40, 3), 150, np.uint8)
+    rgb[:30] = 60
+    source = Image.fromarray(rgb)
+
+    def ab_at(row, column, *texts) -> np.ndarray:
+
+        decoding = Decoding(
+            palette="#2a9d8f,#f28c28", neutrals=0.0, hint=parse_hints(" ".join(texts))
+        )
+        painted = np.asarray(network.recolor(source, decoding))
+        return rgb_to_lab8(painted)[1][row, column].astype(float)
+
+    red = ab_at(50, 20, "20,50=#a03030")
+    assert red[0] > 30
+    assert np.hypot(*ab_at(50, 20, "20,50=neutral")) < 4 < np.hypot(*ab_at(50, 20))
