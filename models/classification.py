@@ -54,32 +54,32 @@ class Classification:
             ops.take(self.classes.color_weights, color, axis=0),
         )
 
-    def decode(self, features, temperature, offsets=None, colors=None):
+    def decode(self, features, temperature, offsets=0.0, colors=None, chosen=None):
         """Decode by the annealed mean, upsampled bilinearly.
 
         Args:
             features: The network's outputs, or a part of them, ``[batch, h, w, 128]``.
             temperature: T of eq. 4.
-            offsets: Added to the logits, ``float32 [Q]``, as `palette_offsets` finds them for a
+            offsets: Added to the logits, ``float32 [n]``, as `palette_offsets` finds them for a
                 palette; by default none.
-            colors: (a, b) of each class, ``[Q, 2]``; by default the centers.
+            colors: (a, b) of each class, ``[n, 2]``; by default the centers.
+            chosen: The numbers of the n classes to choose from; by default all Q.
 
         Returns:
             ab ``float32 [batch, 2 h, 2 w, 2]``.
         """
         colors = self.classes.centers if colors is None else colors
+        ab = ops.map(
+            lambda image: annealed_mean(self.logits(image, chosen) + offsets, colors, temperature),
+            features,
+        )
+        return _upsampled_twice(ab)
 
-        def decoded(image):
-            logits = self.head.logits(image)
-            return annealed_mean(
-                logits if offsets is None else logits + offsets, colors, temperature
-            )
-
-        return _upsampled_twice(ops.map(decoded, features))
-
-    def logits(self, features):
-        """Return the logits ``float32 [..., Q]`` of features ``[..., 128]`` at some pixels."""
-        return self.head.logits(features)
+    def logits(self, features, chosen=None):
+        """Return the logits ``float32 [..., n]`` of features ``[..., 128]``, of chosen classes."""
+        if chosen is None:
+            return self.head.logits(features)
+        return _logits(features, *(ops.take(part, chosen, axis=-1) for part in self.head.tensors()))
 
     @staticmethod
     def _half_resolution_color(ab):

@@ -18,7 +18,11 @@ from recolor.datasets.palette_library import PaletteLibrary
 from recolor.datasets.palettes import CELLS, classes_of_cells
 from recolor.datasets.shards import EMBEDDING_SIZE
 from recolor.models.hinting import FREE, UNDER_PALETTE, hinted
-from recolor.models.palette_constraint import mean_distribution, palette_offsets
+from recolor.models.palette_constraint import (
+    SMALLEST_SHARE,
+    mean_distribution,
+    palette_offsets,
+)
 from recolor.models.palette_transfer import move, transfer_moves
 from recolor.platform.guided_upsampling import guided_upsampling
 from recolor.platform.painting import Painter
@@ -27,11 +31,13 @@ from recolor.platform.vividness import vivid
 # Half the side of guided upsampling's window, as a share of the network's squares. A free answer
 # gains by being evened out; under a palette it is sure enough to keep its details.
 WINDOW, PALETTE_WINDOW = 1 / 10, 1 / 40
+# What the answer for the smaller square counts.
+COARSE = 0.4
 # Pixels that are finished at once.
 PIECE = 2**17
 # A palette is fitted to so many rows and columns of a picture's pixels, and colors are carried to
 # it by so many.
-FITTED, CARRIED = 28, 64
+FITTED, CARRIED = 28, 48
 
 
 class Recolorer(tf.Module):
@@ -43,6 +49,8 @@ class Recolorer(tf.Module):
         embedding: The embedding network, or None for zeros.
         size: Side of the square that the network looks at.
         calibration: Of its colors, from `recolor.platform.vividness`.
+        coarse_size: Side of a smaller square that it looks at, too; None for none. Details are seen
+            in the large one, and what belongs together over long distances in the small one.
     """
 
     def __init__(
@@ -52,12 +60,14 @@ class Recolorer(tf.Module):
         embedding: keras.Model | None,
         size: int,
         calibration: np.ndarray,
+        coarse_size: int | None = None,
     ):
         super().__init__()
         self.kind = kind
         self.network = network
         self.embedding = embedding
         self.size = size
+        self.coarse_size = coarse_size
         self.calibration = tf.constant(calibration, tf.float32)
         outputs = tf.TensorSpec([1, *network.output_shape[1:]], tf.float32, "outputs")
         number = {
@@ -115,10 +125,7 @@ class Recolorer(tf.Module):
             lambda: tf.reshape(embedding, [-1]),
             computed,
         )
-        outputs = tf.cast(
-            self.network([square, tf.ensure_shape(known, [EMBEDDING_SIZE])[None]], training=False),
-            tf.float32,
-        )
+        outputs = self._outputs(square, tf.ensure_shape(known, [EMBEDDING_SIZE])[None])
         box = tf.stack([top, left, height, width])
         shares = tf.zeros([CELLS])
         if self.kind.takes_palette:
@@ -191,25 +198,35 @@ class Recolorer(tf.Module):
         colored = _in_pieces(finished, tf.concat([large, ab], axis=-1))[0]
         return {"rgb": tf.cast(tf.round(colored * 255), tf.uint8)}
 
+    def _outputs(self, square, embedding):
+        """Run the network on a square ``uint8 [1, size, size, 1]``, and on a smaller copy."""
+        outputs = tf.cast(self.network([square, embedding], training=False), tf.float32)
+        if self.coarse_size is None:
+            return outputs
+        side = (self.coarse_size, self.coarse_size)
+        small = tf.cast(tf.round(tf.image.resize(square, side, antialias=True)), tf.uint8)
+        # Not as `network(...)`, which insists on the size that it was built for.
+        coarse = self.network.call([small, embedding], training=False)
+        coarse = tf.image.resize(tf.cast(coarse, tf.float32), outputs.shape[1:3])
+        return (1 - COARSE) * outputs + COARSE * coarse
+
     def _under_palette(self, outputs, small, large, box, palette, temperature, vividness):
         """Decode under a palette, at full resolution: ab ``float32 [1, height, width, 2]``."""
-        # The network's classes take the shares and the mean colors of the cells nearest to them.
-        count = len(self.kind.classes)
         shares, colors = palette[:, 0], palette[:, 1:]
+        # The network's classes take the shares, and the mean colors, of the cells nearest to them.
         sums = tf.math.unsorted_segment_sum(
-            palette * tf.concat([tf.ones([CELLS, 1]), tf.repeat(shares[:, None], 2, 1)], axis=1),
+            tf.concat([shares[:, None], shares[:, None] * colors], axis=-1),
             classes_of_cells(self.kind.classes.centers),
-            count,
+            len(self.kind.classes),
         )
-        wanted = sums[:, 0]
-        centers = tf.where(
-            wanted[:, None] > 0,
-            sums[:, 1:] / tf.maximum(wanted[:, None], 1e-12),
-            self.kind.classes.centers,
-        )
-        logits = self.kind.logits(self._some(outputs, box))
+        # Those that have hardly any are left out, which saves most of the time.
+        chosen = tf.where(sums[:, 0] >= SMALLEST_SHARE)[:, 0]
+        sums = tf.gather(sums, chosen)
+        wanted = sums[:, 0] / tf.reduce_sum(sums[:, 0])
+        logits = self.kind.logits(self._some(outputs, box), chosen)
         offsets = palette_offsets(logits[None], wanted[None], tf.ones([1, FITTED**2]))[0]
-        ab = self._decoded(outputs, box, temperature, offsets, centers)
+        centers = sums[:, 1:] / sums[:, :1]
+        ab = self._decoded(outputs, box, temperature, offsets, centers, chosen)
         ab = self._upsampled(ab, small, large, PALETTE_WINDOW)
         moves = transfer_moves(_grid(ab[0], CARRIED), shares, colors)
         return _in_pieces(lambda pixels: move(pixels, moves, vividness), ab)

@@ -85,7 +85,9 @@ def best_weights(
 
 def calibrated(manifest: Manifest, weights: Weights) -> Weights:
     """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
-    recolorer = Recolorer(*weights.network(), None, weights.size, no_calibration())
+    recolorer = Recolorer(
+        *weights.network(), None, weights.size, no_calibration(), weights.coarse_size
+    )
     painter = recolorer.painter(weights.temperature, vividness=0)
     predict = Predictions(painter, Decoding()).told(Told())
 

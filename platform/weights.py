@@ -25,7 +25,10 @@ DAMAGE = (
     zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError, TypeError,
     AttributeError,
 )  # fmt: skip
-ABOUT = ("model", "size", "embedding", "temperature", "vividness", "origin")
+ABOUT = (
+    *("model", "size", "coarse_size", "embedding"),
+    *("temperature", "vividness", "origin"),
+)
 
 
 class WeightsError(RecolorError):
@@ -38,7 +41,8 @@ class Weights:
 
     Attributes:
         model: Name of the model kind in `recolor.models.catalog.MODELS`.
-        size: Side in pixels of the squares that it was trained on.
+        size: Side in pixels of the squares that it looks at: those that it was trained on, or
+            larger ones.
         embedding: `Manifest.embedding_id` of its data: ``none``, or which weights.
         temperature: T of the annealed mean (classification).
         vividness: How vivid its colors become, 0 to 1; see `recolor.platform.vividness`.
@@ -46,6 +50,7 @@ class Weights:
         calibration: Of its colors, from `recolor.platform.vividness.calibrate`.
         arrays: The network's variables, ``float32``.
         origin: How they came about, as JSON; see `recolor.platform.publication.best_weights`.
+        coarse_size: Side of smaller squares that it looks at as well; None for none.
     """
 
     model: str
@@ -57,6 +62,7 @@ class Weights:
     calibration: np.ndarray
     arrays: list[np.ndarray]
     origin: dict
+    coarse_size: int | None = None
 
     @property
     def stages(self) -> list[dict]:
