@@ -5,7 +5,7 @@ from PIL import Image
 
 # Shares of the darkest and lightest pixels that may become black and white.
 CLIPPED = 0.005
-# A picture without black or white is not made to have it: no level moves further than this.
+# Nothing lighter than this becomes black, and nothing darker white: a night stays one.
 DARKEST_BLACK, LIGHTEST_WHITE = 72, 168
 
 

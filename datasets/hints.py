@@ -2,16 +2,20 @@
 
 import json
 import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageColor
 
 from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.errors import RecolorError
+from recolor.datasets.palettes import PaletteError, parse_color
 
 NEUTRAL = "neutral"
+# Of one picture. Each takes memory for every pixel that the network sees.
+MOST_HINTS = 100
 PLACE = re.compile(r"(-?\d+(?:\.\d+)?)(%?)")
 
 
@@ -40,7 +44,7 @@ class Hint:
         """Parse ``X,Y=#rrggbb``, or ``X,Y=neutral``; X and Y are pixels, or per cent as ``50%``.
 
         Raises:
-            HintError: If the text is none.
+            HintError: If the text is not a hint.
 
         Example:
             >>> Hint.parse("50%,120=#c1121f").position(400, 600)
@@ -49,17 +53,15 @@ class Hint:
         place, separator, color = text.strip().partition("=")
         matches = [PLACE.fullmatch(part.strip()) for part in place.split(",")]
         if not separator or len(matches) != 2 or None in matches:
-            raise HintError(f"{text!r} is no hint: type X,Y=#rrggbb, as 120,80=#c1121f")
+            raise HintError(f"{text!r} is not a hint: type X,Y=#rrggbb, as 120,80=#c1121f")
         if color.strip().lower() == NEUTRAL:
             ab = (0, 0)
         else:
             try:
-                rgb = ImageColor.getrgb(color.strip())[:3]
-            except ValueError:
-                raise HintError(
-                    f"hint {text!r}: {color!r} is no color: type #rrggbb, or {NEUTRAL}"
-                ) from None
-            ab = tuple(rgb_to_lab8(np.array(rgb, np.uint8))[1].tolist())
+                rgb = parse_color(color)
+            except PaletteError as error:
+                raise HintError(f"hint {text!r}: {error}, or as {NEUTRAL}") from None
+            ab = tuple(rgb_to_lab8(rgb)[1].tolist())
         x, y = (float(match[1]) for match in matches)
         return cls(x, y, tuple(bool(match[2]) for match in matches), ab)
 
@@ -69,23 +71,29 @@ class Hint:
         Raises:
             HintError: If it lies outside.
         """
-        shares = []
-        for value, in_percent, side in zip(
-            (self.x, self.y), self.in_percent, (width, height), strict=True
-        ):
-            share = value / 100 if in_percent else value / side
-            if not 0 <= share <= 1:
-                raise HintError(
-                    f"the hint at {self.x:g},{self.y:g} lies outside of the picture of "
-                    f"{width}x{height} pixels"
-                )
-            shares.append(share)
+        places = zip((self.x, self.y), self.in_percent, (width, height), strict=True)
+        shares = [value / 100 if percent else value / side for value, percent, side in places]
+        if not all(0 <= share <= 1 for share in shares):
+            typed = ",".join(
+                f"{value:g}{'%' * percent}"
+                for value, percent in zip((self.x, self.y), self.in_percent, strict=True)
+            )
+            raise HintError(
+                f"the hint at {typed} lies outside of the picture of {width}x{height} pixels"
+            )
         return shares[0], shares[1]
 
 
-def parse_hints(text: str) -> tuple[Hint, ...]:
-    """Parse hints with white space between them."""
-    return tuple(Hint.parse(part) for part in text.split())
+def parse_hints(texts: Iterable[str]) -> tuple[Hint, ...]:
+    """Parse hints.
+
+    Raises:
+        HintError: If one is invalid, or there are more than 100.
+    """
+    hints = tuple(map(Hint.parse, texts))
+    if len(hints) > MOST_HINTS:
+        raise HintError(f"{len(hints)} hints are too many for a picture: at most {MOST_HINTS}")
+    return hints
 
 
 def hint_array(hints: tuple[Hint, ...], width: int, height: int) -> np.ndarray:
@@ -97,18 +105,26 @@ def hint_array(hints: tuple[Hint, ...], width: int, height: int) -> np.ndarray:
 def load_hints(file: Path) -> dict[str, tuple[Hint, ...]]:
     """Read hints for many pictures: JSON, ``{"poster.jpg": ["120,80=#c1121f", ...], ...}``.
 
+    A picture in a folder is named by its path inside of the folder, as ``year/poster.jpg``.
+
     Raises:
         HintError: If the file can't be read, or is not of this form.
     """
     try:
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
+        content = json.loads(Path(file).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise HintError(f"{file} can't be read: {error.strerror}") from None
     except ValueError:
-        raise HintError(f"{file} is no JSON file") from None
+        raise HintError(f"{file} is not a JSON file") from None
     if not isinstance(content, dict) or not all(
         isinstance(hints, list) and all(isinstance(hint, str) for hint in hints)
         for hints in content.values()
     ):
         raise HintError(f'{file} must be of the form {{"poster.jpg": ["120,80=#c1121f"]}}')
-    return {name: tuple(map(Hint.parse, hints)) for name, hints in content.items()}
+    found = {}
+    for name, hints in content.items():
+        try:
+            found[unicodedata.normalize("NFC", name)] = parse_hints(hints)
+        except HintError as error:
+            raise HintError(f"{file}, {name}: {error}") from None
+    return found

@@ -1,9 +1,11 @@
 """Color schemes of posters: a library of named palettes, and which of them fit a gray picture."""
 
+import itertools
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import numpy as np
 from recolor.datasets.classes import cell_index
 from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb
 from recolor.datasets.color_names import color_name
-from recolor.datasets.palettes import CELLS, NEUTRAL_CHROMA, Palette, PaletteError, renamed
+from recolor.datasets.palettes import CELLS, NEUTRAL_CHROMA, Palette, PaletteError
 
 FORMAT = 1
 # The library that comes with recolor.
@@ -26,7 +28,6 @@ AGREEMENT = 8.0
 # A scheme is the power mean of its posters' shares. An exponent below 1 leaves out colors that only
 # some of them have: a mixture of all would have a little of everything.
 EXPONENT = 0.5
-LARGEST_GAIN = 2.0
 # Words of a scheme's name at most, and the share of neutrals from which on it counts as gray.
 WORDS, GRAY = 4, 0.6
 
@@ -56,19 +57,19 @@ class PaletteLibrary:
         Raises:
             PaletteError: If there is none.
         """
-        wanted = name.strip().lower()
-        if wanted.isdigit() and 1 <= int(wanted) <= len(self.palettes):
+        wanted = name.strip().casefold()
+        if re.fullmatch("[0-9]{1,4}", wanted) and 1 <= int(wanted) <= len(self.palettes):
             return self.palettes[int(wanted) - 1]
         for palette in self.palettes:
-            if palette.name == wanted:
+            if palette.name.casefold() == wanted:
                 return palette
         raise PaletteError(
-            f"{name!r} is no palette: type colors (#0b3c5d,orange), the path of a picture, or "
-            f"one of the {len(self.palettes)} names or numbers that `recolor palettes` lists"
+            f"{name!r} is not a palette: give colors (#0b3c5d,orange), a picture, source, auto, "
+            f"none, or one of the library's {len(self.palettes)} schemes by name or number"
         )
 
     def ranked(self, shares: np.ndarray) -> list[Palette]:
-        """Order the schemes by how well they fit a picture, the most fitting first.
+        """Order the schemes for a picture: the best-fitting first, then others unlike it.
 
         How likely it is that a poster has a scheme follows from how common the scheme is, and from
         its agreement with the colors that a network would give the picture by itself (Bhattacharyya
@@ -92,7 +93,11 @@ class PaletteLibrary:
 
     @cached_property
     def _distances(self) -> np.ndarray:
-        return np.array([[one.distance(two) for two in self.palettes] for one in self.palettes])
+        distances = np.zeros((len(self.palettes), len(self.palettes)))
+        for one, two in itertools.combinations(range(len(self.palettes)), 2):
+            distance = self.palettes[one].distance(self.palettes[two])
+            distances[one, two] = distances[two, one] = distance
+        return distances
 
     @cached_property
     def _roots(self) -> np.ndarray:
@@ -123,7 +128,7 @@ class PaletteLibrary:
         for number in order:
             palette = _scheme(shares[cluster == number], mean_abl)
             name = _new_name(palette, mean_abl[:, 2], [known.name for known in palettes])
-            palettes.append(renamed(palette, name))
+            palettes.append(replace(palette, name=name))
         return cls(palettes, size[order] / size.sum(), origin)
 
     def save(self, file: Path) -> None:
@@ -156,15 +161,21 @@ class PaletteLibrary:
         try:
             content = json.loads(Path(file).read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
-                raise PaletteError(f"{file} is of another format: make it anew")
+                raise PaletteError(
+                    f"{file} is of another format: make it again with `recolor palettes --make`"
+                )
             palettes = [_palette(scheme) for scheme in content["schemes"]]
-            commonness = np.array([scheme["commonness"] for scheme in content["schemes"]])
+            commonness = np.array([scheme["commonness"] for scheme in content["schemes"]], float)
+            if len({palette.name.casefold() for palette in palettes}) < len(palettes):
+                raise ValueError("two schemes have the same name")
+            if not (np.isfinite(commonness).all() and commonness.min() > 0):
+                raise ValueError("commonness must be positive")
             return cls(palettes, commonness / commonness.sum(), str(content["origin"]))
         except OSError as error:
             raise PaletteError(f"{file} can't be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError):
             raise PaletteError(
-                f"{file} is no palette library: make one by `recolor palettes`"
+                f"{file} is not a palette library: make one with `recolor palettes --make`"
             ) from None
 
 
@@ -176,11 +187,17 @@ def load_library(file: Path | None = None) -> PaletteLibrary:
 
 def _palette(scheme: dict) -> Palette:
     cells = np.array(scheme["cells"], int)
+    if cells.min() < 0 or len(set(cells.tolist())) < len(cells):
+        raise ValueError("cells must be different numbers from 0 to 1023")
     shares, colors = np.zeros(CELLS, np.float32), np.zeros((CELLS, 2), np.float32)
     shares[cells], colors[cells] = scheme["shares"], scheme["colors"]
-    if not np.isfinite(shares).all() or shares.min() < 0 or not shares.sum() > 0:
+    if not (np.isfinite(shares).all() and shares.min() >= 0 and shares.sum() > 0):
         raise ValueError("shares must be positive")
+    if not (np.isfinite(colors).all() and np.abs(colors).max() <= 128):
+        raise ValueError("colors must lie between -128 and 128")
     swatch = tuple((str(color), float(share)) for color, share in scheme["swatch"])
+    if not all(re.fullmatch("#[0-9a-f]{6}", color) and 0 <= share <= 1 for color, share in swatch):
+        raise ValueError("a swatch has colors as #rrggbb, each with its share")
     return Palette(str(scheme["name"]), shares / shares.sum(), colors, swatch)
 
 
@@ -189,10 +206,12 @@ def _scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:
     mean = (shares**EXPONENT).mean(axis=0) ** (1 / EXPONENT)
     mean = np.where(mean < SMALLEST_SHARE * mean.sum(), 0, mean) / mean.sum()
     chroma = np.hypot(*mean_abl[:, :2].T)
-    # The colors that were left out were strong ones: the others get the chroma that is missing.
-    gain = np.clip((shares.mean(axis=0) @ chroma) / (mean @ chroma), 1, LARGEST_GAIN)
+    # The colors that were left out were strong ones: the others get some of that chroma. With all
+    # of it, suggestions were further from true posters than with half, on a logarithmic scale.
+    gain = np.sqrt(max(1.0, (shares.mean(axis=0) @ chroma) / (mean @ chroma)))
     ab = mean_abl[:, :2] * np.where(chroma > NEUTRAL_CHROMA, gain, 1)[:, None]
-    cell = cell_index(np.clip(np.rint(ab), -128, 127).astype(int))
+    ab = np.clip(ab, -128, 127)
+    cell = cell_index(np.rint(ab).astype(int))
     columns = (mean, mean * ab[:, 0], mean * ab[:, 1], mean * mean_abl[:, 2])
     sums = np.stack([np.bincount(cell, column, CELLS) for column in columns], axis=-1)
     moved = sums[:, 1:] / np.maximum(sums[:, :1], 1e-12)

@@ -6,7 +6,7 @@ nothing of lightness or place: what takes which of its colors is for the network
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageColor
@@ -29,6 +29,8 @@ MODERN_CHROMA = 30.8
 # By how much a faded picture's chroma is multiplied at most.
 LARGEST_GAIN = 2.5
 SWATCH_COLORS = 6
+# Typed colors at most.
+MOST_COLORS = 64
 # Colors of a swatch are at least this far apart in the ab plane.
 SWATCH_DISTANCE = 16.0
 # Neutral share of posters' pixels by lightness, in 8 levels from black to white: 9,000 posters.
@@ -102,19 +104,23 @@ class Palette:
         black ground or gray letters as well, so a share of neutrals is mixed in.
 
         Args:
-            text: Colors as CSS writes them, each with a weight if wanted: ``#0b3c5d,orange:3``.
+            text: Colors as ``#rrggbb`` or CSS names, each with a weight if wanted:
+                ``#0b3c5d,orange:3``.
             neutrals: Least share of neutral colors, 0 to 1; what was typed counts.
 
         Raises:
-            PaletteError: If a color or a weight is none.
+            PaletteError: If a color or a weight is invalid, or there are more than 64 colors.
 
         Example:
             >>> palette = Palette.of_colors("#0b3c5d,orange:3", neutrals=0.25)
             >>> [(color, round(float(share), 4)) for color, share in palette.swatch]
             [('#0b3c5d', 0.1875), ('#ffa500', 0.5625), ('#808080', 0.25)]
         """
-        typed = [_typed_color(part) for part in text.split(",")]
-        _, ab = rgb_to_lab8(np.array([rgb for rgb, _ in typed], np.uint8))
+        parts = text.split(",")
+        if len(parts) > MOST_COLORS:
+            raise PaletteError(f"{len(parts)} colors are too many: at most {MOST_COLORS}")
+        typed = [_typed_color(part) for part in parts]
+        _, ab = rgb_to_lab8(np.array([rgb for rgb, _ in typed]))
         weights = np.array([weight for _, weight in typed])
         weights = weights / weights.sum()
         neutral = np.hypot(*ab.astype(float).T) < NEUTRAL_CHROMA
@@ -137,8 +143,7 @@ class Palette:
         )
         mean = np.stack([a, b], axis=-1) / np.maximum(sums, 1e-12)[:, None]
         swatch = [
-            (hex_color(np.array(rgb, np.uint8)), float(weight))
-            for (rgb, _), weight in zip(typed, weights, strict=True)
+            (hex_color(rgb), float(weight)) for (rgb, _), weight in zip(typed, weights, strict=True)
         ]
         if added:
             swatch.append(("#808080", added))
@@ -155,8 +160,25 @@ class Palette:
         return palette_distance(self.shares, self.colors, other.shares, other.colors)
 
 
-def palette_distance(shares, colors, other_shares, other_colors, directions: int = 16) -> float:
-    """The sliced Wasserstein-1 distance of two distributions of colors ``[n]`` and ``[n, 2]``."""
+def palette_distance(
+    shares: np.ndarray,
+    colors: np.ndarray,
+    other_shares: np.ndarray,
+    other_colors: np.ndarray,
+    directions: int = 16,
+) -> float:
+    """Return the sliced Wasserstein-1 distance of two distributions over colors.
+
+    Args:
+        shares: Shares ``[n]``, with sum 1, of the colors ``[n, 2]``.
+        colors: (a, b) of each.
+        other_shares: The same of the other distribution, ``[m]``.
+        other_colors: ``[m, 2]``.
+        directions: In how many directions the plane is sliced.
+
+    Returns:
+        The distance in units of ab.
+    """
     total = 0.0
     for angle in np.pi * (np.arange(directions) + 0.5) / directions:
         axis = np.array([np.cos(angle), np.sin(angle)])
@@ -186,7 +208,7 @@ def freshened(picture: Image.Image) -> Palette:
     if colored.any():
         gain = float(np.clip(MODERN_CHROMA / chroma[colored].mean(), 1, LARGEST_GAIN))
     # From neutrals to colored pixels without a step.
-    ramp = np.clip((chroma - NEUTRAL_CHROMA / 2) / (NEUTRAL_CHROMA / 2), 0, 1)
+    ramp = np.clip((chroma - NEUTRAL_CHROMA) / NEUTRAL_CHROMA, 0, 1)
     fresh = np.clip(np.rint(ab * (1 + (gain - 1) * ramp)[..., None]), -128, 127)
     return Palette.of_pixels(lightness, fresh.astype(np.int8), "the source's own colors, freshened")
 
@@ -212,11 +234,6 @@ def classes_of_cells(centers: np.ndarray) -> np.ndarray:
     return np.argmin(distance, axis=-1).astype(np.int32)
 
 
-def renamed(palette: Palette, name: str) -> Palette:
-    """Return a palette under another name."""
-    return replace(palette, name=name)
-
-
 def _counted(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """Return stored L and ab of a small copy of a picture."""
     small = picture.convert("RGB")
@@ -224,16 +241,25 @@ def _counted(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     return rgb_to_lab8(np.asarray(small))
 
 
-def _typed_color(text: str) -> tuple[tuple[int, int, int], float]:
-    color, _, weight = text.strip().partition(":")
-    try:
-        rgb = ImageColor.getrgb(color.strip())[:3]
-    except ValueError:
+def parse_color(text: str) -> np.ndarray:
+    """Parse ``#rrggbb`` or a CSS color name to sRGB ``uint8 [3]``.
+
+    Raises:
+        PaletteError: If it is neither.
+    """
+    name = text.strip().lower()
+    if not re.fullmatch("#([0-9a-f]{3}|[0-9a-f]{6})", name) and name not in ImageColor.colormap:
         raise PaletteError(
-            f"{color.strip()!r} is no color: type it as #rrggbb or as a name like orange"
-        ) from None
-    if weight and not re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*", weight):
-        raise PaletteError(f"{weight!r} is no weight for {color}: type a number, as in {color}:2")
+            f"{text.strip()!r} is not a color: type it as #rrggbb or as a name like orange"
+        )
+    return np.array(ImageColor.getrgb(name)[:3], np.uint8)
+
+
+def _typed_color(text: str) -> tuple[np.ndarray, float]:
+    color, _, weight = text.strip().partition(":")
+    rgb = parse_color(color)
+    if weight and not re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*", weight):
+        raise PaletteError(f"{weight!r} is not a weight: type a number, as in {color}:2")
     value = float(weight) if weight else 1.0
     if not 0 < value <= 1e6:
         raise PaletteError(f"the weight of {color} must be more than 0 and at most a million")
@@ -257,9 +283,11 @@ def _swatch(shares, colors, lightness) -> tuple[tuple[str, float], ...]:
     weight = shares * (0.1 + chroma / 100)
     chosen: list[int] = []
     for cell in np.argsort(-weight, kind="stable"):
-        if len(chosen) == SWATCH_COLORS or weight[cell] <= 0 or shares[cell] < 1e-3:
+        if len(chosen) == SWATCH_COLORS:
             break
-        if all(np.hypot(*(colors[cell] - colors[other])) > SWATCH_DISTANCE for other in chosen):
+        if shares[cell] >= 1e-3 and all(
+            np.hypot(*(colors[cell] - colors[other])) > SWATCH_DISTANCE for other in chosen
+        ):
             chosen.append(int(cell))
     if not chosen:
         chosen = [int(np.argmax(shares))]

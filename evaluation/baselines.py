@@ -7,7 +7,7 @@ from skimage.exposure import match_histograms
 
 from recolor.datasets.classes import GRID, cell_centers, cell_index
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8, round_ab
-from recolor.datasets.palettes import Palette
+from recolor.datasets.palettes import Palette, classes_of_cells
 from recolor.datasets.posters import Box
 
 LEVELS = 32
@@ -36,7 +36,11 @@ def own_mean_color(true_ab: np.ndarray, box: Box) -> np.ndarray:
 
 @dataclass
 class ColorsByLightness:
-    """How often each color occurs at each of 32 levels of lightness, in training posters."""
+    """How often each color occurs at each of 32 levels of lightness, in training posters.
+
+    Attributes:
+        counts: Pixels by level of lightness and cell of the ab plane, ``float64 [32, 1024]``.
+    """
 
     counts: np.ndarray
 
@@ -71,16 +75,14 @@ class ColorsByLightness:
         weights = np.bincount(level.ravel(), minlength=LEVELS) / level.size
         share = (self.counts[:, cells] + 0.01) / (self.counts[:, cells] + 0.01).sum(1)[:, None]
         # What is asked of cells that no poster has is asked of the nearest one.
-        centers = cell_centers(np.arange(GRID * GRID))
-        nearest = np.argmin(((centers[:, None] - centers[cells]) ** 2).sum(axis=-1), axis=-1)
+        centers = cell_centers(cells)
+        nearest = classes_of_cells(centers)
         wanted = np.bincount(nearest, palette.shares, len(cells))
         colors = np.stack(
             [np.bincount(nearest, palette.shares * axis, len(cells)) for axis in palette.colors.T],
             axis=-1,
         )
-        colors = np.where(
-            wanted[:, None] > 0, colors / np.maximum(wanted, 1e-12)[:, None], centers[cells]
-        )
+        colors = np.where(wanted[:, None] > 0, colors / np.maximum(wanted, 1e-12)[:, None], centers)
         scale = np.ones(len(cells))
         for _ in range(ROUNDS):
             fitted = share * scale

@@ -34,7 +34,7 @@ METRICS: dict[str, tuple[str, bool | None]] = {
     "colorfulness": ("colorfulness (Hasler and Suesstrunk)", None),
     "psnr": ("PSNR in RGB, poster alone, dB", True),
     "ssim": ("SSIM in RGB, poster alone", True),
-    "obedience": ("distance from the palette asked for, in ab", None),
+    "palette_distance": ("distance from the palette asked for, in ab", None),
     "diversity": ("CIEDE2000 between suggestions", None),
 }
 
@@ -58,12 +58,21 @@ class SplitMetrics:
     posters: int = 0
     _sums: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(
-            ("l2_ab", "delta_e_2000", "colorfulness", "mse", "ssim", "obedience", "diversity"), 0.0
+            (
+                "l2_ab",
+                "delta_e_2000",
+                "colorfulness",
+                "mse",
+                "ssim",
+                "palette_distance",
+                "diversity",
+            ),
+            0.0,
         )
     )
     # The posters that a metric is defined for, where it is not defined for all.
     _counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("ssim", "obedience", "diversity"), 0)
+        default_factory=lambda: dict.fromkeys(("ssim", "palette_distance", "diversity"), 0)
     )
     _cells: np.ndarray = field(default_factory=lambda: np.zeros(GRID * GRID, np.int64))
     _hits: np.ndarray = field(
@@ -115,7 +124,7 @@ class SplitMetrics:
             )
         if asked is not None:
             obtained = Palette.of_pixels(lightness, predicted_ab, "obtained")
-            self._add_where_defined("obedience", asked.distance(obtained))
+            self._add_where_defined("palette_distance", asked.distance(obtained))
         if len(suggestions) > 1:
             pairs = itertools.combinations([round_ab(ab[inside]) for ab in suggestions], 2)
             differences = [_delta_e(lightness, *pair) for pair in pairs]

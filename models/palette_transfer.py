@@ -9,8 +9,8 @@ The move is made a smooth function of the color alone, so that even areas stay e
 import numpy as np
 from keras import ops
 
-PASSES = 3
-ROUNDS = 6
+PASSES = 5
+ROUNDS = 4
 # The moves are known at the nodes of a grid over the ab plane, from -128 to 128.
 STEP = 4
 NODES = 256 // STEP + 1

@@ -1,5 +1,7 @@
 """Recoloring image files with a trained model."""
 
+import io
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -59,9 +61,10 @@ def recolor_files(
         out: Folder of the results, outside of the input folders; a file in an input folder keeps
             its path inside that folder.
         decoding: How the model's answers become colors.
-        hints: More hints, by the names of images inside of their folder.
-        suggestions: Make so many versions of each image, under the palettes that fit it most:
-            ``poster.1.jpg``, ``poster.2.jpg``, ...; 0 for one, under the palette of `decoding`.
+        hints: More hints, by the names of images inside of their folder, in Unicode's form NFC.
+        suggestions: Make so many versions of each image, under the palettes that
+            `Painter.suggestions` chooses: ``poster.1.jpg``, ``poster.2.jpg``, ...; 0 for one, under
+            the palette of `decoding`.
         sheet: Make a sheet of the first 24 posters before and after as well.
         progress: Wraps the list of files, to show progress.
 
@@ -73,9 +76,10 @@ def recolor_files(
     """
     files = find_images(inputs)
     hints = hints or {}
-    if unknown := set(hints) - {name for name, _ in files}:
+    if unknown := set(hints) - {_composed(name) for name, _ in files}:
         raise HintError(f"there are hints for {min(unknown)}, which is not among the images")
     painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
+    painter.check_suggestions(suggestions)
     names = [
         (result, path)
         for name, path in files
@@ -88,8 +92,8 @@ def recolor_files(
             source = open_image(path.read_bytes())
             kind = "JPEG" if source.format == "MPO" else source.format
             before = to_rgb(source)
-            own = replace(decoding, hint=decoding.hint + hints.get(name, ()))
-            versions = _versions(painter, before, own, suggestions)
+            own = replace(decoding, hint=decoding.hint + hints.get(_composed(name), ()))
+            versions = _versions(painter, before, kind, own, suggestions)
         except RecolorError as error:
             outcome.skipped.append((name, str(error)))
             continue
@@ -99,33 +103,54 @@ def recolor_files(
         except (MemoryError, tf.errors.ResourceExhaustedError):
             outcome.skipped.append((name, "too large for this machine's memory"))
             continue
-        row = [(before, None)]
-        for number, (palette, after) in enumerate(versions, 1):
+        for number, version in enumerate(versions, 1):
             target = out / (_numbered(name, number) if suggestions else name)
-            _save(after, target, kind)
+            _write(target, version.data)
             outcome.written.append(target)
-            outcome.palettes[palette.name if palette else ""] += 1
-            row.append((after, palette))
+            outcome.palettes[version.palette.name if version.palette else ""] += 1
         if sheet and len(rows) < SHEET_POSTERS:
-            for picture, _ in row:
-                picture.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
-            rows.append(row)
+            row = [(before, None), *((version.small, version.palette) for version in versions)]
+            rows.append([with_swatch(_small(each), palette, SHEET_SIDE) for each, palette in row])
     if rows:
         outcome.sheet = out / SHEET_FILE
-        _save(_sheet(rows, suggestions), outcome.sheet, "PNG")
+        _write(outcome.sheet, _encoded(_sheet(rows, suggestions), "PNG"))
     return outcome
 
 
+@dataclass(frozen=True)
+class _Version:
+    """A recolored picture: its palette, a small copy, and its file, which takes less memory."""
+
+    palette: Palette | None
+    small: Image.Image
+    data: bytes
+
+
 def _versions(
-    painter: Painter, picture: Image.Image, decoding: Decoding, suggestions: int
-) -> list[tuple[Palette | None, Image.Image]]:
+    painter: Painter, picture: Image.Image, kind: str, decoding: Decoding, suggestions: int
+) -> list[_Version]:
     """Recolor a picture, under one palette or several."""
     seen = painter.see(picture, decoding)
     if suggestions:
         palettes = painter.suggestions(seen, suggestions)
     else:
         palettes = [painter.palette(seen, decoding)]
-    return [(palette, painter.painted(seen, palette, decoding)) for palette in palettes]
+    versions = []
+    for palette in palettes:
+        painted = painter.painted(seen, palette, decoding)
+        versions.append(_Version(palette, _small(painted), _encoded(painted, kind)))
+    return versions
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    small = picture.copy()
+    small.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
+    return small
+
+
+def _composed(name: str) -> str:
+    """Write a file's name as people type it: some systems write letters and accents apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _numbered(name: str, number: int) -> str:
@@ -135,14 +160,11 @@ def _numbered(name: str, number: int) -> str:
 
 
 def _sheet(rows, suggestions: int) -> Image.Image:
-    """Lay out pictures before and after, each under its palette's swatch."""
+    """Lay out pictures before and after, each above its palette's swatch."""
     labels = ["before", *(["after"] if not suggestions else map(str, range(1, suggestions + 1)))]
-    pictures = [
-        [with_swatch(picture, palette, SHEET_SIDE) for picture, palette in row] for row in rows
-    ]
     # As wide as a screen.
     columns = max(1, min(8 // len(labels), len(rows)))
-    return contact_sheet(pictures, labels, SHEET_SIDE + SWATCH_HEIGHT, columns)
+    return contact_sheet(rows, labels, SHEET_SIDE + SWATCH_HEIGHT, columns)
 
 
 def check_targets(
@@ -174,8 +196,14 @@ def check_targets(
             raise ImageError(f"{out / name} would be overwritten by a result: choose another --out")
 
 
-def _save(image: Image.Image, target: Path, kind: str) -> None:
-    """Write an image in a format, with little loss."""
+def _encoded(image: Image.Image, kind: str) -> bytes:
+    """Return an image's file in a format, with little loss."""
     options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+    file = io.BytesIO()
+    image.save(file, kind, **options.get(kind, {}))
+    return file.getvalue()
+
+
+def _write(target: Path, data: bytes) -> None:
     with whole_file(target) as temporary:
-        image.save(temporary, kind, **options.get(kind, {}))
+        temporary.write_bytes(data)

@@ -42,8 +42,19 @@ class Finite(click.FloatRange):
         return number
 
 
-def decoding_options(*left_out):
-    """Give a command the options of `Decoding`, but for those that make no sense for it."""
+EVALUATED_PALETTE = (
+    "Colors to decode all posters under, where --told does not say: auto, none, a scheme's name or "
+    "number, another picture's path, or colors as #0b3c5d,orange:3.  [default: none]"
+)
+
+
+def decoding_options(*left_out, **other_help):
+    """Give a command the options of `Decoding`, but for those that make no sense for it.
+
+    Args:
+        left_out: The names of those.
+        other_help: Help of options that mean something else for this command.
+    """
 
     def decorate(command):
         for option in reversed(fields(Decoding)):
@@ -70,7 +81,9 @@ def decoding_options(*left_out):
 TEMPERATURE = Finite(0.001, 100)
 VIVIDNESS = Finite(0, 1)
 LIBRARY = click.option(
-    "--library", type=FILE, help="Color schemes made by `recolor palettes`, for those of recolor."
+    "--library",
+    type=FILE,
+    help="Use this library, from `recolor palettes --make`, instead of recolor's own.",
 )
 LEARNING_RATE = Finite(0, 1, min_open=True)
 
@@ -388,7 +401,7 @@ def _say_how_to_resume(run_id):
     "points; or they choose a scheme (auto), or make N suggestions, of which the best counts. May "
     "be repeated.  [default: nothing]",
 )
-@decoding_options("keep", "contrast", "hint")
+@decoding_options("keep", "contrast", "hint", palette=EVALUATED_PALETTE)
 @LIBRARY
 @click.option("--markdown", type=FILE, metavar="FILE", help="Write the table as Markdown.")
 @click.option(
@@ -525,7 +538,8 @@ def promote(version, metric, force, rollback):
     "--suggestions",
     type=click.IntRange(1, 99),
     metavar="N",
-    help="Make N versions of each image, the most fitting colors first: poster.1.jpg, ...",
+    help="Make N versions of each image, poster.1.jpg, poster.2.jpg, ...: in its own colors, if it "
+    "has any, in the best-fitting scheme, and in others unlike it.",
 )
 @click.option(
     "--hints",
@@ -545,7 +559,7 @@ def apply(images, out, model, suggestions, hints, library, sheet, **options):
     decoding = _decoding(options, library)
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
-        raise click.UsageError("--suggestions choose palettes themselves: leave out --palette")
+        raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     _use_tensorflow()
     _quiet()
     from recolor.platform import usable_model
@@ -578,28 +592,32 @@ def apply(images, out, model, suggestions, hints, library, sheet, **options):
 @main.command()
 @click.option("--make", type=PATH, metavar="DATA", help="Make a library of a prepared data set.")
 @click.option(
-    "--count", type=click.IntRange(2, 256), default=24, show_default=True, help="With --make."
+    "--count",
+    type=click.IntRange(2, 256),
+    default=24,
+    show_default=True,
+    help="With --make: number of schemes.",
 )
 @click.option("--out", type=FILE, metavar="FILE", help="With --make: the library's file.")
 @click.option("--chart", type=FILE, metavar="FILE", help="Draw the color schemes as one picture.")
 @LIBRARY
 def palettes(make, count, out, chart, library):
-    """List the color schemes to choose from, or make new ones of a data set."""
+    """List the color schemes to choose from, or make new ones from a data set."""
     from recolor.datasets.palette_library import load_library
 
     if bool(make) != bool(out):
         raise click.UsageError("--make and --out go together")
-    if make:
+    if not make:
+        found = load_library(library)
+    else:
         from recolor.datasets.manifest import Manifest
         from recolor.datasets.scheme_statistics import library_of
 
         manifest = Manifest.load(make)
         with _bar(manifest.count("train"), "counting") as bar:
-            made = library_of(manifest, count, bar.update)
+            found = library_of(manifest, count, bar.update)
         with whole_file(out) as temporary:
-            made.save(temporary)
-        library = out
-    found = load_library(library)
+            found.save(temporary)
     for number, (palette, share) in enumerate(
         zip(found.palettes, found.commonness, strict=True), 1
     ):
@@ -639,22 +657,28 @@ def _decoding(options: dict, library: Path | None) -> Decoding:
     Raises:
         RecolorError: If there is no such palette, or a hint is none.
     """
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    # An empty one counts as none, as in the environment.
+    given = {name: value for name, value in options.items() if value not in (None, (), "")}
     if "hint" in given:
         from recolor.datasets.hints import parse_hints
 
-        given["hint"] = parse_hints(" ".join(given["hint"]))
+        given["hint"] = parse_hints(given["hint"])
     if text := given.get("palette"):
-        from recolor.datasets.images import open_image, to_rgb
+        from recolor.datasets.images import ImageError, open_image, to_rgb
         from recolor.datasets.palette_library import load_library
         from recolor.datasets.palettes import Palette
-        from recolor.platform.painting import check_palette
+        from recolor.platform.painting import names_palette
 
-        if Path(text).is_file():
-            picture = to_rgb(open_image(Path(text).read_bytes()))
+        schemes = load_library(library)
+        if not names_palette(text, schemes):
+            try:
+                picture = to_rgb(open_image(Path(text).read_bytes()))
+            except OSError:
+                # It is no file either: the library says what there is.
+                schemes[text]
+            except ImageError as error:
+                raise ImageError(f"{text}: {error}") from None
             given["palette"] = Palette.of_picture(picture, f"those of {text}")
-        else:
-            check_palette(text, load_library(library))
     return Decoding(**given)
 
 

@@ -1,12 +1,13 @@
 """A tracked evaluation of models and baselines on a split."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import mlflow
 
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.tables import report
-from recolor.models.decoding import DEFAULT_DECODING, Decoding
+from recolor.models.decoding import DEFAULT_DECODING, FREE, Decoding
 from recolor.platform.registry import RegistryError
 from recolor.platform.scoring import baseline_predictors, comparison_sheet, score
 from recolor.platform.told import NOTHING, Predictions, Predictor, Told
@@ -30,7 +31,7 @@ def evaluate_models(
         models: The models; may be none.
         decoding: How their answers become colors, where they are told nothing else.
         told: What they are told, one after the other, as `Told.parse` takes it.
-        progress: Called with the number of posters that are done.
+        progress: Called with 1 after each poster.
 
     Returns:
         The metrics by column: each model's source with what it was told, then the baselines, then
@@ -53,19 +54,25 @@ def evaluate_models(
         parameters |= {"told": ",".join(told), **decoding.describe()}
         log_parameters(run, parameters)
         log_dataset(manifest, split)
-        names = {name: f"model_{number}" for number, name in enumerate(predictors, 1)}
-        log_columns({names.get(name, name): metrics for name, metrics in columns.items()})
+        sources = {model.source: f"model_{number}" for number, model in enumerate(models, 1)}
+        log_columns({_logged_name(name, sources): values for name, values in columns.items()})
         mlflow.log_text(report(columns), "metrics.md")
         if predictors:
             mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     return columns
 
 
+def _logged_name(column: str, sources: dict[str, str]) -> str:
+    """Put a number in the place of a model's source, which MLflow would not take in a name."""
+    source, separator, rest = column.partition(", ")
+    return sources.get(source, source) + separator + rest
+
+
 def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
     """Log a table of metrics to the active run, as metrics ``COLUMN.METRIC`` and as a file."""
     for name, metrics in columns.items():
-        # MLflow's names take no plus sign.
-        prefix = name.replace(" ", "_").replace("+", "_and_").replace(",", "")
+        # MLflow's names take neither commas nor plus signs.
+        prefix = re.sub(r"[^\w.-]+", "_", name)
         known = {key: value for key, value in metrics.items() if value is not None}
         mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
     mlflow.log_dict(columns, "metrics.json")
@@ -89,8 +96,10 @@ def predictors_told(
             f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters anew"
         )
     predictions = Predictions(model.painter, decoding)
+    palette = decoding.describe()["palette"]
+    free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"
     return {
-        model.source if text == NOTHING else f"{model.source}, told {text}": predictions.told(
+        free if text == NOTHING else f"{model.source}, told {text}": predictions.told(
             Told.parse(text)
         )
         for text in told

@@ -71,7 +71,8 @@ class Painter:
         """Recolor an RGB picture at its own resolution.
 
         Raises:
-            PaletteError, HintError, DecodingError: If the picture or the model can't be decoded so.
+            PaletteError, HintError, DecodingError: If the picture or the model does not allow this
+                decoding.
         """
         seen = self.see(picture, decoding)
         return self.painted(seen, self.palette(seen, decoding), decoding)
@@ -115,7 +116,7 @@ class Painter:
             return self._library.ranked(seen.shares)[0]
         if wanted == SOURCE:
             if not has_color(seen.source):
-                raise PaletteError("the picture has no colors of its own: take palette auto")
+                raise PaletteError("the picture has no colors of its own: use palette auto")
             return freshened(seen.source)
         if _is_typed(wanted, self._library):
             neutrals = decoding.neutrals
@@ -125,14 +126,16 @@ class Painter:
         return self._library[wanted]
 
     def suggestions(self, seen: Seen, count: int) -> list[Palette]:
-        """Return the palettes that fit a picture, the most fitting first.
+        """Return palettes to choose from.
 
-        A picture's own colors, where it has any, go before all schemes.
+        First the picture's own colors, if it has any; then the best-fitting scheme, and then others
+        unlike it.
 
         Raises:
-            DecodingError: If the model takes no palette.
+            DecodingError: If the model takes no palette, or the library has fewer schemes.
         """
         self.check(Decoding(palette=AUTO))
+        self.check_suggestions(count)
         own = [freshened(seen.source)] if has_color(seen.source) else []
         return [*own, *self._library.ranked(seen.shares)][:count]
 
@@ -175,6 +178,17 @@ class Painter:
     def _library(self) -> PaletteLibrary:
         return self.library or load_library()
 
+    def check_suggestions(self, count: int) -> None:
+        """Check that there are enough schemes.
+
+        Raises:
+            DecodingError: If there are not.
+        """
+        if count > (schemes := len(self._library.palettes)):
+            raise DecodingError(
+                f"{count} suggestions are too many: the library has {schemes} schemes"
+            )
+
     def check(self, decoding: Decoding) -> None:
         """Check that a model that takes no palettes and hints is asked for none.
 
@@ -185,28 +199,26 @@ class Painter:
             return
         if decoding.palette not in (None, FREE):
             raise DecodingError(
-                f"a {self.kind} network gives one color a pixel and takes no palette: use a "
-                "classification network, or palette none"
+                f"a {self.kind} network gives one color a pixel and takes no palette: use model "
+                "classification"
             )
         if decoding.hint:
-            raise DecodingError(
-                f"a {self.kind} network takes no hints: use a classification network"
-            )
+            raise DecodingError(f"a {self.kind} network takes no hints: use model classification")
 
 
-def check_palette(text: str, library: PaletteLibrary | None = None) -> None:
-    """Check that a text names a palette, before the seconds that loading a model takes.
+def names_palette(text: str, library: PaletteLibrary) -> bool:
+    """Whether a text is a word for a palette or typed colors, rather than a file or its content.
 
     Raises:
-        PaletteError: If it does not.
+        PaletteError: If it is colors that are typed wrong.
     """
-    if text in (SOURCE, AUTO, FREE):
-        return
-    library = library or load_library()
     if _is_typed(text, library):
         Palette.of_colors(text)
-    else:
-        library[text]
+        return True
+    try:
+        return text in (SOURCE, AUTO, FREE) or bool(library[text])
+    except PaletteError:
+        return False
 
 
 def _is_typed(text: str, library: PaletteLibrary) -> bool:

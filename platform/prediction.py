@@ -151,6 +151,9 @@ class Recolorer(tf.Module):
             free_vividness: Without the palette, 0 to 1.
             strength: From the free answer, 0, to the palette's, 1.
             keep: How much of the image's own colors is blended in, 0 to 1.
+
+        Returns:
+            ``rgb``, the colored image, ``uint8 [height, width, 3]``.
         """
         lab = _rgb_to_lab(rgb)[None]
         large = lab[..., :1]
@@ -175,9 +178,9 @@ class Recolorer(tf.Module):
                     outputs, small, large, box, palette, temperature, vividness
                 )
 
-            told = tf.reduce_sum(palette[:, 0]) > 0
+            told = (tf.reduce_sum(palette[:, 0]) > 0) & (strength > 0)
             ab = tf.cond(
-                told & (strength > 0),
+                told,
                 lambda: tf.cond(
                     strength < 1,
                     lambda: strength * under_palette() + (1 - strength) * free(),
@@ -296,7 +299,13 @@ class Recolorer(tf.Module):
     def painter(
         self, temperature: float, vividness: float, library: PaletteLibrary | None = None
     ) -> Painter:
-        """Return what recolors pictures by this graph, with the model's own settings."""
+        """Return what recolors pictures by this graph.
+
+        Args:
+            temperature: The model's own T of the annealed mean.
+            vividness: Its own vividness without a palette.
+            library: The color schemes to choose from; by default those that come with recolor.
+        """
         about = self.about(temperature, vividness)
         return Painter(self.look, self.paint, **about, library=library)
 
@@ -349,8 +358,9 @@ def _in_pieces(function, pictures):
     shape = tf.shape(pictures)
     pixels = tf.reshape(pictures, [-1, pictures.shape[-1]])
     count = tf.shape(pixels)[0]
+    piece = tf.clip_by_value(count, 1, PIECE)
     pieces = tf.reshape(
-        tf.pad(pixels, [[0, -count % PIECE], [0, 0]]), [-1, PIECE, pictures.shape[-1]]
+        tf.pad(pixels, [[0, -count % piece], [0, 0]]), [-1, piece, pictures.shape[-1]]
     )
     done = tf.map_fn(function, pieces, parallel_iterations=1)
     channels = done.shape[-1]

@@ -110,7 +110,9 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     Raises:
         WeightsError: If the weights are another network's.
     """
-    recolorer = Recolorer(*weights.network(), embedding, manifest.size, weights.calibration)
+    recolorer = Recolorer(
+        *weights.network(), embedding, weights.size, weights.calibration, weights.coarse_size
+    )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / WEIGHTS_FILE
         weights.save(file)

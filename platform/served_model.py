@@ -7,6 +7,7 @@ import base64
 import binascii
 import io
 import json
+import re
 from pathlib import Path
 
 import mlflow
@@ -18,13 +19,13 @@ from PIL import Image
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import parse_hints
-from recolor.datasets.images import open_image, to_rgb
+from recolor.datasets.images import ImageError, open_image, to_rgb
 from recolor.datasets.palette_library import load_library
-from recolor.datasets.palettes import Palette, PaletteError
+from recolor.datasets.palettes import Palette
 from recolor.models.decoding import Decoding
-from recolor.platform.painting import Painter, check_palette
+from recolor.platform.painting import Painter, names_palette
 
-# No name of a palette is as long; a picture in base64 always is.
+# What is longer was not meant as a palette's name.
 LONGEST_NAME = 200
 
 
@@ -51,51 +52,63 @@ class PosterRecolorer(PythonModel):
             hint: Hints as ``X,Y=#rrggbb``, with spaces between them.
 
             The others are those of `recolor.models.decoding.Decoding`.
+
+        Returns:
+            A list of ``{"image": base64 text of a PNG file}``.
+
+        Raises:
+            MlflowException: If an image or a parameter can't be used; MLflow's server answers 400.
         """
         try:
-            decoding = _decoding(params or {})
+            decoding = self._decoding(params or {})
         except RecolorError as error:
             raise _bad_request(str(error)) from None
         answers = []
         for number, data in enumerate(model_input["image"]):
             try:
-                picture = to_rgb(open_image(_file(data)))
-                recolored = self.painter.recolor(picture, decoding)
+                recolored = self.painter.recolor(_picture(data), decoding)
             except RecolorError as error:
                 raise _bad_request(f"image {number}: {error}") from None
+            except (MemoryError, tf.errors.ResourceExhaustedError):
+                raise _bad_request(f"image {number}: too large for the server's memory") from None
             answers.append({"image": _png(recolored)})
         return answers
 
+    def _decoding(self, params: dict) -> Decoding:
+        """Make a decoding of a request's parameters.
 
-def _decoding(params: dict) -> Decoding:
-    """Make a decoding of the request's parameters.
+        Raises:
+            RecolorError: If one can't be used.
+        """
+        given = {name: value for name, value in params.items() if value not in (None, "")}
+        if "hint" in given:
+            given["hint"] = parse_hints(given["hint"].split())
+        text = given.get("palette")
+        library = self.painter.library
+        if text is not None and not names_palette(text, library):
+            try:
+                picture = _picture(text)
+            except ImageError as error:
+                if len(text) <= LONGEST_NAME:
+                    # Meant as a name, it seems.
+                    library[text]
+                raise ImageError(f"palette: {error}") from None
+            given["palette"] = Palette.of_picture(picture, "a picture")
+        return Decoding(**given)
+
+
+def _picture(data) -> Image.Image:
+    """Open an image file, given as its bytes, as base64 text or as a data URL.
 
     Raises:
-        RecolorError: If one can't be used.
+        ImageError: If it is none.
     """
-    given = {name: value for name, value in params.items() if value not in (None, "")}
-    if "hint" in given:
-        given["hint"] = parse_hints(given["hint"])
-    text = given.get("palette")
-    if isinstance(text, str):
-        if len(text) > LONGEST_NAME and "#" not in text:
-            try:
-                picture = to_rgb(open_image(_file(text.split(",")[-1])))
-            except RecolorError as error:
-                raise PaletteError(f"palette: {error}") from None
-            given["palette"] = Palette.of_picture(picture, "a picture")
-        else:
-            check_palette(text)
-    return Decoding(**given)
-
-
-def _file(data) -> bytes:
-    if not isinstance(data, str):
-        return data
-    try:
-        return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise PaletteError("not base64") from None
+    if isinstance(data, str):
+        try:
+            data = base64.b64decode(re.sub("^data:[^,]*,", "", data), validate=True)
+        except (binascii.Error, ValueError):
+            raise ImageError("not base64") from None
+    return to_rgb(open_image(data))
 
 
 def _png(picture: Image.Image) -> str:

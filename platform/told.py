@@ -17,7 +17,7 @@ from recolor.datasets.hints import Hint
 from recolor.datasets.palettes import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
-from recolor.models.decoding import AUTO, FREE, Decoding
+from recolor.models.decoding import AUTO, FREE, SOURCE, Decoding
 from recolor.platform.painting import Painter, Seen
 
 NOTHING, PALETTE = "nothing", "palette"
@@ -25,7 +25,7 @@ FORMS = "nothing, auto, palette, best4, hints5, palette+hints5 (any number of su
 
 
 class ToldError(RecolorError):
-    """It can't be understood what an answer is to be told."""
+    """A value of --told is not understood."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,14 @@ class Told:
         Raises:
             ToldError: If the text is none of them.
         """
-        told = cls()
-        for part in text.split("+"):
-            number = re.fullmatch(r"(best|hints)([1-9]\d{0,2})", part)
-            if number:
-                name = "suggestions" if number[1] == "best" else "hints"
-                told = replace(told, **{name: int(number[2])})
-            elif part in (PALETTE, AUTO):
-                told = replace(told, **{part: True})
-            elif part != NOTHING:
-                raise ToldError(f"{text!r} can't be told: it is one of {FORMS}")
-        if told.palette + told.auto + bool(told.suggestions) > 1:
-            raise ToldError(f"{text!r} can't be told: it names more than one palette")
-        return told
+        if text == NOTHING:
+            return cls()
+        if best := re.fullmatch(r"best([1-9]\d?)", text):
+            return cls(suggestions=int(best[1]))
+        parts = re.fullmatch(r"(palette|auto|)(?:(?:^|\+)hints([1-9]\d?))?", text)
+        if not text or not parts:
+            raise ToldError(f"{text!r} is nothing that can be told: choose one of {FORMS}")
+        return cls(parts[1] == PALETTE, parts[1] == AUTO, hints=int(parts[2] or 0))
 
 
 @dataclass(frozen=True)
@@ -111,6 +106,8 @@ class Predictions:
             decoding = replace(decoding, palette=AUTO)
         elif decoding.palette is None:
             decoding = replace(decoding, palette=FREE)
+        elif decoding.palette == SOURCE:
+            raise ToldError("posters are measured as gray ones: they have no palette of their own")
         hint = (Hint(0, 0, (False, False), (0, 0)),) * told.hints
         self.painter.check(replace(decoding, hint=hint))
 

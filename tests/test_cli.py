@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import unicodedata
 from pathlib import Path
 
 import mlflow
@@ -364,21 +365,24 @@ def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--palette", "#12345"], "'#12345' is no color"),
-        (["--palette", "teal,plaid"], "'plaid' is no color"),
+        (["--palette", "#12345"], "'#12345' is not a color"),
+        (["--palette", "teal,plaid"], "'plaid' is not a color"),
         (["--palette", "orange:0"], "the weight of orange must be more than 0"),
-        (["--palette", "99"], "'99' is no palette: type colors"),
-        (["--palette", "missing.jpg"], "'missing.jpg' is no palette"),
-        (["--palette", "notes.txt"], "not an image"),
+        (["--palette", "99"], "'99' is not a palette: give colors"),
+        (["--palette", "missing.jpg"], "'missing.jpg' is not a palette"),
+        (["--palette", "notes.txt"], "notes.txt: not an image"),
+        (["--palette", ","], "'' is not a color"),
+        (["--palette", "x" * 9999], "is not a palette"),
         (["--strength", "2"], "2"),
         (["--keep", "nan"], "'nan' is not a finite number"),
         (["--contrast", "much"], "'much' is not one of"),
-        (["--hint", "here=red"], "'here=red' is no hint"),
-        (["--hints", "notes.txt"], "notes.txt is no JSON file"),
+        (["--hint", "here=red"], "'here=red' is not a hint"),
+        (["--hints", "notes.txt"], "notes.txt is not a JSON file"),
         (["--hints", "hints.json"], "there are hints for other.jpg"),
         (["--suggestions", "0"], "0 is not in the range"),
+        (["--suggestions", "99", "--model", "classification"], "the library has 24 schemes"),
         (["--suggestions", "2", "--palette", "teal"], "leave out --palette"),
-        (["--library", "notes.txt", "--palette", "auto"], "notes.txt is no palette library"),
+        (["--library", "notes.txt", "--palette", "auto"], "notes.txt is not a palette library"),
         (["--model", "regression", "--palette", "teal"], "a regression network gives one color"),
         (["--model", "regression", "--hint", "1,1=red"], "takes no hints"),
         (["--model", "regression", "--suggestions", "2"], "takes no palette"),
@@ -408,6 +412,36 @@ def test_hints_outside_of_one_picture_skip_that_one(posters, store, tmp_path):
     result = run(*arguments, "--hint", "300,10=red")
     assert "1 recolored" in result.output
     assert "skipped small.png: the hint at 300,10 lies outside of the picture" in result.output
+
+
+def test_hints_of_a_file_reach_pictures_in_folders(posters, store, tmp_path):
+    """Also where the file system writes an accent apart from its letter."""
+    name = unicodedata.normalize("NFD", "caf\u00e9.jpg")
+    (tmp_path / "in" / "1984").mkdir(parents=True)
+    shutil.copy(posters[0], tmp_path / "in" / "1984" / name)
+    hints = {"1984/caf\u00e9.jpg": ["50%,50%=#ff0000"] * 3}
+    (tmp_path / "hints.json").write_text(json.dumps(hints))
+    arguments = ["apply", tmp_path / "in", "--model", "classification", "--palette", "gray"]
+    for out, options in (("plain", []), ("hinted", ["--hints", tmp_path / "hints.json"])):
+        assert run(*arguments, "--out", tmp_path / out, *options).exit_code == 0
+    plain, hinted = (
+        np.asarray(Image.open(tmp_path / out / "1984" / name)).astype(int)
+        for out in ("plain", "hinted")
+    )
+    row, column = (side // 2 for side in plain.shape[:2])
+    assert np.ptp(plain[row, column]) < 12 < 40 < np.ptp(hinted[row, column])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (3, 2)])
+def test_pictures_of_any_shape_take_palettes_and_hints(size, store, tmp_path):
+    Image.new("L", size, 128).save(tmp_path / "tiny.png")
+    Image.new("I;16", (9, 9), 30_000).save(tmp_path / "other.png")
+    arguments = ["apply", tmp_path / "tiny.png", "--model", "classification", "--hint", "0,0=red"]
+    for palette in ("auto", "teal,orange", tmp_path / "other.png"):
+        result = run(*arguments, "--out", tmp_path / "out", "--palette", palette)
+        assert result.exit_code == 0, result.output
+        with Image.open(tmp_path / "out" / "tiny.png") as image:
+            assert image.size == size
 
 
 def test_suggestions_are_numbered_and_different(posters, store, tmp_path):
@@ -470,7 +504,7 @@ def test_evaluate_says_what_was_told(manifest, store, tmp_path):
     ]  # fmt: skip
     assert "lightness under the palette" in columns
     assert columns["classification, told best4"]["diversity"] > 0
-    assert columns["classification, told palette"]["obedience"] > 0
-    assert "'everything' can't be told" in error(
+    assert columns["classification, told palette"]["palette_distance"] > 0
+    assert "'everything' is nothing that can be told" in error(
         run("evaluate", "--data", manifest.folder, "--told", "everything")
     )

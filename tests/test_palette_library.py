@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import re
 
 import numpy as np
 import pytest
@@ -51,8 +52,8 @@ def test_names_are_different_and_lead_to_the_palettes(library):
     assert len(set(library.names)) == 3
     for number, name in enumerate(library.names, 1):
         assert library[name] is library[name.upper()] is library[str(number)]
-    for wrong in ("plaid", "0", "4", ""):
-        with pytest.raises(PaletteError, match="is no palette: type colors"):
+    for wrong in ("plaid", "0", "4", "", "\u00b2", "9" * 5000):
+        with pytest.raises(PaletteError, match="is not a palette: give colors"):
             library[wrong]
 
 
@@ -74,7 +75,16 @@ def test_a_file_gives_back_what_was_saved(library, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [None, "", "[]", "{}", '{"format": 1, "schemes": [{}]}', '{"format": 0}', b"\xff\xfe"],
+    [
+        None,
+        "",
+        "[]",
+        "{}",
+        '{"format": 1, "schemes": [{}]}',
+        '{"format": 0}',
+        '{"format": 1, "schemes": [], "origin": ""}',
+        b"\xff\xfe",
+    ],
 )
 def test_files_that_are_no_library(content, tmp_path):
     file = tmp_path / "library.json"
@@ -84,13 +94,28 @@ def test_files_that_are_no_library(content, tmp_path):
         PaletteLibrary.load(file)
 
 
-def test_a_library_with_broken_shares(library, tmp_path):
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("shares", -1), ("shares", float("nan")), ("cells", -1), ("cells", 10**30), ("cells", 1024),
+        ("colors", [float("nan"), 0]), ("colors", [900, 0]), ("swatch", ["red", 0.5]),
+        ("swatch", ["#ff0000", -1]), ("commonness", 0), ("commonness", float("nan")),
+        ("name", "Blue and NAME"),
+    ],
+)  # fmt: skip
+def test_a_library_with_broken_values(key, value, library, tmp_path):
     file = tmp_path / "library.json"
     library.save(file)
     content = json.loads(file.read_text())
-    content["schemes"][0]["shares"][0] = -1
+    first, second = content["schemes"][:2]
+    if key == "name":
+        first[key], second[key] = value, value.lower()
+    elif key == "commonness":
+        first[key] = value
+    else:
+        first[key][0] = value
     file.write_text(json.dumps(content))
-    with pytest.raises(PaletteError, match="is no palette library"):
+    with pytest.raises(PaletteError, match="is not a palette library"):
         PaletteLibrary.load(file)
 
 
@@ -120,7 +145,7 @@ def test_colors_have_the_words_that_people_use():
 
 
 def test_hints_are_points_and_colors():
-    hints = parse_hints(" 12,30=#ff0000  50%,100%=neutral 0,0=white ")
+    hints = parse_hints(("12,30=#ff0000", " 50%, 100% = neutral", "0,0=white"))
     rows = hint_array(hints, width=48, height=60)
     np.testing.assert_allclose(rows[:, :2], [[0.25, 0.5], [0.5, 1], [0, 0]])
     rgb = lab2rgb([[[53.24, *rows[0, 2:]]]])[0, 0]
@@ -141,6 +166,8 @@ def test_hints_that_are_none(text):
 def test_hints_outside_of_the_picture(text):
     with pytest.raises(HintError, match="outside of the picture of 48x60"):
         hint_array((Hint.parse(text),), 48, 60)
+    with pytest.raises(HintError, match=re.escape(f"the hint at {text[:-4]} lies")):
+        hint_array((Hint.parse(text),), 48, 60)
 
 
 def test_a_file_of_hints(tmp_path):
@@ -149,7 +176,12 @@ def test_a_file_of_hints(tmp_path):
     assert {name: len(hints) for name, hints in load_hints(file).items()} == {
         "a.jpg": 2, "deep/b.jpg": 0
     }  # fmt: skip
-    for content, words in (("{", "no JSON"), ("[1]", "form"), ('{"a": "1,2=red"}', "form")):
+    for content, words in (
+        ("{", "not a JSON"),
+        ("[1]", "form"),
+        ('{"a": "1,2=red"}', "form"),
+        ('{"a.jpg": ["1=red"]}', "hints.json, a.jpg: '1=red' is not a hint"),
+    ):
         file.write_text(content)
         with pytest.raises(HintError, match=words):
             load_hints(file)

@@ -93,13 +93,15 @@ def test_only_neutral_colors_are_a_gray_palette():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("#12345", "'#12345' is no color"),
-        ("orange,plaid", "'plaid' is no color"),
-        ("orange:-1", "is no weight for orange"),
-        ("orange:nan", "is no weight"),
+        ("#12345", "'#12345' is not a color"),
+        ("orange,plaid", "'plaid' is not a color"),
+        ("orange:-1", "is not a weight"),
+        ("orange:nan", "is not a weight"),
         ("orange:0", "must be more than 0"),
         ("orange:", None),
-        ("orange,", "'' is no color"),
+        ("rgb(300,0,0)", "is not a color"),
+        (",".join(["red"] * 65), "65 colors are too many"),
+        ("orange,", "'' is not a color"),
     ],
 )
 def test_bad_colors_are_said(text, words):
@@ -143,6 +145,10 @@ def test_fresh_colors_have_more_chroma_of_the_same_hue_and_neutrals_stay():
     assert chroma(after) > 1.4 * chroma(before)
     directions = [np.arctan2(*mean_ab(palette)[::-1]) for palette in (before, after)]
     assert directions[0] == pytest.approx(directions[1], abs=0.1)
+    for color in [(3, 4), (-7, 2), (0, 8)]:
+        gray = np.full((9, 9), 128, np.uint8)
+        picture = Image.fromarray(lab8_to_rgb(gray, np.full((9, 9, 2), color)))
+        np.testing.assert_allclose(mean_ab(freshened(picture)), color, atol=1.5)
     # What is colorful already stays as it is.
     vivid = Image.fromarray(lab8_to_rgb(lightness, 2.0 * ab))
     assert freshened(vivid).distance(Palette.of_picture(vivid, "vivid")) < 0.2

@@ -139,11 +139,11 @@ class TestOverHttp:
             (as_text(encoded("JPEG")[:900]), {}, "damaged"),
             (as_text(encoded("PNG")), {"temperature": -1.0}, "temperature"),
             (as_text(encoded("PNG")), {"vividness": 1.5}, "vividness"),
-            (as_text(encoded("PNG")), {"palette": "#12345"}, "'#12345' is no color"),
-            (as_text(encoded("PNG")), {"palette": "plaid"}, "'plaid' is no palette"),
-            (as_text(encoded("PNG")), {"palette": "/etc/passwd"}, "is no palette"),
+            (as_text(encoded("PNG")), {"palette": "#12345"}, "'#12345' is not a color"),
+            (as_text(encoded("PNG")), {"palette": "plaid"}, "'plaid' is not a palette"),
+            (as_text(encoded("PNG")), {"palette": "/etc/passwd"}, "is not a palette"),
             (as_text(encoded("PNG")), {"palette": "QUJD" * 99}, "palette: not an image"),
-            (as_text(encoded("PNG")), {"palette": "auto", "hint": "9,9"}, "'9,9' is no hint"),
+            (as_text(encoded("PNG")), {"palette": "auto", "hint": "9,9"}, "'9,9' is not a hint"),
             (as_text(encoded("PNG")), {"hint": "900,9=red"}, "lies outside of the picture"),
         ],
     )
@@ -159,13 +159,18 @@ class TestOverHttp:
         source = tmp_path / "poster.png"
         source.write_bytes(encoded("PNG"))
         parameters, typed = {"palette": palette, "hint": "10,10=red 50%,50%=neutral"}, palette
+        numbers = {"strength": 0.8, "keep": 0.1, "temperature": 0.5, "vividness": 0.7}
+        parameters |= {"contrast": "auto", "neutrals": 0.3, **numbers}
         if isinstance(palette, bytes):
             (tmp_path / "other.jpg").write_bytes(palette)
-            parameters["palette"], typed = as_text(palette), str(tmp_path / "other.jpg")
+            parameters["palette"] = f"data:image/jpeg;base64,{as_text(palette)}"
+            typed = str(tmp_path / "other.jpg")
         (answer,) = post(
             server, {"inputs": {"image": [as_text(encoded("PNG"))]}, "params": parameters}
         )
         options = ["--hint", "10,10=red", "--hint", "50%,50%=neutral"]
+        options += ["--contrast", "auto", "--neutrals", "0.3"]
+        options += [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
         options += ["--palette", typed] if typed else []
         result = CliRunner().invoke(
             main, ["apply", str(source), "--out", f"{tmp_path}/o", *options]
