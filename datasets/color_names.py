@@ -7,7 +7,7 @@ from recolor.datasets.color import L_SCALE, rgb_to_lab8
 NEUTRAL_CHROMA = 9.0
 # Where each hue of CIELAB ends, in degrees.
 HUES = (
-    (18, "pink"), (52, "red"), (76, "orange"), (103, "yellow"), (163, "green"), (222, "teal"),
+    (18, "pink"), (52, "red"), (76, "orange"), (108, "yellow"), (163, "green"), (222, "teal"),
     (262, "sky blue"), (309, "blue"), (338, "purple"), (360, "pink"),
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ ROUNDS = 60
 # Smaller shares of a cell are left out of a file.
 SMALLEST_SHARE = 2e-5
 # How much the agreement with a picture counts against how common a scheme is.
-AGREEMENT = 8.0
+AGREEMENT = 9.0
 # A scheme is the power mean of its posters' shares. An exponent below 1 leaves out colors that only
 # some of them have: a mixture of all would have a little of everything.
 EXPONENT = 0.5
