@@ -1,7 +1,7 @@
 """How a model's answer becomes a picture's colors: the options, declared once.
 
-The command line, the MLflow project, the served model's parameters and its metadata all take their
-names, ranges and explanations from here. Nothing heavy is imported.
+The command line takes names, ranges and explanations from here, and the served model its
+parameters; the MLflow project uses the same names. Nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PALETTE_VIVIDNESS = 1.0
 
 
 class DecodingError(RecolorError):
-    """An option of decoding is out of range, or nothing that the model can do."""
+    """An option of decoding is out of range, or the model does not support it."""
 
 
 def _number(default, low, high, help):
@@ -61,14 +61,14 @@ class Decoding:
     palette: str | Palette | None = field(
         default=None,
         metadata={
-            "help": "Colors to decode under: source (the picture's own, freshened), auto (the most "
+            "help": "Colors to decode under: source (the picture's own, freshened), auto (the best-"
             "fitting scheme), none, a scheme's name or number (see `recolor palettes`), another "
             "picture's path, or colors as #0b3c5d,orange:3.  [default: source where the picture "
             "has color, else auto]"
         },
     )
     strength: float = _number(
-        1.0, 0, 1, "From the network's free answer, 0, to the palette's, 1.  [default: 1]"
+        1.0, 0, 1, "0 is the network's own answer, 1 the palette's.  [default: 1]"
     )
     temperature: float | None = _number(
         None, 0.001, 100, "T of the annealed mean; lower is bolder.  [default: the model's own]"
@@ -77,8 +77,8 @@ class Decoding:
         None,
         0,
         1,
-        "From colors as the network decodes them, 0, to the distribution of the palette, or, "
-        "without one, of posters, 1.  [default: 1 under a palette, else the model's own]",
+        "0 leaves colors as decoded; 1 gives them the palette's full range or, without a palette, "
+        "that of real posters.  [default: 1 under a palette, else the model's own]",
     )
     keep: float = _number(0.0, 0, 1, "How much of the source's own colors to keep.  [default: 0]")
     contrast: str = field(

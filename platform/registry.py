@@ -49,7 +49,7 @@ SERVED_MODULES = (
     errors, images, color, classes, color_names, contrast, palettes, palette_library, hints,
     decoding, painting,
 )  # fmt: skip
-# The options that a request may name; the others are of pictures at the command line.
+# The options of decoding that are text; the others are numbers.
 PARAMETER_TYPES = {"palette": "string", "contrast": "string", "hint": "string"}
 
 
