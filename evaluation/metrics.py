@@ -38,6 +38,9 @@ METRICS: dict[str, tuple[str, bool | None]] = {
     "diversity": ("CIEDE2000 between suggestions", None),
 }
 
+# Those that only answers have which were asked for a palette, or are one of several.
+OPTIONAL_METRICS = ("palette_distance", "diversity")
+
 
 def colorfulness(rgb: np.ndarray) -> float:
     """Colorfulness of an image ``uint8 [..., 3]``, 0 for gray (Hasler and Suesstrunk, 2003)."""

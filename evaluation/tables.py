@@ -1,6 +1,6 @@
 """The table of metrics: on the screen, as Markdown."""
 
-from recolor.evaluation.metrics import METRICS
+from recolor.evaluation.metrics import METRICS, OPTIONAL_METRICS
 
 # Table 1 of the paper, on its own 800 test posters. It does not define its accuracies at 1 and 2
 # classes well enough to compute them; they stand beside the poster's without padding.
@@ -29,13 +29,14 @@ PAPER_NOTE = (
 def metric_table(columns: dict[str, dict[str, float | None]]) -> list[list[str]]:
     """Lay out metrics as text cells, the header first; what a column lacks is a dash.
 
-    A metric that no column has gets no row.
+    An optional metric that no column has gets no row.
     """
     header = ["metric", *columns]
     rows = [
         [words, *(_format(name, column.get(name)) for column in columns.values())]
         for name, (words, _) in METRICS.items()
-        if any(column.get(name) is not None for column in columns.values())
+        if name not in OPTIONAL_METRICS
+        or any(column.get(name) is not None for column in columns.values())
     ]
     return [header, *rows]
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from recolor.evaluation.metrics import METRICS
+from recolor.evaluation.metrics import METRICS, OPTIONAL_METRICS
 from recolor.evaluation.tables import PAPER, markdown, metric_table
 
 FULL = {name: 10 + 1.25 * number for number, name in enumerate(METRICS)} | {
@@ -56,7 +56,15 @@ def test_what_is_undefined_or_missing_is_a_dash():
 )
 def test_how_a_value_is_written(name, value, text):
     rows = metric_table({"model": {name: value}})[1:]
-    assert [row[1] for row in rows] == [text if other == name else "-" for other in METRICS]
+    shown = [other for other in METRICS if other not in OPTIONAL_METRICS]
+    assert [row[1] for row in rows] == [text if other == name else "-" for other in shown]
+
+
+def test_optional_metrics_have_a_row_where_one_column_has_them():
+    words = [METRICS[name][0] for name in OPTIONAL_METRICS]
+    for name in OPTIONAL_METRICS:
+        rows = metric_table({"gray": {}, "model": {name: 1.25}})[1:]
+        assert [row for row in rows if row[0] in words] == [[METRICS[name][0], "-", "1.2"]]
 
 
 @pytest.mark.parametrize("columns", [{}, COLUMNS, PAPER, COLUMNS | PAPER])
