@@ -85,7 +85,7 @@ class PosterRecolorer(PythonModel):
             given["hint"] = parse_hints(given["hint"].split())
         text = given.get("palette")
         library = self.painter.library
-        if text is not None and not names_palette(text, library):
+        if text and (text.startswith("data:") or not names_palette(text, library)):
             try:
                 picture = _picture(text)
             except ImageError as error:
