@@ -9,9 +9,10 @@ import pytest
 from skimage.color import deltaE_ciede2000
 
 from recolor.datasets.color import lab8_to_rgb
+from recolor.datasets.palettes import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation.baselines import gray, mean_color
-from recolor.evaluation.metrics import METRICS, SplitMetrics, colorfulness
+from recolor.evaluation.metrics import METRICS, OPTIONAL_METRICS, SplitMetrics, colorfulness
 
 SIDE = 14
 # Of different shapes and places, so that pixels and images are weighed differently.
@@ -88,7 +89,7 @@ def ssim_by_loop(one: np.ndarray, other: np.ndarray) -> float:
 
 def test_the_result_has_every_metric_in_the_order_of_the_tables():
     assert list(result_of(*POSTERS)) == list(METRICS)
-    assert len(METRICS) == 15
+    assert len(METRICS) == 17
 
 
 def test_l2_ab_is_equation_1_averaged_over_images_with_padding():
@@ -271,7 +272,8 @@ def test_a_poster_narrower_than_the_window_of_ssim_counts_in_all_else(box):
     narrow = poster(3, box)
     alone = result_of(narrow)
     assert alone["ssim"] is None
-    assert all(value is not None for name, value in alone.items() if name != "ssim")
+    undefined = {"ssim", *OPTIONAL_METRICS}
+    assert all(value is not None for name, value in alone.items() if name not in undefined)
     both = result_of(narrow, POSTERS[0])
     assert both["ssim"] == result_of(POSTERS[0])["ssim"]
     assert both["l2_ab"] == pytest.approx((alone["l2_ab"] + result_of(POSTERS[0])["l2_ab"]) / 2)
@@ -294,14 +296,16 @@ def test_without_chromatic_pixels_their_accuracies_are_undefined():
 
 @pytest.mark.parametrize("parts", [[0, 1, 2, 3], [0, 2, 2, 3], [0, 0, 3, 3]])
 def test_merged_parts_equal_the_whole(parts):
-    total = SplitMetrics()
+    asked = Palette.of_colors("red")
+    total, whole = SplitMetrics(), SplitMetrics()
     for start, stop in itertools.pairwise(parts):
         part = SplitMetrics()
         for each in POSTERS[start:stop]:
-            part.update(*each)
+            for metrics in (part, whole):
+                metrics.update(*each, asked, [each[2], each[1]])
         total.merge(part)
     assert total.posters == 3
-    assert total.result() == pytest.approx(result_of(*POSTERS), rel=1e-12)
+    assert total.result() == pytest.approx(whole.result(), rel=1e-12)
 
 
 def test_merging_leaves_the_merged_part_unchanged():
