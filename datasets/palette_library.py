@@ -149,7 +149,7 @@ class PaletteLibrary:
         content = {"format": FORMAT, "origin": self.origin, "schemes": schemes}
         # A line for each scheme.
         text = json.dumps(content, separators=(",", ":")).replace('{"name"', '\n{"name"')
-        Path(file).write_text(text.replace(".0,", ",").replace(".0]", "]") + "\n", encoding="utf-8")
+        Path(file).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path = FILE) -> "PaletteLibrary":

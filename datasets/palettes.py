@@ -71,14 +71,7 @@ class Palette:
             ab: Integers in [-128, 127], ``[..., 2]``.
             name: The palette's name.
         """
-        cell = cell_index(ab).ravel()
-        sums = np.stack(
-            [
-                np.bincount(cell, values.ravel(), CELLS)
-                for values in (np.ones(cell.shape), ab[..., 0], ab[..., 1], lightness / L_SCALE)
-            ],
-            axis=-1,
-        )
+        sums = cell_sums(lightness, ab)
         return cls.of_sums(sums[:, 0], sums[:, 1:] / np.maximum(sums[:, :1], 1e-12), name)
 
     @classmethod
@@ -158,6 +151,21 @@ class Palette:
         directions, the colors of one would have to move to be the other's.
         """
         return palette_distance(self.shares, self.colors, other.shares, other.colors)
+
+
+def cell_sums(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """Add up the pixels of each cell of the ab plane.
+
+    Args:
+        lightness: Stored L, ``uint8 [...]``.
+        ab: Integers in [-128, 127], ``[..., 2]``.
+
+    Returns:
+        Their number, and the sums of their a, b and L (in [0, 100]), ``float64 [1024, 4]``.
+    """
+    cell = cell_index(ab).ravel()
+    columns = (np.ones(cell.shape), ab[..., 0], ab[..., 1], lightness / L_SCALE)
+    return np.stack([np.bincount(cell, column.ravel(), CELLS) for column in columns], axis=-1)
 
 
 def palette_distance(

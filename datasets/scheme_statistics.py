@@ -4,12 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recolor.datasets.classes import cell_index
-from recolor.datasets.color import L_SCALE
 from recolor.datasets.input_pipeline import read_posters
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.palette_library import PaletteLibrary
-from recolor.datasets.palettes import CELLS
+from recolor.datasets.palettes import CELLS, cell_sums
 from recolor.datasets.posters import Box
 
 BATCH_POSTERS = 16
@@ -29,17 +27,14 @@ def library_of(
         DatasetError: If there are no training posters.
         PaletteError: If there are fewer than schemes.
     """
-    counts, sums = [], np.zeros((4, CELLS))
+    counts, sums = [], np.zeros((CELLS, 4))
     for batch in read_posters(manifest, "train", BATCH_POSTERS):
         for lightness, ab, box in zip(batch["lightness"], batch["ab"], batch["box"], strict=True):
             inside = Box(*box).slices
-            cell = cell_index(ab[inside]).ravel()
-            pixels = [np.ones(cell.shape), ab[inside][..., 0], ab[inside][..., 1]]
-            pixels.append(lightness[inside][..., 0] / L_SCALE)
-            found = np.stack([np.bincount(cell, values.ravel(), CELLS) for values in pixels])
+            found = cell_sums(lightness[inside][..., 0], ab[inside])
             sums += found
-            counts.append(found[0].astype(np.float32))
+            counts.append(found[:, 0].astype(np.float32))
         progress(len(batch["box"]))
-    mean_abl = (sums[1:] / np.maximum(sums[0], 1)).T
+    mean_abl = sums[:, 1:] / np.maximum(sums[:, :1], 1)
     origin = f"{len(counts)} training posters, data digest {manifest.digest}"
     return PaletteLibrary.make(np.array(counts), mean_abl, origin, schemes)

@@ -93,7 +93,8 @@ def recolor_files(
             kind = "JPEG" if source.format == "MPO" else source.format
             before = to_rgb(source)
             own = replace(decoding, hint=decoding.hint + hints.get(_composed(name), ()))
-            versions = _versions(painter, before, kind, own, suggestions)
+            shown = sheet and len(rows) < SHEET_POSTERS
+            versions = _versions(painter, before, kind, own, suggestions, shown)
         except RecolorError as error:
             outcome.skipped.append((name, str(error)))
             continue
@@ -108,9 +109,9 @@ def recolor_files(
             _write(target, version.data)
             outcome.written.append(target)
             outcome.palettes[version.palette.name if version.palette else ""] += 1
-        if sheet and len(rows) < SHEET_POSTERS:
-            row = [(before, None), *((version.small, version.palette) for version in versions)]
-            rows.append([with_swatch(_small(each), palette, SHEET_SIDE) for each, palette in row])
+        if shown:
+            row = [(_small(before), None), *((each.small, each.palette) for each in versions)]
+            rows.append([with_swatch(small, palette, SHEET_SIDE) for small, palette in row])
     if rows:
         outcome.sheet = out / SHEET_FILE
         _write(outcome.sheet, _encoded(_sheet(rows, suggestions), "PNG"))
@@ -119,15 +120,21 @@ def recolor_files(
 
 @dataclass(frozen=True)
 class _Version:
-    """A recolored picture: its palette, a small copy, and its file, which takes less memory."""
+    """A recolored picture: its palette, its file, which takes less memory, and, where it is shown
+    in the sheet, a small copy."""
 
     palette: Palette | None
-    small: Image.Image
+    small: Image.Image | None
     data: bytes
 
 
 def _versions(
-    painter: Painter, picture: Image.Image, kind: str, decoding: Decoding, suggestions: int
+    painter: Painter,
+    picture: Image.Image,
+    kind: str,
+    decoding: Decoding,
+    suggestions: int,
+    shown: bool,
 ) -> list[_Version]:
     """Recolor a picture, under one palette or several."""
     seen = painter.see(picture, decoding)
@@ -138,7 +145,8 @@ def _versions(
     versions = []
     for palette in palettes:
         painted = painter.painted(seen, palette, decoding)
-        versions.append(_Version(palette, _small(painted), _encoded(painted, kind)))
+        small = _small(painted) if shown else None
+        versions.append(_Version(palette, small, _encoded(painted, kind)))
     return versions
 
 

@@ -78,8 +78,11 @@ def decoding_options(*left_out, **other_help):
     return decorate
 
 
-TEMPERATURE = Finite(0.001, 100)
-VIVIDNESS = Finite(0, 1)
+TEMPERATURE, VIVIDNESS = (
+    Finite(*option.metadata["range"])
+    for option in fields(Decoding)
+    if option.name in ("temperature", "vividness")
+)
 LIBRARY = click.option(
     "--library",
     type=FILE,

@@ -274,13 +274,8 @@ class Recolorer(tf.Module):
 
     def _some(self, outputs, box):
         """Return some of a picture's outputs, from all over it: ``[FITTED ** 2, n]``."""
-        side = outputs.shape[1]
-        top, left, height, width = tf.unstack(tf.cast(box, tf.float32) * (side / self.size))
-        even = (tf.range(FITTED, dtype=tf.float32) + 0.5) / FITTED
-        rows = tf.cast(tf.minimum(top + even * height, side - 1), tf.int32)
-        columns = tf.cast(tf.minimum(left + even * width, side - 1), tf.int32)
-        some = tf.gather(tf.gather(outputs[0], rows, axis=0), columns, axis=1)
-        return tf.reshape(some, [FITTED**2, outputs.shape[-1]])
+        scale = outputs.shape[1] / self.size
+        return _grid(outputs[0], FITTED, tf.cast(box, tf.float32) * scale)
 
     def _serve(self, image, palette, temperature, vividness, strength, keep):
         """Recolor JPEG, PNG, GIF or BMP files, all under one palette, to PNG files."""
@@ -342,14 +337,19 @@ class Recolorer(tf.Module):
         return tf.pad(lightness, padding, constant_values=255), (top, left, height, width)
 
 
-def _grid(picture, count):
-    """Return pixels of a picture ``[h, w, n]`` from all over it: ``[count ** 2, n]``."""
-    even = (tf.range(count, dtype=tf.float32) + 0.5) / count
-    rows, columns = (
-        tf.cast(even * tf.cast(side, tf.float32), tf.int32)
-        for side in tf.unstack(tf.shape(picture)[:2])
-    )
-    some = tf.gather(tf.gather(picture, rows, axis=0), columns, axis=1)
+def _grid(picture, count, box=None):
+    """Return pixels of a picture ``[h, w, n]`` from all over a box in it: ``[count ** 2, n]``.
+
+    Args:
+        picture: The picture.
+        count: How many rows and columns to take.
+        box: Top, left, height and width, ``float32 [4]``; by default the whole picture.
+    """
+    sides = tf.cast(tf.shape(picture)[:2], tf.float32)
+    start, extent = (tf.zeros([2]), sides) if box is None else (box[:2], box[2:])
+    even = (tf.range(count, dtype=tf.float32)[:, None] + 0.5) / count
+    places = tf.cast(tf.minimum(start + even * extent, sides - 1), tf.int32)
+    some = tf.gather(tf.gather(picture, places[:, 0], axis=0), places[:, 1], axis=1)
     return tf.reshape(some, [count**2, picture.shape[-1]])
 
 

@@ -49,8 +49,6 @@ SERVED_MODULES = (
     errors, images, color, classes, color_names, contrast, palettes, palette_library, hints,
     decoding, painting,
 )  # fmt: skip
-# The options of decoding that are text; the others are numbers.
-PARAMETER_TYPES = {"palette": "string", "contrast": "string", "hint": "string"}
 
 
 class RegistryError(RecolorError):
@@ -239,14 +237,15 @@ def _set_champion(number: str, history: list[str]) -> None:
 
 def _parameters() -> ParamSchema:
     """The options of decoding as parameters of a request, with their defaults."""
-    specifications = []
-    for option in fields(Decoding):
-        kind = PARAMETER_TYPES.get(option.name, "double")
-        default = option.default
-        if kind == "string" and not default:
-            default = ""
-        specifications.append(ParamSpec(option.name, kind, default))
-    return ParamSchema(specifications)
+    return ParamSchema(
+        [
+            ParamSpec(option.name, "double", option.default)
+            if "range" in option.metadata
+            # None, and no hints, as an empty text.
+            else ParamSpec(option.name, "string", option.default or "")
+            for option in fields(Decoding)
+        ]
+    )
 
 
 def _code_for_serving(folder: Path) -> Path:

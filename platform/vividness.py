@@ -20,11 +20,10 @@ import numpy as np
 from keras import ops
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
+from recolor.models.palette_transfer import GOLDEN_RATIO, NODES, STEP
+
 # Of stored lightness, 16 levels each.
 BANDS = 16
-# The calibration's nodes along a and along b, from -128 to 128.
-STEP = 4
-NODES = 256 // STEP + 1
 SHAPE = (3, BANDS, NODES, NODES)
 # Fewer pixels than this tell nothing about a band.
 FEWEST_PIXELS = 200
@@ -34,7 +33,6 @@ STEEPNESS = 3
 # Hues turn by less than this, but for so small a share of the colors.
 LARGEST_TURN = np.radians(30)
 TURNED_SHARE = 0.003
-GOLDEN_RATIO = (1 + 5**0.5) / 2
 
 
 def no_calibration() -> np.ndarray:
