@@ -16,6 +16,8 @@ STEP = 4
 NODES = 256 // STEP + 1
 # Over how many nodes moves are averaged, and over how many where no pixel is near.
 BLUR, REACH = 1.0, 6.0
+# Moves are found on this many rows and columns of a picture's pixels.
+CARRIED = 48
 # Colors of less chroma are neutral, and stay so.
 NEUTRAL = 5.0
 # How far the pixels of a class are spread around its color.

@@ -7,7 +7,7 @@ import mlflow
 
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.tables import report
-from recolor.models.decoding import DEFAULT_DECODING, FREE, Decoding
+from recolor.models.decoding import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry import RegistryError
 from recolor.platform.scoring import baseline_predictors, comparison_sheet, score
 from recolor.platform.told import NOTHING, Predictions, Predictor, Told
@@ -46,7 +46,8 @@ def evaluate_models(
     for model in models:
         predictors |= predictors_told(model, manifest, told, decoding)
     palettes = any(Told.parse(text).palette for text in told)
-    answers = {**predictors, **baseline_predictors(manifest, palettes)}
+    vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
+    answers = {**predictors, **baseline_predictors(manifest, palettes, vividness)}
     measured = score(manifest, split, answers, progress)
     columns = {name: metrics.result() for name, metrics in measured.items()}
     with tracked_run(f"evaluate {split}") as run:

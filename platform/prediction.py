@@ -23,7 +23,7 @@ from recolor.models.palette_constraint import (
     mean_distribution,
     palette_offsets,
 )
-from recolor.models.palette_transfer import move, transfer_moves
+from recolor.models.palette_transfer import CARRIED, move, transfer_moves
 from recolor.platform.guided_upsampling import guided_upsampling
 from recolor.platform.painting import Painter
 from recolor.platform.vividness import vivid
@@ -35,9 +35,8 @@ WINDOW, PALETTE_WINDOW = 1 / 10, 1 / 40
 COARSE = 0.4
 # Pixels that are finished at once.
 PIECE = 2**17
-# A palette is fitted to so many rows and columns of a picture's pixels, and colors are carried to
-# it by so many.
-FITTED, CARRIED = 28, 48
+# A palette is fitted to so many rows and columns of a picture's pixels.
+FITTED = 28
 
 
 class Recolorer(tf.Module):

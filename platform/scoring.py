@@ -14,6 +14,7 @@ from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
 from recolor.evaluation.figures import contact_sheet
 from recolor.evaluation.metrics import SplitMetrics
+from recolor.models.decoding import PALETTE_VIVIDNESS
 from recolor.platform.told import Answer, Predictor, baselines_told_the_palette
 
 BATCH_POSTERS = 8
@@ -22,12 +23,15 @@ SHEET_POSTERS = 12
 COUNTED_POSTERS = 1000
 
 
-def baseline_predictors(manifest: Manifest, told_palette: bool = False) -> dict[str, Predictor]:
+def baseline_predictors(
+    manifest: Manifest, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
+) -> dict[str, Predictor]:
     """Return the answers without a model by name.
 
     Args:
         manifest: The data set. Gray needs nothing of it, the others need its training posters.
         told_palette: Whether to add those that know each poster's own palette.
+        vividness: See `told.baselines_told_the_palette`.
     """
     shape = (manifest.size, manifest.size)
     predictors: dict[str, Predictor] = {"gray": lambda poster: Answer(baselines.gray(shape))}
@@ -36,7 +40,7 @@ def baseline_predictors(manifest: Manifest, told_palette: bool = False) -> dict[
             baselines.mean_color(shape, Box(*poster["box"]), manifest.mean_ab)
         )
     if told_palette and manifest.count("train"):
-        predictors |= baselines_told_the_palette(_colors_by_lightness(manifest))
+        predictors |= baselines_told_the_palette(_colors_by_lightness(manifest), vividness)
     return predictors
 
 

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from keras import ops
 from PIL import Image
 
-from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8, round_ab
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint
 from recolor.datasets.palettes import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
-from recolor.models.decoding import AUTO, FREE, SOURCE, Decoding
+from recolor.models.decoding import AUTO, FREE, PALETTE_VIVIDNESS, SOURCE, Decoding
+from recolor.models.palette_transfer import CARRIED, move, transfer_moves
 from recolor.platform.painting import Painter, Seen
 
 NOTHING, PALETTE = "nothing", "palette"
@@ -146,8 +148,16 @@ class Predictions:
         return Answer(answers[best], palettes[best], tuple(answers))
 
 
-def baselines_told_the_palette(colors: baselines.ColorsByLightness) -> dict[str, Predictor]:
-    """Return the answers without a model that know a poster's own palette, or the poster itself."""
+def baselines_told_the_palette(
+    colors: baselines.ColorsByLightness, vividness: float = PALETTE_VIVIDNESS
+) -> dict[str, Predictor]:
+    """Return the answers without a model that know a poster's own palette, or the poster itself.
+
+    Args:
+        colors: Counted on training posters.
+        vividness: How far the colors by lightness are carried to the palette's own, 0 to 1: as far
+            as those of the models that they are compared with.
+    """
 
     def predictor(function) -> Predictor:
         def predict(poster: dict[str, np.ndarray]) -> Answer:
@@ -158,13 +168,18 @@ def baselines_told_the_palette(colors: baselines.ColorsByLightness) -> dict[str,
     def lightness(poster):
         return poster["lightness"][..., 0]
 
+    def under_palette(poster, box):
+        palette = _own_palette(poster)
+        ab = colors.under(palette, lightness(poster), box)
+        if vividness:
+            ab[box.slices] = _carried(ab[box.slices], palette, vividness)
+        return ab
+
     return {
         "own mean color": predictor(
             lambda poster, box: baselines.own_mean_color(poster["ab"], box)
         ),
-        "lightness under the palette": predictor(
-            lambda poster, box: colors.under(_own_palette(poster), lightness(poster), box)
-        ),
+        "lightness under the palette": predictor(under_palette),
         "matched histograms": predictor(
             lambda poster, box: baselines.matched_histograms(lightness(poster), poster["ab"], box)
         ),
@@ -172,6 +187,15 @@ def baselines_told_the_palette(colors: baselines.ColorsByLightness) -> dict[str,
             lambda poster, box: baselines.matched_deviations(lightness(poster), poster["ab"], box)
         ),
     }
+
+
+def _carried(ab: np.ndarray, palette: Palette, vividness: float) -> np.ndarray:
+    """Carry colors ``int8 [h, w, 2]`` over to a palette's own, as the models' are."""
+    ab = ab.astype(np.float32)
+    rows, columns = (np.linspace(0, side - 1, CARRIED).astype(int) for side in ab.shape[:2])
+    some = ab[np.ix_(rows, columns)].reshape(-1, 2)
+    moves = transfer_moves(some, np.float32(palette.shares), np.float32(palette.colors))
+    return round_ab(ops.convert_to_numpy(move(ab, moves, vividness)))
 
 
 def _box(poster: dict[str, np.ndarray]) -> Box:

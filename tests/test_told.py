@@ -204,6 +204,16 @@ def test_every_baseline_is_measured(manifest):
         assert columns[name]["palette_distance"] > 0
 
 
+def test_the_colors_by_lightness_are_as_vivid_as_the_models_beside_them(manifest):
+    name = "lightness under the palette"
+    plain, vivid = (
+        score(manifest, "test", {name: baseline_predictors(manifest, True, share)[name]})[name]
+        for share in (0.0, 1.0)
+    )
+    assert vivid.result()["palette_distance"] < plain.result()["palette_distance"]
+    assert vivid.result()["colorfulness"] > plain.result()["colorfulness"]
+
+
 def test_the_source_the_scheme_and_the_free_answer(network):
     rgb = Image.fromarray(np.uint8(RNG.integers(0, 255, (40, 30, 3))))
     gray = rgb.convert("L").convert("RGB")
