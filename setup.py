@@ -9,7 +9,11 @@ from pathlib import Path
 
 from setuptools import setup
 
-PACKAGES = ["platform", "datasets", "models", "evaluation"]
+FOLDERS = ["platform", "datasets", "models", "evaluation"]
+# Their subfolders are ordinary packages.
+PACKAGES = FOLDERS + [
+    path.parent.as_posix() for folder in FOLDERS for path in Path(folder).glob("*/__init__.py")
+]
 
 setup(
     name="recolor",
@@ -20,9 +24,12 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.13",
-    packages=[f"recolor.{name}" for name in PACKAGES],
-    package_dir={f"recolor.{name}": name for name in PACKAGES},
-    package_data={"recolor.datasets": ["palette_library.json"], "recolor.models": ["pretrained/*"]},
+    packages=[f"recolor.{name.replace('/', '.')}" for name in PACKAGES],
+    package_dir={f"recolor.{name}": name for name in FOLDERS},
+    package_data={
+        "recolor.datasets.palettes": ["library.json"],
+        "recolor.models": ["pretrained/*"],
+    },
     install_requires=[
         "click>=8.1",
         "gitpython>=3.1",
@@ -55,5 +62,5 @@ setup(
             "ruff>=0.11",
         ],
     },
-    entry_points={"console_scripts": ["recolor = recolor.platform.cli:main"]},
+    entry_points={"console_scripts": ["recolor = recolor.platform.cli.main:main"]},
 )

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from skimage import data as samples
 
-from recolor.models.decoding import Decoding
-from recolor.platform.usable_model import load
+from recolor.models.decoding.options import Decoding
+from recolor.platform.registry.load import load
 
 SIZES = [(300, 450), (1000, 1500)]
 WAYS = {

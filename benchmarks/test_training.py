@@ -15,8 +15,8 @@ from recolor.datasets.posters import letterbox
 from recolor.datasets.preparation import prepare
 from recolor.models.classification import Classification
 from recolor.models.regression import Regression
-from recolor.platform.devices import Devices
-from recolor.platform.fitting import Settings, compiled_network
+from recolor.platform.training.devices import Devices
+from recolor.platform.training.loop import Settings, compiled_network
 
 SIZE, BATCH = 64, 20
 

@@ -91,8 +91,8 @@ def measure(backend, model, precision, loss, batch_size, size, seconds) -> dict:
     import numpy as np
 
     from recolor.models.catalog import MODELS
-    from recolor.platform.devices import find_devices
-    from recolor.platform.fitting import Settings, compiled_network
+    from recolor.platform.training.devices import find_devices
+    from recolor.platform.training.loop import Settings, compiled_network
 
     assert keras.backend.backend() == backend
     rng = np.random.default_rng(0)

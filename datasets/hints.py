@@ -11,7 +11,7 @@ import numpy as np
 
 from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.palettes import PaletteError, parse_color
+from recolor.datasets.palettes.palette import PaletteError, parse_color
 
 NEUTRAL = "neutral"
 # Of one picture. Each takes memory for every pixel that the network sees.

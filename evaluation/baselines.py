@@ -7,7 +7,7 @@ from skimage.exposure import match_histograms
 
 from recolor.datasets.classes import GRID, cell_centers, cell_index
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8, round_ab
-from recolor.datasets.palettes import Palette, classes_of_cells
+from recolor.datasets.palettes.palette import Palette, classes_of_cells
 from recolor.datasets.posters import Box
 
 LEVELS = 32

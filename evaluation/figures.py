@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from recolor.datasets.classes import GRID
-from recolor.datasets.palettes import Palette
+from recolor.datasets.palettes.palette import Palette
 
 PAPER_WHITE = (255, 255, 255)
 INK = (40, 40, 40)

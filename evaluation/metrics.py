@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity
 
 from recolor.datasets.classes import CELL, GRID, cell_of, count_cells
 from recolor.datasets.color import L_SCALE, lab8_to_rgb, round_ab
-from recolor.datasets.palettes import Palette
+from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 
 MASKS = ("padded", "poster", "chromatic")

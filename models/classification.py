@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from recolor.datasets.classes import ColorClasses
-from recolor.models.layers import conv, trunk
+from recolor.models.paper_trunk import conv, trunk
 
 
 class Classification:

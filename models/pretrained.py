@@ -9,5 +9,5 @@ DEFAULT = "classification"
 
 
 def pretrained_file(model: str) -> Path:
-    """Return the path of a model kind's weights, a file of `recolor.platform.weights`."""
+    """Return the path of a model kind's weights, a file of `recolor.models.weights`."""
     return FOLDER / f"{model}.npz"

@@ -13,7 +13,7 @@ for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
     os.environ.pop(variable, None)
 
 ROOT = Path(__file__).resolve().parent.parent
-RECOLOR = [sys.executable, "-m", "recolor.platform.cli"]
+RECOLOR = [sys.executable, "-m", "recolor.platform.cli.main"]
 SIZE = 32
 
 
@@ -61,9 +61,9 @@ def store(tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def trained(manifest, store):
     """A classification network after two epochs, registered as version 1, and the champion."""
-    from recolor.platform.fitting import Settings
-    from recolor.platform.registry import promote
-    from recolor.platform.training import train
+    from recolor.platform.registry.promotion import promote
+    from recolor.platform.training.loop import Settings
+    from recolor.platform.training.tracked import train
 
     result = train(manifest, Settings("classification", epochs=2, batch_size=5))
     promote("l2_ab")

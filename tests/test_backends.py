@@ -12,7 +12,7 @@ from conftest import ROOT, environment
 
 from recolor.datasets.classes import ColorClasses
 from recolor.models.catalog import MODELS
-from recolor.platform.checkpoint import Checkpoint
+from recolor.platform.training.checkpoint import Checkpoint
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install -e '.[torch]'"
@@ -82,7 +82,7 @@ class Absent:
     def exec_module(self, module):
         pass
 sys.meta_path.insert(0, Absent())
-from recolor.platform.cli import main
+from recolor.platform.cli.main import main
 main(sys.argv[1:])
 """
 

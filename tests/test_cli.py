@@ -14,13 +14,13 @@ from conftest import environment
 from PIL import Image
 
 from recolor.datasets import input_pipeline
-from recolor.datasets.palettes import Palette
+from recolor.datasets.palettes.palette import Palette
 from recolor.models.catalog import MODELS
-from recolor.platform import fitting
-from recolor.platform.cli import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES, main
-from recolor.platform.evaluation_run import predictors_told
-from recolor.platform.registry import RegistryError
-from recolor.platform.usable_model import UsableModel
+from recolor.platform.cli.main import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES, main
+from recolor.platform.experiments.evaluation import predictors_told
+from recolor.platform.registry.load import UsableModel
+from recolor.platform.registry.registration import RegistryError
+from recolor.platform.training import loop as fitting
 
 
 def run(*arguments, **environment):

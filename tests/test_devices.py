@@ -16,9 +16,9 @@ from conftest import RECOLOR, environment
 
 from recolor.datasets.input_pipeline import Share
 from recolor.datasets.preparation import prepare
-from recolor.platform.checkpoint import Checkpoint
-from recolor.platform.devices import DeviceError, Devices, find_devices
-from recolor.platform.fitting import Settings, TrainingError, fit
+from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.devices import DeviceError, Devices, find_devices
+from recolor.platform.training.loop import Settings, TrainingError, fit
 
 # Twenty steps: four epochs of five batches.
 TRAIN = [
@@ -157,7 +157,7 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from recolor.platform.cli import main
+from recolor.platform.cli.main import main
 main(sys.argv[1:])
 """
     arguments = [*TRAIN, "--data", manifest.folder]

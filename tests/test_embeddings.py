@@ -10,9 +10,9 @@ from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import file_digest
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
-from recolor.models.decoding import Decoding
-from recolor.platform.prediction import Recolorer
-from recolor.platform.vividness import no_calibration
+from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.vividness import no_calibration
+from recolor.models.recolorer import Recolorer
 
 SIZE = 32
 

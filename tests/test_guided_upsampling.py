@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from recolor.platform.guided_upsampling import EPSILON, guided_upsampling
+from recolor.models.decoding.guided_upsampling import EPSILON, guided_upsampling
 
 RNG = np.random.default_rng(5)
 

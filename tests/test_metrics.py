@@ -9,7 +9,7 @@ import pytest
 from skimage.color import deltaE_ciede2000
 
 from recolor.datasets.color import lab8_to_rgb
-from recolor.datasets.palettes import Palette
+from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation.baselines import gray, mean_color
 from recolor.evaluation.metrics import METRICS, OPTIONAL_METRICS, SplitMetrics, colorfulness

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, environment
 
-from recolor.platform.cli import main
+from recolor.platform.cli.main import main
 
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 ENTRY_POINTS = PROJECT["entry_points"]

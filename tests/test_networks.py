@@ -10,8 +10,8 @@ from recolor.datasets.classes import ColorClasses
 from recolor.models.catalog import MODELS
 from recolor.models.classification import Classification, annealed_mean
 from recolor.models.regression import Regression
-from recolor.platform.devices import Devices
-from recolor.platform.fitting import PRECISIONS, Settings, compiled_network
+from recolor.platform.training.devices import Devices
+from recolor.platform.training.loop import PRECISIONS, Settings, compiled_network
 
 RNG = np.random.default_rng(0)
 

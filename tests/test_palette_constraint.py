@@ -5,16 +5,16 @@ import pytest
 from scipy.special import softmax
 
 from recolor.datasets.classes import ColorClasses
-from recolor.datasets.palettes import palette_distance
+from recolor.datasets.palettes.palette import palette_distance
 from recolor.models.classification import Classification
-from recolor.models.hinting import Reach, hinted
-from recolor.models.palette_constraint import (
+from recolor.models.decoding.hinting import Reach, hinted
+from recolor.models.decoding.palette_constraint import (
     SHARPENING,
     SMALLEST_SHARE,
     mean_distribution,
     palette_offsets,
 )
-from recolor.models.palette_transfer import NODES, move, transfer_moves
+from recolor.models.decoding.palette_transfer import NODES, move, transfer_moves
 
 RNG = np.random.default_rng(7)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from skimage.color import lab2rgb
 
-from recolor.datasets import color_names
 from recolor.datasets.classes import cell_centers, cell_index
-from recolor.datasets.color_names import color_name
 from recolor.datasets.hints import Hint, HintError, hint_array, load_hints, parse_hints
-from recolor.datasets.palette_library import PaletteLibrary, load_library
-from recolor.datasets.palettes import CELLS, PaletteError
+from recolor.datasets.palettes import color_names
+from recolor.datasets.palettes.color_names import color_name
+from recolor.datasets.palettes.library import PaletteLibrary, load_library
+from recolor.datasets.palettes.palette import CELLS, PaletteError
 
 RNG = np.random.default_rng(8)
 HUES = {"red": 40, "green": 140, "blue": 285}

@@ -9,10 +9,11 @@ from scipy.stats import wasserstein_distance
 from skimage import data as samples
 from skimage.color import rgb2lab
 
-from recolor.datasets import contrast, hints, palettes
+from recolor.datasets import contrast, hints
 from recolor.datasets.classes import cell_index, count_cells
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
-from recolor.datasets.palettes import (
+from recolor.datasets.palettes import palette as palettes
+from recolor.datasets.palettes.palette import (
     NEUTRAL_CHROMA,
     Palette,
     PaletteError,

@@ -13,10 +13,10 @@ from skimage import data as samples
 from skimage.color import rgb2lab
 
 from recolor.models.catalog import MODELS
-from recolor.models.decoding import Decoding
+from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import DEFAULT, FOLDER, pretrained_file
-from recolor.platform.usable_model import load
-from recolor.platform.weights import Weights
+from recolor.models.weights import Weights
+from recolor.platform.registry.load import load
 
 
 def without_store() -> dict[str, str]:

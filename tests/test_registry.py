@@ -3,8 +3,13 @@
 import mlflow
 import pytest
 
-from recolor.platform import registry
-from recolor.platform.registry import MODEL_NAME, RegistryError, current_champion, promote, rollback
+from recolor.platform.registry.promotion import HISTORY_TAG, current_champion, promote, rollback
+from recolor.platform.registry.registration import (
+    CHAMPION_URI,
+    MODEL_NAME,
+    RegistryError,
+    load_model,
+)
 
 
 @pytest.fixture
@@ -119,7 +124,7 @@ def test_nothing_to_promote(versions):
 
 def test_a_missing_model_is_said_in_one_line(versions):
     with pytest.raises(RegistryError, match="recolor promote") as caught:
-        registry.load_model(registry.CHAMPION_URI)
+        load_model(CHAMPION_URI)
     assert "\n" not in str(caught.value)
 
 
@@ -137,5 +142,5 @@ def test_rollback_never_goes_back_to_the_champion_itself(versions):
         promote("l2_ab")
     client = mlflow.MlflowClient()
     # As left by a crash between writing the history and giving the alias.
-    client.set_registered_model_tag(MODEL_NAME, registry.HISTORY_TAG, '["1", "2"]')
+    client.set_registered_model_tag(MODEL_NAME, HISTORY_TAG, '["1", "2"]')
     assert rollback()[0] == "1"

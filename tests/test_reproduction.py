@@ -16,9 +16,9 @@ from recolor.datasets.images import ImageError
 from recolor.datasets.manifest import DatasetError
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.html_page import page
-from recolor.platform import reproduction
-from recolor.platform.reproduction import ReproductionError, reproduce
-from recolor.platform.weights import WeightsError
+from recolor.models.weights import WeightsError
+from recolor.platform.experiments import reproduction
+from recolor.platform.experiments.reproduction import ReproductionError, reproduce
 
 # One epoch each.
 SCALE = 0.004

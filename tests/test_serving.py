@@ -25,14 +25,15 @@ from skimage.color import lab2rgb, rgb2lab
 
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import letterbox
-from recolor.models.decoding import Decoding
-from recolor.platform.application import recolor_files
-from recolor.platform.cli import main
-from recolor.platform.guided_upsampling import guided_upsampling
-from recolor.platform.prediction import PIECE, WINDOW, _in_pieces
-from recolor.platform.registry import CHAMPION_URI, load_model, promote
-from recolor.platform.usable_model import load
-from recolor.platform.weight_sources import find_weights
+from recolor.models.decoding.guided_upsampling import guided_upsampling
+from recolor.models.decoding.options import Decoding
+from recolor.models.recolorer import PIECE, WINDOW, _in_pieces
+from recolor.platform.cli.main import main
+from recolor.platform.registry.load import load
+from recolor.platform.registry.promotion import promote
+from recolor.platform.registry.registration import CHAMPION_URI, load_model
+from recolor.platform.registry.weight_sources import find_weights
+from recolor.platform.serving.files import recolor_files
 
 
 def encoded(kind: str, size=(90, 130), **options) -> bytes:

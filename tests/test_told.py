@@ -7,16 +7,16 @@ from skimage.exposure import match_histograms
 
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.hints import parse_hints
-from recolor.datasets.palette_library import load_library
-from recolor.datasets.palettes import Palette
+from recolor.datasets.palettes.library import load_library
+from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
 from recolor.evaluation.metrics import SplitMetrics
-from recolor.models.decoding import Decoding, DecodingError
-from recolor.models.palette_constraint import SHARPENING, palette_offsets
-from recolor.platform.scoring import baseline_predictors, posters, score
-from recolor.platform.told import Predictions, Told, ToldError
-from recolor.platform.usable_model import load
+from recolor.evaluation.scoring import baseline_predictors, posters, score
+from recolor.evaluation.told import Predictions, Told, ToldError
+from recolor.models.decoding.options import Decoding, DecodingError
+from recolor.models.decoding.palette_constraint import SHARPENING, palette_offsets
+from recolor.platform.registry.load import load
 
 BOX = Box(2, 4, 20, 16)
 RNG = np.random.default_rng(5)

@@ -18,12 +18,12 @@ from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.metrics import METRICS
 from recolor.models.catalog import MODELS
-from recolor.platform.checkpoint import Checkpoint, Progress
-from recolor.platform.devices import Devices
-from recolor.platform.fitting import Settings, TrainingError, fit
-from recolor.platform.run_checkpoint import FOLDER, keep_checkpoint, newest_checkpoint
-from recolor.platform.tracking import RunError
-from recolor.platform.training import saved_settings, train
+from recolor.platform.tracking.checkpoints import FOLDER, keep_checkpoint, newest_checkpoint
+from recolor.platform.tracking.store import RunError
+from recolor.platform.training.checkpoint import Checkpoint, Progress
+from recolor.platform.training.devices import Devices
+from recolor.platform.training.loop import Settings, TrainingError, fit
+from recolor.platform.training.tracked import saved_settings, train
 
 
 def artifacts(run_id: str) -> set[str]:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from recolor.datasets.preparation import prepare
-from recolor.platform.checkpoint import Checkpoint
-from recolor.platform.fitting import Settings, TrainingError
-from recolor.platform.publication import import_weights
-from recolor.platform.registry import load_model
-from recolor.platform.untracked import train_untracked
+from recolor.platform.registry.publication import import_weights
+from recolor.platform.registry.registration import load_model
+from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.loop import Settings, TrainingError
+from recolor.platform.training.untracked import train_untracked
 
 SETTINGS = Settings("regression", epochs=2, batch_size=5, augment="full", seed=3)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from recolor.platform.vividness import (
+from recolor.models.decoding.vividness import (
     BANDS,
     LARGEST_TURN,
     NODES,

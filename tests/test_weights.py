@@ -11,13 +11,13 @@ import pytest
 
 from recolor.datasets.classes import ColorClasses, cell_centers
 from recolor.models.catalog import MODELS
-from recolor.platform.checkpoint import Checkpoint
-from recolor.platform.fitting import Settings, TrainingError
-from recolor.platform.training import saved_settings, train
-from recolor.platform.untracked import train_untracked
-from recolor.platform.vividness import no_calibration
-from recolor.platform.weight_sources import find_weights
-from recolor.platform.weights import ABOUT, Weights, WeightsError
+from recolor.models.decoding.vividness import no_calibration
+from recolor.models.weights import ABOUT, Weights, WeightsError
+from recolor.platform.registry.weight_sources import find_weights
+from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.loop import Settings, TrainingError
+from recolor.platform.training.tracked import saved_settings, train
+from recolor.platform.training.untracked import train_untracked
 
 CELLS = [500, 501, 528, 529, 530, 560]
 

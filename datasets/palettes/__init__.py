@@ -1,0 +1,1 @@
+"""Palettes: distributions of colors, and the library of color schemes."""

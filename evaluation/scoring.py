@@ -1,0 +1,128 @@
+"""Metrics of models and baselines over a split of a data set."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from recolor.datasets.color import lab8_to_rgb
+from recolor.datasets.input_pipeline import read_posters
+from recolor.datasets.manifest import Manifest
+from recolor.datasets.posters import Box
+from recolor.evaluation import baselines
+from recolor.evaluation.figures import contact_sheet
+from recolor.evaluation.metrics import SplitMetrics
+from recolor.evaluation.told import Answer, Predictor, baselines_told_the_palette
+from recolor.models.decoding.options import PALETTE_VIVIDNESS
+
+BATCH_POSTERS = 8
+SHEET_POSTERS = 12
+# Training posters that the colors by lightness are counted on.
+COUNTED_POSTERS = 1000
+
+
+def baseline_predictors(
+    manifest: Manifest, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
+) -> dict[str, Predictor]:
+    """Return the answers without a model by name.
+
+    Args:
+        manifest: The data set. Gray needs nothing of it, the others need its training posters.
+        told_palette: Whether to add those that know each poster's own palette.
+        vividness: See `told.baselines_told_the_palette`.
+    """
+    shape = (manifest.size, manifest.size)
+    predictors: dict[str, Predictor] = {"gray": lambda poster: Answer(baselines.gray(shape))}
+    if manifest.mean_ab is not None:
+        predictors["mean color"] = lambda poster: Answer(
+            baselines.mean_color(shape, Box(*poster["box"]), manifest.mean_ab)
+        )
+    if told_palette and manifest.count("train"):
+        predictors |= baselines_told_the_palette(_colors_by_lightness(manifest), vividness)
+    return predictors
+
+
+def _colors_by_lightness(manifest: Manifest) -> baselines.ColorsByLightness:
+    colors = baselines.ColorsByLightness.empty()
+    for poster in itertools.islice(posters(manifest, "train"), COUNTED_POSTERS):
+        inside = Box(*poster["box"]).slices
+        colors.add(poster["lightness"][inside][..., 0], poster["ab"][inside])
+    return colors
+
+
+def score(
+    manifest: Manifest,
+    split: str,
+    predictors: dict[str, Predictor],
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, SplitMetrics]:
+    """Measure every predictor, and the truth itself, in one pass over a split.
+
+    Args:
+        manifest: The data set.
+        split: Its split.
+        predictors: By column name.
+        progress: Called with 1 after each poster.
+
+    Returns:
+        The measurements by column name; the last column is ``truth``.
+
+    Raises:
+        DatasetError: If the split is empty.
+    """
+    totals = {name: SplitMetrics() for name in [*predictors, "truth"]}
+
+    def add(parts) -> None:
+        for total, part in zip(totals.values(), parts, strict=True):
+            total.merge(part)
+
+    with ThreadPoolExecutor() as pool:
+        measured = None
+        for poster in posters(manifest, split):
+            answers = [*(predict(poster) for predict in predictors.values()), Answer(poster["ab"])]
+            # The last poster is measured while this one is predicted. They are added up in order:
+            # the sums don't depend on the threads.
+            if measured is not None:
+                add(measured)
+            measured = pool.map(_measured, [poster] * len(answers), answers)
+            progress(1)
+        add(measured)
+    return totals
+
+
+def comparison_sheet(
+    manifest: Manifest, split: str, predictors: dict[str, Predictor]
+) -> Image.Image:
+    """Draw the split's first posters: gray, each prediction, and the truth."""
+    rows = []
+    for poster in itertools.islice(posters(manifest, split), SHEET_POSTERS):
+        answers = [np.zeros_like(poster["ab"])]
+        answers += [predict(poster).ab for predict in predictors.values()]
+        answers.append(poster["ab"])
+        inside = Box(*poster["box"]).slices
+        lightness = poster["lightness"][inside][..., 0]
+        rows.append([Image.fromarray(lab8_to_rgb(lightness, ab[inside])) for ab in answers])
+    return contact_sheet(rows, ["gray", *predictors, "true"], columns=2)
+
+
+def preview_sheet(manifest: Manifest, split: str) -> Image.Image:
+    """Draw the split's first posters: what the network sees, and what it is to predict."""
+    return comparison_sheet(manifest, split, {})
+
+
+def posters(manifest: Manifest, split: str) -> Iterator[dict[str, np.ndarray]]:
+    """Read a split's posters one by one."""
+    for batch in read_posters(manifest, split, BATCH_POSTERS):
+        for number in range(len(batch["ab"])):
+            yield {name: array[number] for name, array in batch.items()}
+
+
+def _measured(poster: dict[str, np.ndarray], answer: Answer) -> SplitMetrics:
+    metrics = SplitMetrics()
+    metrics.update(
+        poster["lightness"][..., 0], poster["ab"], answer.ab, Box(*poster["box"]),
+        answer.asked, answer.suggestions,
+    )  # fmt: skip
+    return metrics

@@ -1,0 +1,220 @@
+"""What an answer is told about a poster before it is measured.
+
+A gray picture has many right answers. So it matters what a model was told beside it, and an answer
+is only to be compared with others that were told the same.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from keras import ops
+from PIL import Image
+
+from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8, round_ab
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.hints import Hint
+from recolor.datasets.palettes.palette import Palette
+from recolor.datasets.posters import Box
+from recolor.evaluation import baselines
+from recolor.models.decoding.options import AUTO, FREE, PALETTE_VIVIDNESS, SOURCE, Decoding
+from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
+from recolor.models.painter import Painter, Seen
+
+NOTHING, PALETTE = "nothing", "palette"
+FORMS = "nothing, auto, palette, best4, hints5, palette+hints5 (any number of suggestions or hints)"
+
+
+class ToldError(RecolorError):
+    """A value of --told is not understood."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an answer is told.
+
+    Attributes:
+        palette: The poster's own palette.
+        auto: No palette, but to choose the most fitting scheme itself.
+        suggestions: How many suggestions are made, of which the best in hindsight counts; 0 for a
+            single answer.
+        hints: At how many random points the true color is told.
+    """
+
+    palette: bool = False
+    auto: bool = False
+    suggestions: int = 0
+    hints: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Told":
+        """Parse ``nothing``, ``auto``, ``palette``, ``best8``, ``hints5`` or ``palette+hints5``.
+
+        Raises:
+            ToldError: If the text is none of them.
+        """
+        if text == NOTHING:
+            return cls()
+        if best := re.fullmatch(r"best([1-9]\d?)", text):
+            return cls(suggestions=int(best[1]))
+        parts = re.fullmatch(r"(palette|auto|)(?:(?:^|\+)hints([1-9]\d?))?", text)
+        if not text or not parts:
+            raise ToldError(f"{text!r} is nothing that can be told: choose one of {FORMS}")
+        return cls(parts[1] == PALETTE, parts[1] == AUTO, hints=int(parts[2] or 0))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The colors of a poster, and what is needed to measure them.
+
+    Attributes:
+        ab: ``int8 [S, S, 2]``, neutral in the padding.
+        asked: The palette that they were to have, if any.
+        suggestions: All answers that this one was chosen from.
+    """
+
+    ab: np.ndarray
+    asked: Palette | None = None
+    suggestions: tuple[np.ndarray, ...] = ()
+
+
+# From a poster, as of `recolor.datasets.shards.parse`, to an answer.
+Predictor = Callable[[dict[str, np.ndarray]], Answer]
+
+
+class Predictions:
+    """A model's answers for stored posters: those of the pictures that `recolor apply` writes.
+
+    The model sees each poster as an RGB picture of its lightness. What it sees is kept for the
+    answers that are told something else.
+    """
+
+    def __init__(self, painter: Painter, decoding: Decoding):
+        self.painter = painter
+        self.decoding = decoding
+        self._poster: dict[str, np.ndarray] | None = None
+        self._seen: Seen | None = None
+        self._painted: dict[str, np.ndarray] = {}
+
+    def told(self, told: Told) -> Predictor:
+        """Return what answers when it is told something.
+
+        Raises:
+            DecodingError: If the model can't be told it.
+        """
+        decoding = self.decoding
+        if told.auto or told.palette or told.suggestions:
+            decoding = replace(decoding, palette=AUTO)
+        elif decoding.palette is None:
+            decoding = replace(decoding, palette=FREE)
+        elif decoding.palette == SOURCE:
+            raise ToldError("posters are measured as gray ones: they have no palette of their own")
+        hint = (Hint(0, 0, (False, False), (0, 0)),) * told.hints
+        self.painter.check(replace(decoding, hint=hint))
+
+        def predict(poster: dict[str, np.ndarray]) -> Answer:
+            seen = self._see(poster)
+            if told.suggestions:
+                return self._best(poster, self.painter.suggestions(seen, told.suggestions))
+            palette = _own_palette(poster) if told.palette else self.painter.palette(seen, decoding)
+            hinted = replace(decoding, hint=_true_hints(poster, told.hints))
+            return Answer(self._ab(poster, palette, hinted), palette)
+
+        return predict
+
+    def _see(self, poster: dict[str, np.ndarray]) -> Seen:
+        if poster is not self._poster:
+            light = poster["lightness"][_box(poster).slices][..., 0]
+            picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
+            self._seen = self.painter.see(picture, self.decoding, poster["embedding"])
+            self._poster, self._painted = poster, {}
+        return self._seen
+
+    def _ab(self, poster, palette: Palette | None, decoding: Decoding) -> np.ndarray:
+        picture = self.painter.painted(self._see(poster), palette, decoding)
+        ab = np.zeros_like(poster["ab"])
+        ab[_box(poster).slices] = rgb_to_lab8(np.asarray(picture))[1]
+        return ab
+
+    def _best(self, poster, palettes: list[Palette]) -> Answer:
+        """Choose the suggestion that is nearest to the truth."""
+        for palette in palettes:
+            if palette.name not in self._painted:
+                self._painted[palette.name] = self._ab(poster, palette, self.decoding)
+        answers = [self._painted[palette.name] for palette in palettes]
+        errors = [np.square(poster["ab"].astype(np.int32) - ab).sum() for ab in answers]
+        best = int(np.argmin(errors))
+        return Answer(answers[best], palettes[best], tuple(answers))
+
+
+def baselines_told_the_palette(
+    colors: baselines.ColorsByLightness, vividness: float = PALETTE_VIVIDNESS
+) -> dict[str, Predictor]:
+    """Return the answers without a model that know a poster's own palette, or the poster itself.
+
+    Args:
+        colors: Counted on training posters.
+        vividness: How far the colors by lightness are carried to the palette's own, 0 to 1: as far
+            as those of the models that they are compared with.
+    """
+
+    def predictor(function) -> Predictor:
+        def predict(poster: dict[str, np.ndarray]) -> Answer:
+            return Answer(function(poster, _box(poster)), _own_palette(poster))
+
+        return predict
+
+    def lightness(poster):
+        return poster["lightness"][..., 0]
+
+    def under_palette(poster, box):
+        palette = _own_palette(poster)
+        ab = colors.under(palette, lightness(poster), box)
+        if vividness:
+            ab[box.slices] = _carried(ab[box.slices], palette, vividness)
+        return ab
+
+    return {
+        "own mean color": predictor(
+            lambda poster, box: baselines.own_mean_color(poster["ab"], box)
+        ),
+        "lightness under the palette": predictor(under_palette),
+        "matched histograms": predictor(
+            lambda poster, box: baselines.matched_histograms(lightness(poster), poster["ab"], box)
+        ),
+        "matched deviations": predictor(
+            lambda poster, box: baselines.matched_deviations(lightness(poster), poster["ab"], box)
+        ),
+    }
+
+
+def _carried(ab: np.ndarray, palette: Palette, vividness: float) -> np.ndarray:
+    """Carry colors ``int8 [h, w, 2]`` over to a palette's own, as the models' are."""
+    ab = ab.astype(np.float32)
+    rows, columns = (np.linspace(0, side - 1, CARRIED).astype(int) for side in ab.shape[:2])
+    some = ab[np.ix_(rows, columns)].reshape(-1, 2)
+    moves = transfer_moves(some, np.float32(palette.shares), np.float32(palette.colors))
+    return round_ab(ops.convert_to_numpy(move(ab, moves, vividness)))
+
+
+def _box(poster: dict[str, np.ndarray]) -> Box:
+    return Box(*poster["box"])
+
+
+def _own_palette(poster: dict[str, np.ndarray]) -> Palette:
+    inside = _box(poster).slices
+    return Palette.of_pixels(
+        poster["lightness"][inside][..., 0], poster["ab"][inside], "the poster's own"
+    )
+
+
+def _true_hints(poster: dict[str, np.ndarray], count: int) -> tuple[Hint, ...]:
+    """Tell the true color at random points, always the same ones of a poster."""
+    ab = poster["ab"][_box(poster).slices]
+    generator = np.random.default_rng([int(str(poster["sha256"])[:8], 16), count])
+    rows, columns = (generator.integers(side, size=count) for side in ab.shape[:2])
+    return tuple(
+        Hint(column + 0.5, row + 0.5, (False, False), tuple(ab[row, column].tolist()))
+        for row, column in zip(rows, columns, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""From a network's outputs to colors: the options, and the steps."""

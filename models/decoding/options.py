@@ -1,0 +1,127 @@
+"""How a model's answer becomes a picture's colors: the options, declared once.
+
+The command line takes names, ranges and explanations from here, and the served model its
+parameters; the MLflow project uses the same names. Nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+from recolor.datasets.errors import RecolorError
+
+if TYPE_CHECKING:
+    from recolor.datasets.hints import Hint
+    from recolor.datasets.palettes.palette import Palette
+
+# Palettes that depend on the picture, and the answer without any.
+SOURCE, AUTO, FREE = "source", "auto", "none"
+CONTRASTS = ("none", "auto")
+# The share of the way to a palette's own distribution. With all of it, posters recolored under
+# their own palettes are about as colorful as in truth.
+PALETTE_VIVIDNESS = 1.0
+
+
+class DecodingError(RecolorError):
+    """An option of decoding is out of range, or the model does not support it."""
+
+
+def _number(default, low, high, help):
+    return field(default=default, metadata={"range": (low, high), "help": help})
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How an answer becomes colors.
+
+    Attributes:
+        palette: A `Palette`, or ``source``, ``auto`` or ``none``; None for ``source`` where the
+            picture has colors of its own, ``auto`` where it is gray, and ``none`` where the model
+            takes no palette.
+        strength: From the answer without a palette, 0, to the palette's, 1.
+        temperature: T of the annealed mean (eq. 4); None for the model's own.
+        vividness: Share of the way from the colors as they are decoded to the distribution of the
+            palette, or, without one, of posters. None for 1 under a palette, and for the model's
+            own without.
+        keep: How much of the source's own colors is blended in, 0 to 1.
+        contrast: ``auto`` stretches the lightness of a faded picture, within limits.
+        neutrals: Least share of white, gray and black in typed colors; None to estimate it.
+        hint: Colors wanted at points.
+
+    Raises:
+        DecodingError: If a value is out of range.
+
+    Example:
+        >>> Decoding(palette="auto", strength=0.5).describe()["strength"]
+        0.5
+    """
+
+    palette: str | Palette | None = field(
+        default=None,
+        metadata={
+            "help": "Colors to decode under: source (the picture's own, freshened), auto (the best-"
+            "fitting scheme), none, a scheme's name or number (see `recolor palettes`), another "
+            "picture's path, or colors as #0b3c5d,orange:3.  [default: source where the picture "
+            "has color, else auto]"
+        },
+    )
+    strength: float = _number(
+        1.0, 0, 1, "0 is the network's own answer, 1 the palette's.  [default: 1]"
+    )
+    temperature: float | None = _number(
+        None, 0.001, 100, "T of the annealed mean; lower is bolder.  [default: the model's own]"
+    )
+    vividness: float | None = _number(
+        None,
+        0,
+        1,
+        "0 leaves colors as decoded; 1 gives them the palette's full range or, without a palette, "
+        "that of real posters.  [default: 1 under a palette, else the model's own]",
+    )
+    keep: float = _number(0.0, 0, 1, "How much of the source's own colors to keep.  [default: 0]")
+    contrast: str = field(
+        default="none",
+        metadata={
+            "choices": CONTRASTS,
+            "help": "Stretch the lightness of faded posters, within limits.  [default: none]",
+        },
+    )
+    neutrals: float | None = _number(
+        None,
+        0,
+        1,
+        "Least share of white, gray and black in typed colors.  [default: estimated from the "
+        "lightness]",
+    )
+    hint: tuple[Hint, ...] = field(
+        default=(),
+        metadata={
+            "help": "A color wanted at a point: X,Y=#rrggbb, or X,Y=neutral; X and Y in pixels, or "
+            "per cent as 50%. May be repeated."
+        },
+    )
+
+    def __post_init__(self):
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if "range" in option.metadata and value is not None:
+                low, high = option.metadata["range"]
+                if not (math.isfinite(value) and low <= value <= high):
+                    raise DecodingError(
+                        f"{option.name} must lie between {low} and {high}, not {value}"
+                    )
+            choices = option.metadata.get("choices")
+            if choices and value not in choices:
+                raise DecodingError(f"{option.name} must be one of {', '.join(choices)}")
+
+    def describe(self) -> dict[str, object]:
+        """Return the values as plain ones, to be logged."""
+        palette = getattr(self.palette, "name", self.palette)
+        plain = {option.name: getattr(self, option.name) for option in fields(self)}
+        return {**plain, "palette": palette, "hint": len(self.hint)}
+
+
+# Every option as it is where none is given.
+DEFAULT_DECODING = Decoding()

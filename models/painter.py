@@ -1,0 +1,233 @@
+"""Recoloring one picture: which palette, what the model sees, and what it makes of both.
+
+`recolor apply`, `recolor evaluate` and the served model all come through here, so they give the
+same pixels. MLflow copies this file, and what it imports of the project, into each registered
+model.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from recolor.datasets.contrast import stretched
+from recolor.datasets.hints import hint_array
+from recolor.datasets.palettes.library import PaletteLibrary, load_library
+from recolor.datasets.palettes.palette import (
+    CELLS,
+    Palette,
+    PaletteError,
+    freshened,
+    has_color,
+    is_colors,
+    neutral_share,
+)
+from recolor.models.decoding.options import (
+    AUTO,
+    FREE,
+    PALETTE_VIVIDNESS,
+    SOURCE,
+    Decoding,
+    DecodingError,
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What depends on a picture alone: kept, so that another palette answers at once.
+
+    Attributes:
+        source: The picture, RGB.
+        rgb: Its pixels with the contrast that was asked for, ``uint8 [height, width, 3]``.
+        answer: What the model's ``look`` has returned.
+    """
+
+    source: Image.Image
+    rgb: np.ndarray
+    answer: dict
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The network's own mean distribution over the cells of the ab plane, ``[1024]``."""
+        return np.asarray(self.answer["shares"])
+
+
+@dataclass(frozen=True)
+class Painter:
+    """A model that is ready to recolor.
+
+    Attributes:
+        look, paint: The functions of `recolor.models.recolorer.Recolorer`, taken by name.
+        temperature, vividness: The model's own T of the annealed mean, and its vividness without a
+            palette.
+        kind: Name of the model kind.
+        takes_palette: Whether it can be told a palette, and hints.
+        library: The color schemes to choose from.
+    """
+
+    look: Callable
+    paint: Callable
+    temperature: float
+    vividness: float
+    kind: str
+    takes_palette: bool
+    library: PaletteLibrary | None = None
+
+    def recolor(self, picture: Image.Image, decoding: Decoding) -> Image.Image:
+        """Recolor an RGB picture at its own resolution.
+
+        Raises:
+            PaletteError, HintError, DecodingError: If the picture or the model does not allow this
+                decoding.
+        """
+        seen = self.see(picture, decoding)
+        return self.painted(seen, self.palette(seen, decoding), decoding)
+
+    def see(
+        self, picture: Image.Image, decoding: Decoding, embedding: np.ndarray | None = None
+    ) -> Seen:
+        """Look at a picture.
+
+        Args:
+            picture: RGB.
+            decoding: Only its contrast counts.
+            embedding: The gray picture's, ``float32 [1000]``, where it is known already.
+        """
+        rgb = np.asarray(stretched(picture) if decoding.contrast == "auto" else picture)
+        if embedding is None:
+            embedding = np.zeros(0)
+        return Seen(picture, rgb, self.look(rgb=rgb, embedding=np.float32(embedding)))
+
+    def palette(self, seen: Seen, decoding: Decoding) -> Palette | None:
+        """Find the palette that is asked for, or, where none is, the one by default.
+
+        Returns:
+            The palette; None for the free answer.
+
+        Raises:
+            PaletteError: If there is no such palette, or ``source`` is asked for a gray picture.
+            DecodingError: If the model takes no palette.
+        """
+        wanted = decoding.palette
+        if not self.takes_palette:
+            self.check(decoding)
+            return None
+        if wanted is None:
+            wanted = SOURCE if has_color(seen.source) else AUTO
+        if isinstance(wanted, Palette):
+            return wanted
+        if wanted == FREE:
+            return None
+        if wanted == AUTO:
+            return self._library.ranked(seen.shares)[0]
+        if wanted == SOURCE:
+            if not has_color(seen.source):
+                raise PaletteError("the picture has no colors of its own: use palette auto")
+            return freshened(seen.source)
+        if _is_typed(wanted, self._library):
+            neutrals = decoding.neutrals
+            if neutrals is None:
+                neutrals = neutral_share(np.asarray(seen.answer["lightness"]))
+            return Palette.of_colors(wanted, neutrals)
+        return self._library[wanted]
+
+    def suggestions(self, seen: Seen, count: int) -> list[Palette]:
+        """Return palettes to choose from.
+
+        First the picture's own colors, if it has any; then the best-fitting scheme, and then others
+        unlike it.
+
+        Raises:
+            DecodingError: If the model takes no palette, or the library has fewer schemes.
+        """
+        self.check(Decoding(palette=AUTO))
+        self.check_suggestions(count)
+        own = [freshened(seen.source)] if has_color(seen.source) else []
+        return [*own, *self._library.ranked(seen.shares)][:count]
+
+    def painted(self, seen: Seen, palette: Palette | None, decoding: Decoding) -> Image.Image:
+        """Give a picture colors.
+
+        Args:
+            seen: What `see` has returned.
+            palette: The palette, or None for the free answer; `decoding.palette` is not looked at.
+            decoding: Everything else.
+
+        Raises:
+            HintError: If a hint lies outside of the picture.
+            DecodingError: If there are hints and the model takes none.
+        """
+        self.check(replace(decoding, palette=FREE))
+        height, width = seen.rgb.shape[:2]
+        own = {"palette": PALETTE_VIVIDNESS, "free": self.vividness}
+        if decoding.vividness is not None:
+            own = dict.fromkeys(own, decoding.vividness)
+        table = np.zeros((CELLS, 3), np.float32)
+        if palette is not None:
+            table = np.concatenate([palette.shares[:, None], palette.colors], axis=1)
+        answer = self.paint(
+            rgb=seen.rgb,
+            outputs=seen.answer["outputs"],
+            lightness=seen.answer["lightness"],
+            box=seen.answer["box"],
+            palette=np.float32(table),
+            hints=hint_array(decoding.hint, width, height),
+            temperature=np.float32(decoding.temperature or self.temperature),
+            vividness=np.float32(own["palette"]),
+            free_vividness=np.float32(own["free"]),
+            strength=np.float32(decoding.strength),
+            keep=np.float32(decoding.keep),
+        )
+        return Image.fromarray(np.asarray(answer["rgb"]))
+
+    @property
+    def _library(self) -> PaletteLibrary:
+        return self.library or load_library()
+
+    def check_suggestions(self, count: int) -> None:
+        """Check that there are enough schemes.
+
+        Raises:
+            DecodingError: If there are not.
+        """
+        if count > (schemes := len(self._library.palettes)):
+            raise DecodingError(
+                f"{count} suggestions are too many: the library has {schemes} schemes"
+            )
+
+    def check(self, decoding: Decoding) -> None:
+        """Check that a model that takes no palettes and hints is asked for none.
+
+        Raises:
+            DecodingError: If it is.
+        """
+        if self.takes_palette:
+            return
+        if decoding.palette not in (None, FREE):
+            raise DecodingError(
+                f"a {self.kind} network gives one color a pixel and takes no palette: use model "
+                "classification"
+            )
+        if decoding.hint:
+            raise DecodingError(f"a {self.kind} network takes no hints: use model classification")
+
+
+def names_palette(text: str, library: PaletteLibrary) -> bool:
+    """Whether a text is a word for a palette or typed colors, rather than a file or its content.
+
+    Raises:
+        PaletteError: If it is colors that are typed wrong.
+    """
+    if _is_typed(text, library):
+        Palette.of_colors(text)
+        return True
+    try:
+        return text in (SOURCE, AUTO, FREE) or bool(library[text])
+    except PaletteError:
+        return False
+
+
+def _is_typed(text: str, library: PaletteLibrary) -> bool:
+    """Whether a text is one of colors; a scheme's name may look like one."""
+    return text.strip().lower() not in library.names and is_colors(text)

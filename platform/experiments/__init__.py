@@ -1,0 +1,1 @@
+"""What is built of all the rest: evaluation, the paper's experiment, the demo."""

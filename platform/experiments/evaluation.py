@@ -1,0 +1,107 @@
+"""A tracked evaluation of models and baselines on a split."""
+
+import re
+from collections.abc import Callable, Sequence
+
+import mlflow
+
+from recolor.datasets.manifest import Manifest
+from recolor.evaluation.scoring import baseline_predictors, comparison_sheet, score
+from recolor.evaluation.tables import report
+from recolor.evaluation.told import NOTHING, Predictions, Predictor, Told
+from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
+from recolor.platform.registry.load import UsableModel
+from recolor.platform.registry.registration import RegistryError
+from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
+
+
+def evaluate_models(
+    manifest: Manifest,
+    split: str,
+    models: Sequence[UsableModel],
+    decoding: Decoding = DEFAULT_DECODING,
+    told: Sequence[str] = (NOTHING,),
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, dict[str, float | None]]:
+    """Compute the metrics of models and of the baselines, and log them as a run of their own.
+
+    Args:
+        manifest: The data set.
+        split: Its split.
+        models: The models; may be none.
+        decoding: How their answers become colors, where they are told nothing else.
+        told: What they are told, one after the other, as `Told.parse` takes it.
+        progress: Called with 1 after each poster.
+
+    Returns:
+        The metrics by column: each model's source with what it was told, then the baselines, then
+        ``truth``.
+
+    Raises:
+        RegistryError: If a model was trained with another embedding.
+        ToldError, DecodingError: If a model can't be told what it is to be told.
+        DatasetError: If the split is empty.
+    """
+    predictors = {}
+    for model in models:
+        predictors |= predictors_told(model, manifest, told, decoding)
+    palettes = any(Told.parse(text).palette for text in told)
+    vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
+    answers = {**predictors, **baseline_predictors(manifest, palettes, vividness)}
+    measured = score(manifest, split, answers, progress)
+    columns = {name: metrics.result() for name, metrics in measured.items()}
+    with tracked_run(f"evaluate {split}") as run:
+        parameters = {"split": split, "models": ",".join(model.source for model in models)}
+        parameters |= {"told": ",".join(told), **decoding.describe()}
+        log_parameters(run, parameters)
+        log_dataset(manifest, split)
+        sources = {model.source: f"model_{number}" for number, model in enumerate(models, 1)}
+        log_columns({_logged_name(name, sources): values for name, values in columns.items()})
+        mlflow.log_text(report(columns), "metrics.md")
+        if predictors:
+            mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
+    return columns
+
+
+def _logged_name(column: str, sources: dict[str, str]) -> str:
+    """Put a number in the place of a model's source, which MLflow would not take in a name."""
+    source, separator, rest = column.partition(", ")
+    return sources.get(source, source) + separator + rest
+
+
+def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
+    """Log a table of metrics to the active run, as metrics ``COLUMN.METRIC`` and as a file."""
+    for name, metrics in columns.items():
+        # MLflow's names take neither commas nor plus signs.
+        prefix = re.sub(r"[^\w.-]+", "_", name)
+        known = {key: value for key, value in metrics.items() if value is not None}
+        mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
+    mlflow.log_dict(columns, "metrics.json")
+
+
+def predictors_told(
+    model: UsableModel,
+    manifest: Manifest,
+    told: Sequence[str] = (NOTHING,),
+    decoding: Decoding = DEFAULT_DECODING,
+) -> dict[str, Predictor]:
+    """Make a model answer for a data set's posters, by column name.
+
+    Raises:
+        RegistryError: If the data set was prepared with another embedding.
+        ToldError, DecodingError: If the model can't be told what it is to be told.
+    """
+    if model.embedding != manifest.embedding_id:
+        raise RegistryError(
+            f"model {model.source} was trained with embedding {model.embedding}, but "
+            f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters anew"
+        )
+    predictions = Predictions(model.painter, decoding)
+    palette = decoding.describe()["palette"]
+    free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"
+    return {
+        free if text == NOTHING else f"{model.source}, told {text}": predictions.told(
+            Told.parse(text)
+        )
+        for text in told
+    }

@@ -1,0 +1,1 @@
+"""The registered model: its versions and its champion."""

@@ -1,0 +1,131 @@
+"""New versions of the registered model ``poster-recolor``, and loading them."""
+
+import base64
+import io
+import json
+import shutil
+import tempfile
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PyFuncModel
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from PIL import Image
+
+from recolor.datasets import classes, color, contrast, errors, hints, images
+from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.palettes import color_names, library, palette
+from recolor.models import painter
+from recolor.models.decoding import options
+from recolor.models.decoding.options import Decoding
+from recolor.models.recolorer import Recolorer
+
+MODEL_NAME = "poster-recolor"
+CHAMPION = "champion"
+CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"
+# Version tags with the metrics in validation begin so.
+METRIC_TAG = "validation."
+
+SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
+# What the served code imports, and the model declares.
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
+SERVED_MODULES = (
+    errors, images, color, classes, color_names, contrast, palette, library, hints, options,
+    painter,
+)  # fmt: skip
+
+
+class RegistryError(RecolorError):
+    """The registry does not hold what is asked for, or a promotion is refused."""
+
+
+def register(recolorer: Recolorer, about: dict, metadata: dict, tags: dict) -> ModelVersion:
+    """Log a model to the active run and register it as a new version.
+
+    Args:
+        recolorer: The model.
+        about: What `Recolorer.about` has returned.
+        metadata: What a user of the model must know: kind, size, embedding, data set.
+        tags: Tags of the version.
+    """
+    text = ColSpec("string", "image")
+    with tempfile.TemporaryDirectory() as folder:
+        saved_model = Path(folder) / "saved_model"
+        recolorer.save(saved_model)
+        settings = Path(folder) / "about.json"
+        settings.write_text(json.dumps(about), encoding="utf-8")
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(SERVED_CODE),
+            artifacts={"saved_model": str(saved_model), "about": str(settings)},
+            code_paths=[str(_code_for_serving(Path(folder)))],
+            signature=ModelSignature(Schema([text]), Schema([text]), _parameters()),
+            input_example={"image": [_example_image()]},
+            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            metadata=metadata,
+            registered_model_name=MODEL_NAME,
+        )
+    client = mlflow.MlflowClient()
+    for name, value in tags.items():
+        client.set_model_version_tag(MODEL_NAME, info.registered_model_version, name, value)
+    return client.get_model_version(MODEL_NAME, info.registered_model_version)
+
+
+def load_model(uri: str) -> PyFuncModel:
+    """Load a model.
+
+    Raises:
+        RegistryError: If there is no such model, or it is not one of this platform's.
+    """
+    try:
+        model = mlflow.pyfunc.load_model(uri)
+    except Exception as error:
+        # A URI may lead to any store, and each has its own exceptions.
+        hint = ""
+        if uri == CHAMPION_URI:
+            hint = ": train a model with `recolor train`, then run `recolor promote`"
+        raise RegistryError(f"model {uri} can't be loaded ({first_line(error)}){hint}") from None
+    metadata = model.metadata.metadata or {}
+    if "dataset_digest" not in metadata:
+        raise RegistryError(f"model {uri} is none that `recolor train` has registered")
+    if "takes_palette" not in metadata:
+        raise RegistryError(f"model {uri} was registered by an earlier version: train it again")
+    return model
+
+
+def _parameters() -> ParamSchema:
+    """The options of decoding as parameters of a request, with their defaults."""
+    return ParamSchema(
+        [
+            ParamSpec(option.name, "double", option.default)
+            if "range" in option.metadata
+            # None, and no hints, as an empty text.
+            else ParamSpec(option.name, "string", option.default or "")
+            for option in fields(Decoding)
+        ]
+    )
+
+
+def _code_for_serving(folder: Path) -> Path:
+    """Lay out the modules of this project that served models need, as a package of their own."""
+    package = folder / "recolor"
+    for module in SERVED_MODULES:
+        source = Path(module.__file__)
+        target = package.joinpath(*module.__name__.split(".")[1:-1])
+        target.mkdir(parents=True, exist_ok=True)
+        for file in (source, source.with_name("__init__.py")):
+            if file.exists():
+                shutil.copy(file, target)
+    shutil.copy(library.FILE, package / "datasets" / "palettes")
+    return package
+
+
+def _example_image() -> str:
+    """A small gradient as base64 text of a PNG file."""
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((32, 48)).convert("RGB").save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,59 @@
+"""Where trained weights are found: by a model kind's name, in a file, or in a run of the store."""
+
+from pathlib import Path
+
+from recolor.datasets.errors import first_line
+from recolor.models.catalog import MODELS
+from recolor.models.pretrained import pretrained_file
+from recolor.models.weights import Weights, WeightsError
+
+# Among the artifacts of every training run.
+WEIGHTS_FILE = "weights.npz"
+
+
+def local_weights(source: str) -> Weights | None:
+    """Find weights without a store.
+
+    Args:
+        source: The name of a model kind, for the weights that come with recolor, or a file's path.
+
+    Returns:
+        The weights; None if it is neither.
+
+    Raises:
+        WeightsError: If they are damaged.
+    """
+    if source in MODELS:
+        return Weights.load(pretrained_file(source))
+    return Weights.load(Path(source)) if Path(source).is_file() else None
+
+
+def find_weights(source: str) -> Weights:
+    """Find weights here or in the store.
+
+    Args:
+        source: As in `local_weights`, or the URI of a registered model.
+
+    Raises:
+        WeightsError: If there are none, or they are damaged.
+    """
+    if found := local_weights(source):
+        return found
+    if ":/" not in source:
+        raise no_weights(source)
+    import mlflow
+
+    try:
+        run = mlflow.models.get_model_info(source).run_id
+        file = mlflow.artifacts.download_artifacts(f"runs:/{run}/{WEIGHTS_FILE}")
+    except Exception as error:
+        # A URI may lead to any store, and each has its own exceptions.
+        raise WeightsError(f"{source} has no weights ({first_line(error)})") from None
+    return Weights.load(Path(file))
+
+
+def no_weights(source: str) -> WeightsError:
+    """Say that a source is none."""
+    return WeightsError(
+        f"{source} is no file of weights, nor one of {', '.join(MODELS)}, which come with recolor"
+    )

@@ -1,0 +1,1 @@
+"""Recoloring pictures: files, and requests to MLflow's scoring server."""

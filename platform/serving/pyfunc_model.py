@@ -1,0 +1,139 @@
+"""What runs inside of MLflow's scoring server. MLflow copies this file into the model.
+
+It needs the model's own requirements alone: what it imports of the project travels with the model.
+"""
+
+import base64
+import binascii
+import io
+import json
+import re
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import tensorflow as tf
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PythonModel
+from PIL import Image
+
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.hints import parse_hints
+from recolor.datasets.images import ImageError, open_image, to_rgb
+from recolor.datasets.palettes.library import load_library
+from recolor.datasets.palettes.palette import Palette
+from recolor.models.decoding.options import Decoding
+from recolor.models.painter import Painter, names_palette
+
+# What is longer was not meant as a palette's name.
+LONGEST_NAME = 200
+
+
+class PosterRecolorer(PythonModel):
+    """Recolors images: base64 text (or raw bytes) of files in, base64 text of PNG files out."""
+
+    def load_context(self, context):
+        # Kept, since its signatures hold no reference to its variables.
+        self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
+        about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
+        signatures = self.saved_model.signatures
+        self.painter = Painter(
+            _tensors(signatures["look"]), _tensors(signatures["paint"]), **about,
+            library=load_library(),
+        )  # fmt: skip
+
+    def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
+        """Recolor the column ``image`` of a data frame.
+
+        Params:
+            palette: ``source``, ``auto``, ``none``, a scheme's name, colors as
+                ``#0b3c5d,orange:3``, or another picture as base64 text. Empty
+                for ``source`` where the picture has color, and ``auto`` where it has none.
+            hint: Hints as ``X,Y=#rrggbb``, with spaces between them.
+
+            The others are those of `recolor.models.decoding.options.Decoding`.
+
+        Returns:
+            A list of ``{"image": base64 text of a PNG file}``.
+
+        Raises:
+            MlflowException: If an image or a parameter can't be used; MLflow's server answers 400.
+        """
+        try:
+            decoding = self._decoding(params or {})
+        except RecolorError as error:
+            raise _bad_request(str(error)) from None
+        answers = []
+        for number, data in enumerate(model_input["image"]):
+            try:
+                recolored = self.painter.recolor(_picture(data), decoding)
+            except RecolorError as error:
+                raise _bad_request(f"image {number}: {error}") from None
+            except (MemoryError, tf.errors.ResourceExhaustedError):
+                raise _bad_request(f"image {number}: too large for the server's memory") from None
+            answers.append({"image": _png(recolored)})
+        return answers
+
+    def _decoding(self, params: dict) -> Decoding:
+        """Make a decoding of a request's parameters.
+
+        Raises:
+            RecolorError: If one can't be used.
+        """
+        given = {name: value for name, value in params.items() if value not in (None, "")}
+        if "hint" in given:
+            given["hint"] = parse_hints(given["hint"].split())
+        text = given.get("palette")
+        library = self.painter.library
+        if text and (text.startswith("data:") or not names_palette(text, library)):
+            try:
+                picture = _picture(text)
+            except ImageError as error:
+                if len(text) <= LONGEST_NAME:
+                    # Meant as a name, it seems.
+                    library[text]
+                raise ImageError(f"palette: {error}") from None
+            given["palette"] = Palette.of_picture(picture, "a picture")
+        return Decoding(**given)
+
+
+def _picture(data) -> Image.Image:
+    """Open an image file, given as its bytes, as base64 text or as a data URL.
+
+    Raises:
+        ImageError: If it is none.
+    """
+    if isinstance(data, str):
+        try:
+            data = base64.b64decode(re.sub("^data:[^,]*,", "", data), validate=True)
+        except (binascii.Error, ValueError):
+            raise ImageError("not base64") from None
+    return to_rgb(open_image(data))
+
+
+def _png(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=3)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _tensors(signature):
+    """Let a signature take NumPy arrays."""
+    _, types = signature.structured_input_signature
+
+    def call(**arrays):
+        return signature(
+            **{
+                name: tf.convert_to_tensor(array, types[name].dtype)
+                for name, array in arrays.items()
+            }
+        )
+
+    return call
+
+
+def _bad_request(message: str) -> MlflowException:
+    return MlflowException.invalid_parameter_value(message)
+
+
+mlflow.models.set_model(PosterRecolorer())

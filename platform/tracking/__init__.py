@@ -1,0 +1,1 @@
+"""The MLflow store, and what every run records."""

@@ -1,0 +1,85 @@
+"""The MLflow store, and what every run records about where it came from."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.manifest import Manifest
+from recolor.platform.tracking.provenance import origin
+
+DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
+EXPERIMENT = "recolor"
+
+
+class RunError(RecolorError):
+    """A run can't be found, begun or gone on with."""
+
+
+def connect() -> None:
+    """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        Path("mlruns").mkdir(exist_ok=True)
+        mlflow.set_tracking_uri(DEFAULT_STORE)
+
+
+def store_exists() -> bool:
+    """Whether there is a store to ask, before `connect` makes one."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or Path("mlruns/mlflow.db").exists()
+
+
+@contextmanager
+def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
+    """Begin a run, or go on with one, with system metrics and the origin of the code.
+
+    Within another run, it is that one's child.
+
+    Args:
+        name: The run's name.
+        run_id: The run to go on with.
+    """
+    # MLflow Projects and the user may have chosen an experiment already.
+    if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
+        mlflow.set_experiment(EXPERIMENT)
+    parent = mlflow.active_run()
+    with mlflow.start_run(
+        run_id,
+        run_name=None if run_id else name,
+        nested=parent is not None,
+        log_system_metrics=True,
+    ) as run:
+        if parent is not None:
+            # MLflow does it for new runs alone.
+            mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
+        mlflow.set_tags(origin())
+        yield run
+
+
+def log_parameters(run: mlflow.ActiveRun, parameters: dict[str, object]) -> None:
+    """Log parameters; what the run has under a name already stays, and ours gets ``.used`` added.
+
+    MLflow Projects logs an entry point's parameters itself, as they were typed or left empty, and
+    MLflow never changes a parameter: not ``1e-4`` to ``0.0001``, nor nothing to the default.
+    """
+    known = mlflow.get_run(run.info.run_id).data.params
+    mlflow.log_params(
+        {
+            name if known.get(name, str(value)) == str(value) else f"{name}.used": value
+            for name, value in parameters.items()
+        }
+    )
+
+
+def log_dataset(manifest: Manifest, context: str) -> None:
+    """Log a data set as the run's input, with its digest."""
+    source = resolve_dataset_source(str(manifest.folder.resolve()))
+    # MLflow takes at most 36 characters of a digest; the whole one goes into a tag.
+    dataset = MetaDataset(source, name=manifest.folder.resolve().name, digest=manifest.digest[:36])
+    mlflow.log_input(dataset, context=context)
+    mlflow.set_tag("dataset.digest", manifest.digest)

@@ -1,0 +1,1 @@
+"""Training a network, on any of Keras' backends."""

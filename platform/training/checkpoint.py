@@ -1,0 +1,107 @@
+"""All that a training needs to go on after a crash, in one file of arrays, without pickle.
+
+It needs neither TensorFlow nor MLflow, and one framework can go on with another's.
+"""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from recolor.datasets.atomic_file import atomic_write
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: Number of finished epochs.
+        schedule: State of the learning-rate schedule.
+        best_epoch: The epoch (from 1) with the lowest monitored loss; 0 before there is one.
+        best_loss: That loss.
+        history: The metrics of each finished epoch.
+    """
+
+    epoch: int = 0
+    schedule: dict[str, float] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class Checkpoint:
+    """The state of a training.
+
+    Attributes:
+        progress: How far it has come.
+        weights: The network's variables.
+        optimizer: The optimizer's variables.
+        best: The network's variables after the best epoch.
+        origin: What the training was begun with, where no MLflow run knows it.
+    """
+
+    progress: Progress
+    weights: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    best: list[np.ndarray]
+    origin: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, network: keras.Model, best: list[np.ndarray], progress: Progress) -> "Checkpoint":
+        """Take the state of a compiled network."""
+        weights, optimizer = (
+            [ops.convert_to_numpy(variable) for variable in variables]
+            for variables in (network.weights, network.optimizer.variables)
+        )
+        return cls(progress, weights, optimizer, best)
+
+    def restore(self, network: keras.Model) -> None:
+        """Bring a compiled network, whose optimizer is built, back to this state.
+
+        Raises:
+            ValueError: If it is another network's.
+        """
+        for variables, values in (
+            (network.weights, self.weights),
+            (network.optimizer.variables, self.optimizer),
+        ):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def save(self, file: Path) -> None:
+        """Write the file, or leave it as it was."""
+        about = {"progress": asdict(self.progress), "origin": self.origin}
+        state = {"about": np.array(json.dumps(about))}
+        for name in ("weights", "optimizer", "best"):
+            arrays = getattr(self, name)
+            state |= {f"{name}_{number}": array for number, array in enumerate(arrays)}
+        with atomic_write(file) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **state)
+
+    @classmethod
+    def load(cls, file: Path) -> "Checkpoint | None":
+        """Read a file; None if it is no whole checkpoint.
+
+        One that was cut off does not open: it is a zip archive, whose directory is at its end.
+        """
+        try:
+            with np.load(file) as content:
+                about = json.loads(str(content["about"]))
+
+                def arrays(name: str) -> list[np.ndarray]:
+                    count = sum(key.startswith(f"{name}_") for key in content)
+                    return [content[f"{name}_{number}"] for number in range(count)]
+
+                progress = Progress(**about["progress"])
+                return cls(
+                    progress, arrays("weights"), arrays("optimizer"), arrays("best"),
+                    about["origin"],
+                )  # fmt: skip
+        except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError):
+            return None

@@ -1,0 +1,77 @@
+"""Training without MLflow and TensorFlow, into a file: for a machine that has only JAX or PyTorch.
+
+`recolor import-weights` makes a tracked run and a registered model of the file.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from recolor.datasets.manifest import Manifest
+from recolor.platform.registry.weight_sources import local_weights, no_weights
+from recolor.platform.tracking.provenance import origin
+from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.devices import BACKEND, find_devices
+from recolor.platform.training.loop import Settings, TrainingError, fit
+
+
+def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Checkpoint | None:
+    """Train a network; the file is written anew after each epoch.
+
+    Where the file is there already, the training goes on from it. Of several workers only the chief
+    writes it, and all of them must be able to read it.
+
+    Args:
+        manifest: The data set.
+        settings: The settings; only ``epochs`` may differ from those the file was begun with.
+        file: The checkpoint's path.
+
+    Returns:
+        The last state; None in a worker that is not the chief.
+
+    Raises:
+        DeviceError: If the devices can't be used.
+        TrainingError: If the file is damaged, or of other settings or data.
+        WeightsError: If the initial weights can't be used.
+        DatasetError, RecordError: If the data set can't be trained on, or is damaged.
+    """
+    # First of all: TensorFlow's workers find each other before anything else is done.
+    devices = find_devices()
+    start = None
+    if file.exists():
+        start = load_checkpoint(file, manifest)
+        settings.check_continues(Settings.of_saved(start.origin["settings"]), str(file))
+        if start.progress.epoch >= settings.epochs:
+            raise TrainingError(f"{file} has {start.progress.epoch} epochs already: raise --epochs")
+    initial = None
+    if settings.initial_weights and start is None:
+        initial = local_weights(settings.initial_weights)
+        if initial is None:
+            raise no_weights(settings.initial_weights)
+        initial.check_model(settings.model)
+    about = {
+        "settings": asdict(settings),
+        "dataset_digest": manifest.digest,
+        "tags": {"backend": BACKEND, **origin()},
+        "initial": initial.origin if initial else start.origin.get("initial") if start else None,
+    }
+
+    def save(checkpoint: Checkpoint) -> None:
+        checkpoint.origin = about
+        checkpoint.save(file)
+
+    last = fit(manifest, settings, devices, start, save, initial)
+    return last if devices.chief else None
+
+
+def load_checkpoint(file: Path, manifest: Manifest) -> Checkpoint:
+    """Read a file of `train_untracked`.
+
+    Raises:
+        TrainingError: If it is none, is damaged, or was trained on another data set.
+    """
+    checkpoint = Checkpoint.load(file) if file.is_file() else None
+    if checkpoint is None or "settings" not in checkpoint.origin:
+        raise TrainingError(f"{file} is no whole file of `recolor train --untracked`")
+    if checkpoint.origin["dataset_digest"] != manifest.digest:
+        raise TrainingError(f"{file} was trained on other data than {manifest.folder}")
+    return checkpoint
