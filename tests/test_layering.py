@@ -11,6 +11,7 @@ from conftest import ROOT
 FLOOR_1 = {
     "color",
     "atomic_file",
+    "catalog",
     "classes",
     "contrast",
     "demo_posters",
