@@ -43,6 +43,7 @@ setup(
         "pillow>=11.3",
         "protobuf>=4.25",
         "psutil>=5.9",
+        "safetensors>=0.4",
         "scikit-image>=0.24",
         "scipy>=1.11",
         "tensorflow==2.17.1",

@@ -18,9 +18,15 @@ from recolor.datasets.shards import parse
 
 THREADS = min(8, os.cpu_count() or 1)
 
-# Inputs L ``uint8 [batch, S, S, 1]`` and embedding ``float32 [batch, 1000]``, and target ab ``int8
-# [batch, S, S, 2]``: what Keras' `fit` takes as x and y.
-Batch = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]
+# A network's inputs, and the target ab ``int8 [batch, S, S, 2]``: x and y of Keras' `fit`.
+Batch = tuple[tuple[np.ndarray, ...], np.ndarray]
+# From a poster, as of `recolor.datasets.shards.parse`, to what a network takes of it.
+Inputs = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, ...]]
+
+
+def stored_inputs(poster: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Take the lightness, ``uint8 [S, S, 1]``, and the embedding, ``float32 [n]``."""
+    return poster["lightness"], poster["embedding"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,11 @@ def read_posters(
 
 
 def validation_batches(
-    manifest: Manifest, split: str, batch_size: int, share: Share = WHOLE
+    manifest: Manifest,
+    split: str,
+    batch_size: int,
+    share: Share = WHOLE,
+    inputs: Inputs = stored_inputs,
 ) -> Iterator[Batch]:
     """Read a split once, in stored order.
 
@@ -111,7 +121,7 @@ def validation_batches(
     """
     posters = Posters(manifest, split)
     parts = _cut(np.arange(len(posters)), batch_size, share)
-    return _ahead(lambda part: _batch([posters[number] for number in part]), parts)
+    return _ahead(lambda part: _batch([posters[number] for number in part], inputs), parts)
 
 
 def training_batches(
@@ -122,6 +132,7 @@ def training_batches(
     seed: int,
     augment: str,
     share: Share = WHOLE,
+    inputs: Inputs = stored_inputs,
 ) -> Iterator[Batch]:
     """Read the training split epoch after epoch, without an end.
 
@@ -137,6 +148,7 @@ def training_batches(
         augment: What is done to posters at random, one of `AUGMENTATIONS`: nothing; mirroring;
             mirroring, turning and zooming; mirroring, cropping and a gamma of the lightness.
         share: What this worker reads of each batch.
+        inputs: What the network takes of a poster.
 
     Raises:
         DatasetError: If there are no training posters.
@@ -152,13 +164,14 @@ def training_batches(
     def read(numbered: tuple[int, np.ndarray]) -> Batch:
         epoch, part = numbered
         if augment == "none":
-            return _batch([posters[number] for number in part])
+            return _batch([posters[number] for number in part], inputs)
         change = {"mirror": _mirror, "full": _augment, "crop": _crop}[augment]
         return _batch(
             [
                 change(posters[number], np.random.default_rng([seed, epoch, number]))
                 for number in part
-            ]
+            ],
+            inputs,
         )
 
     return _ahead(read, parts())
@@ -194,11 +207,9 @@ def _ahead(read: Callable, parts: Iterable) -> Iterator:
             pool.shutdown(cancel_futures=True)
 
 
-def _batch(posters: list[dict[str, np.ndarray]]) -> Batch:
-    lightness, embedding, ab = (
-        np.stack([poster[name] for poster in posters]) for name in ("lightness", "embedding", "ab")
-    )
-    return (lightness, embedding), ab
+def _batch(posters: list[dict[str, np.ndarray]], inputs: Inputs) -> Batch:
+    of_posters = zip(*(inputs(poster) for poster in posters), strict=True)
+    return tuple(map(np.stack, of_posters)), np.stack([poster["ab"] for poster in posters])
 
 
 def _mirror(poster: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:

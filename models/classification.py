@@ -1,13 +1,15 @@
 """The classification network: a distribution over color classes at every pixel."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from recolor.datasets.classes import ColorClasses
+from recolor.models.kind import DistributionKind
 from recolor.models.paper_trunk import conv, trunk
 
 
-class Classification:
+class Classification(DistributionKind):
     """Predicts a distribution over Q color classes at half resolution (paper, Fig. 2), by eq. 2.
 
     Its networks end in features; the logits of Q classes, which would be by far the largest array
@@ -20,19 +22,18 @@ class Classification:
     name = "classification"
     batch_size = 20
     epochs = 260
-    takes_palette = True
 
     def __init__(self, classes: ColorClasses):
-        self.classes = classes
+        super().__init__(classes)
         self.head = ClassHead(len(classes))
 
-    def network(self, size: int) -> keras.Model:
+    def build(self, size: int) -> keras.Model:
         """Build a network: features ``float32 [batch, S/2, S/2, 128]``, for `loss` and `decode`.
 
         All networks that are built by the same instance share the last layer.
         """
         inputs, x = trunk(size)
-        return keras.Model(inputs, self.head(conv(128)(x)), name=self.name)
+        return keras.Model(inputs, self.head(conv("features", 128)(x)), name=self.name)
 
     def loss(self, ab, features):
         """Eq. 2 as the mean over pixels, image by image.
@@ -54,32 +55,30 @@ class Classification:
             ops.take(self.classes.color_weights, color, axis=0),
         )
 
-    def decode(self, features, temperature, offsets=0.0, colors=None, chosen=None):
-        """Decode by the annealed mean, upsampled bilinearly.
-
-        Args:
-            features: The network's outputs, or a part of them, ``[batch, h, w, 128]``.
-            temperature: T of eq. 4.
-            offsets: Added to the logits, ``float32 [n]``, as `palette_offsets` finds them for a
-                palette; by default none.
-            colors: (a, b) of each class, ``[n, 2]``; by default the centers.
-            chosen: The numbers of the n classes to choose from; by default all Q.
-
-        Returns:
-            ab ``float32 [batch, 2 h, 2 w, 2]``.
-        """
+    def decode(self, outputs, temperature, offsets=0.0, colors=None, chosen=None):
+        """Decode by the annealed mean, upsampled bilinearly; see `DistributionKind.decode`."""
         colors = self.classes.centers if colors is None else colors
         ab = ops.map(
             lambda image: annealed_mean(self.logits(image, chosen) + offsets, colors, temperature),
-            features,
+            outputs,
         )
         return _upsampled_twice(ab)
 
-    def logits(self, features, chosen=None):
+    def logits(self, outputs, chosen=None):
         """Return the logits ``float32 [..., n]`` of features ``[..., 128]``, of chosen classes."""
         if chosen is None:
-            return self.head.logits(features)
-        return _logits(features, *(ops.take(part, chosen, axis=-1) for part in self.head.tensors()))
+            return self.head.logits(outputs)
+        return _logits(outputs, *(ops.take(part, chosen, axis=-1) for part in self.head.tensors()))
+
+    def adapted(self, tensors, classes):
+        """Let each class begin as the nearest one among the other network's."""
+        distance = np.abs(self.classes.centers[:, None] - classes.centers[None]).sum(axis=-1)
+        nearest = np.argmin(distance, axis=-1)
+        # The classes are the last axis of the head's kernel and bias.
+        return {
+            path: tensor[..., nearest] if path.startswith(f"{ClassHead.NAME}/") else tensor
+            for path, tensor in tensors.items()
+        }
 
     @staticmethod
     def _half_resolution_color(ab):

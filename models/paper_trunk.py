@@ -15,10 +15,10 @@ from recolor.datasets.shards import EMBEDDING_SIZE
 ENCODER = [(64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1)]
 
 
-def conv(filters: int, stride: int = 1, **options) -> layers.Conv2D:
+def conv(name: str, filters: int, stride: int = 1, **options) -> layers.Conv2D:
     """A 3x3 convolution with ReLU and "same" padding, as everywhere in the networks."""
     options = {"activation": "relu", "padding": "same", **options}
-    return layers.Conv2D(filters, 3, strides=stride, **options)
+    return layers.Conv2D(filters, 3, strides=stride, name=name, **options)
 
 
 def trunk(size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
@@ -34,19 +34,19 @@ def trunk(size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
     embedding = keras.Input((EMBEDDING_SIZE,), name="embedding")
 
     x = layers.Rescaling(1 / 127.5, offset=-1)(lightness)
-    for filters, stride in ENCODER:
-        x = conv(filters, stride)(x)
+    for number, (filters, stride) in enumerate(ENCODER, 1):
+        x = conv(f"encoder_{number}", filters, stride)(x)
 
     # Fusion. The paper replicates the embedding to every position, appends it to the features and
     # convolves 1x1. That is a sum of two linear maps, and the embedding's need be computed only
     # once an image: same weights, same result, a fifth of the arithmetic.
-    x = layers.Conv2D(256, 1)(x)
-    semantics = layers.Dense(256, use_bias=False)(embedding)
+    x = layers.Conv2D(256, 1, name="fusion")(x)
+    semantics = layers.Dense(256, use_bias=False, name="fusion_embedding")(embedding)
     x = layers.Add()([x, layers.Reshape((1, 1, 256))(semantics)])
     x = layers.ReLU()(x)
 
-    x = conv(128)(x)
+    x = conv("decoder_1", 128)(x)
     x = layers.UpSampling2D()(x)
-    x = conv(64)(x)
-    x = conv(64)(x)
+    x = conv("decoder_2", 64)(x)
+    x = conv("decoder_3", 64)(x)
     return [lightness, embedding], layers.UpSampling2D()(x)

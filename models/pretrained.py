@@ -2,12 +2,21 @@
 
 from pathlib import Path
 
+from recolor.models.weights import SUFFIX, Weights, WeightsError
+
 FOLDER = Path(__file__).with_name("pretrained")
 
 # What `recolor apply` takes where there is no champion.
 DEFAULT = "classification"
 
 
-def pretrained_file(model: str) -> Path:
-    """Return the path of a model kind's weights, a file of `recolor.models.weights`."""
-    return FOLDER / f"{model}.npz"
+def pretrained_weights(model: str) -> Weights:
+    """Read a model kind's weights.
+
+    Raises:
+        WeightsError: If none of this kind come along.
+    """
+    file = FOLDER / f"{model}{SUFFIX}"
+    if not file.is_file():
+        raise WeightsError(f"no trained {model} network comes with recolor: train one")
+    return Weights.load(file)

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_io as tfio
 
@@ -28,6 +27,7 @@ from recolor.models.decoding.palette_constraint import (
 from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
 from recolor.models.decoding.vividness import vivid
 from recolor.models.painter import Painter
+from recolor.models.weights import Weights
 
 # Half the side of guided upsampling's window, as a share of the network's squares. A free answer
 # gains by being evened out; under a palette it is sure enough to keep its details.
@@ -43,33 +43,25 @@ FITTED = 28
 class Recolorer(tf.Module):
     """A network with all that stands before and behind it.
 
+    A network may look at a smaller square as well, of the weights' ``coarse_size``. Details are
+    seen in the large one, and what belongs together over long distances in the small one.
+
     Args:
-        kind: A model kind of `recolor.models.catalog`; it knows how to decode the outputs.
-        network: The trained network.
+        weights: The trained network.
         embedding: The embedding network, or None for zeros.
-        size: Side of the square that the network looks at.
-        calibration: Of its colors, from `recolor.models.decoding.vividness`.
-        coarse_size: Side of a smaller square that it looks at, too; None for none. Details are seen
-            in the large one, and what belongs together over long distances in the small one.
+
+    Raises:
+        WeightsError: If the weights are another network's.
     """
 
-    def __init__(
-        self,
-        kind,
-        network: keras.Model,
-        embedding: keras.Model | None,
-        size: int,
-        calibration: np.ndarray,
-        coarse_size: int | None = None,
-    ):
+    def __init__(self, weights: Weights, embedding: keras.Model | None):
         super().__init__()
-        self.kind = kind
-        self.network = network
+        self.decoding = weights.decoding
+        self.kind, self.network = weights.network()
         self.embedding = embedding
-        self.size = size
-        self.coarse_size = coarse_size
-        self.calibration = tf.constant(calibration, tf.float32)
-        outputs = tf.TensorSpec([1, *network.output_shape[1:]], tf.float32, "outputs")
+        self.size, self.coarse_size = weights.size, weights.coarse_size
+        self.calibration = tf.constant(weights.calibration, tf.float32)
+        outputs = tf.TensorSpec([1, *self.network.output_shape[1:]], tf.float32, "outputs")
         number = {
             name: tf.TensorSpec([], tf.float32, name)
             for name in ("temperature", "vividness", "free_vividness", "strength", "keep")
@@ -127,8 +119,8 @@ class Recolorer(tf.Module):
             lambda: tf.reshape(embedding, [-1]),
             computed,
         )
-        outputs = self._outputs(square, tf.ensure_shape(known, [EMBEDDING_SIZE])[None])
         box = tf.stack([top, left, height, width])
+        outputs = self._outputs(square[0], tf.ensure_shape(known, [EMBEDDING_SIZE]), box)
         shares = tf.zeros([CELLS])
         if self.kind.takes_palette:
             mean = mean_distribution(self.kind.logits(self._some(outputs, box)))
@@ -199,17 +191,23 @@ class Recolorer(tf.Module):
         colored = _in_pieces(finished, tf.concat([large, ab], axis=-1))[0]
         return {"rgb": tf.cast(tf.round(colored * 255), tf.uint8)}
 
-    def _outputs(self, square, embedding):
-        """Run the network on a square ``uint8 [1, size, size, 1]``, and on a smaller copy."""
-        outputs = tf.cast(self.network([square, embedding], training=False), tf.float32)
+    def _outputs(self, square, embedding, box):
+        """Run the network on a square ``uint8 [size, size, 1]``, and on a smaller copy."""
+        poster = {"lightness": square, "embedding": embedding, "box": box}
+        outputs = self._run(poster)
         if self.coarse_size is None:
             return outputs
         side = (self.coarse_size, self.coarse_size)
         small = tf.cast(tf.round(tf.image.resize(square, side, antialias=True)), tf.uint8)
-        # Not as `network(...)`, which insists on the size that it was built for.
-        coarse = self.network.call([small, embedding], training=False)
-        coarse = tf.image.resize(tf.cast(coarse, tf.float32), outputs.shape[1:3])
+        coarse = self._run({**poster, "lightness": small, "box": box * side[0] // self.size})
+        coarse = tf.image.resize(coarse, outputs.shape[1:3])
         return (1 - COARSE) * outputs + COARSE * coarse
+
+    def _run(self, poster):
+        """Run the network on one poster: ``float32 [1, ...]``."""
+        inputs = [value[None] for value in self.kind.inputs(poster)]
+        # Not as `network(...)`, which insists on the size that it was built for.
+        return tf.cast(self.network.call(inputs, training=False), tf.float32)
 
     def _under_palette(self, outputs, small, large, box, palette, temperature, vividness):
         """Decode under a palette, at full resolution: ab ``float32 [1, height, width, 2]``."""
@@ -289,24 +287,19 @@ class Recolorer(tf.Module):
 
         return {"image": tf.map_fn(one, image, fn_output_signature=tf.string)}
 
-    def painter(
-        self, temperature: float, vividness: float, library: PaletteLibrary | None = None
-    ) -> Painter:
+    def painter(self, library: PaletteLibrary | None = None) -> Painter:
         """Return what recolors pictures by this graph.
 
         Args:
-            temperature: The model's own T of the annealed mean.
-            vividness: Its own vividness without a palette.
             library: The color schemes to choose from; by default those that come with recolor.
         """
-        about = self.about(temperature, vividness)
-        return Painter(self.look, self.paint, **about, library=library)
+        return Painter(self.look, self.paint, **self.about(), library=library)
 
-    def about(self, temperature: float, vividness: float) -> dict:
+    def about(self) -> dict:
         """Return what a `Painter` must know beside the graph."""
         return {
-            "temperature": temperature,
-            "vividness": vividness,
+            "temperature": self.decoding.temperature,
+            "vividness": self.decoding.vividness,
             "kind": self.kind.name,
             "takes_palette": self.kind.takes_palette,
         }

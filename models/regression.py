@@ -3,30 +3,25 @@
 import keras
 from keras import layers, ops
 
-from recolor.datasets.classes import ColorClasses
+from recolor.models.kind import ModelKind
 from recolor.models.paper_trunk import conv, trunk
 
 
-class Regression:
+class Regression(ModelKind):
     """Predicts ab at every pixel (paper, Fig. 1); trained on eq. 1.
 
-    Like every model kind it takes the data set's color classes, which it does not need.
+    It answers with one color a pixel: there is no distribution that a palette could constrain.
     """
 
     name = "regression"
     batch_size = 50
     epochs = 180
-    # It answers with one color a pixel: there is no distribution that a palette could constrain.
-    takes_palette = False
 
-    def __init__(self, classes: ColorClasses | None = None):
-        self.classes = classes
-
-    def network(self, size: int) -> keras.Model:
+    def build(self, size: int) -> keras.Model:
         """Build the network, 6,573,794 parameters: ab in [-128, 128], ``[batch, S, S, 2]``."""
         inputs, x = trunk(size)
-        x = conv(32)(x)
-        x = conv(2, activation="tanh", dtype="float32")(x)
+        x = conv("color_1", 32)(x)
+        x = conv("color_2", 2, activation="tanh", dtype="float32")(x)
         x = layers.Rescaling(128.0, dtype="float32")(x)
         x = layers.UpSampling2D(interpolation="bilinear", dtype="float32")(x)
         return keras.Model(inputs, x, name=self.name)

@@ -1,34 +1,35 @@
-"""Trained weights in a compact file of arrays, without pickle: all that a network needs to work.
+"""Trained weights in one file: named tensors, with all that one must know to use them.
 
-Half precision keeps it small; trained weights lose nothing that could be seen by it.
+The file is of the format safetensors, so it can be read anywhere and runs no code. Half precision
+keeps it small; trained weights lose nothing that could be seen by it.
 """
 
+import hashlib
 import json
-import zipfile
-import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.models.catalog import MODELS
-from recolor.models.classification import ClassHead
+from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.vividness import SHAPE
+from recolor.models.kind import ModelKind
 
-FORMAT = 2
-# What reading a damaged file may raise.
-DAMAGE = (
-    zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError, TypeError,
-    AttributeError,
-)  # fmt: skip
-ABOUT = (
-    *("model", "size", "coarse_size", "embedding"),
-    *("temperature", "vividness", "origin"),
-)
+SUFFIX = ".safetensors"
+FORMAT = 3
+# The key of the description among the file's metadata, which are texts.
+ABOUT = "recolor"
+# The variables' tensors are named by this and their path; the others, by what they are.
+NETWORK = "network/"
 
 
 class WeightsError(RecolorError):
@@ -44,11 +45,11 @@ class Weights:
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
         embedding: `Manifest.embedding_id` of its data: ``none``, or which weights.
-        temperature: T of the annealed mean (classification).
-        vividness: How vivid its colors become, 0 to 1; see `recolor.models.decoding.vividness`.
+        decoding: How its answers become colors where nothing else is asked for; temperature and
+            vividness count.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
         calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`.
-        arrays: The network's variables, ``float32``.
+        tensors: The network's variables by their paths, ``float32``.
         origin: How they came about, as JSON; see `best_weights` in the registry's publication.
         coarse_size: Side of smaller squares that it looks at as well; None for none.
     """
@@ -56,11 +57,10 @@ class Weights:
     model: str
     size: int
     embedding: str
-    temperature: float
-    vividness: float
+    decoding: Decoding
     cell_counts: np.ndarray
     calibration: np.ndarray
-    arrays: list[np.ndarray]
+    tensors: dict[str, np.ndarray]
     origin: dict
     coarse_size: int | None = None
 
@@ -73,6 +73,17 @@ class Weights:
             stage = stage.get("initial")
         return stages
 
+    def describe(self) -> dict[str, object]:
+        """Return what the network is, less its tensors and origin, as plain values."""
+        return {
+            "model": self.model,
+            "size": self.size,
+            "coarse_size": self.coarse_size,
+            "embedding": self.embedding,
+            "temperature": self.decoding.temperature,
+            "vividness": self.decoding.vividness,
+        }
+
     @classmethod
     def load(cls, file: Path) -> "Weights":
         """Read a file.
@@ -80,56 +91,70 @@ class Weights:
         Raises:
             WeightsError: If there is none, or it is damaged or of another format.
         """
-        if not Path(file).is_file():
+        file = Path(file)
+        if not file.is_file():
             raise WeightsError(f"there is no file {file}")
+        if file.suffix == ".npz":
+            raise WeightsError(
+                f"{file} is no file of weights (they end in {SUFFIX}): make one of a training of "
+                "`recolor train --untracked` with `recolor import-weights`; earlier versions' "
+                "files can't be read"
+            )
         try:
-            with np.load(file, allow_pickle=False) as content:
-                about = json.loads(str(content["about"]))
-                if "progress" in about:
-                    raise WeightsError(
-                        f"{file} is a training of `recolor train --untracked`: make weights of it "
-                        "with `recolor import-weights`"
-                    )
-                if (found := about.pop("format")) != FORMAT:
+            with safe_open(file, framework="numpy") as content:
+                about = json.loads((content.metadata() or {})[ABOUT])
+                if (found := about["format"]) != FORMAT:
                     raise WeightsError(
                         f"{file} is of format {found}, another version's: make it anew of its "
                         "training's file with `recolor import-weights`"
                     )
-                count = sum(name.startswith("weights_") for name in content)
-                arrays = [content[f"weights_{n}"].astype(np.float32) for n in range(count)]
-                weights = cls(
-                    **about,
-                    cell_counts=content["cell_counts"],
-                    calibration=content["calibration"].astype(np.float32),
-                    arrays=arrays,
-                )
-                ColorClasses.from_counts(weights.cell_counts)
-                if weights.model not in MODELS or weights.calibration.shape != SHAPE:
-                    raise ValueError("it is another version's")
+                tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+            if about.pop("digest") != _digest(tensors, about):
+                raise ValueError("it was changed")
+            del about["format"]
+            decoding = Decoding(
+                temperature=about.pop("temperature"), vividness=about.pop("vividness")
+            )
+            weights = cls(
+                **about,
+                decoding=decoding,
+                cell_counts=tensors.pop("cell_counts"),
+                calibration=tensors.pop("calibration").astype(np.float32),
+                tensors={
+                    name.removeprefix(NETWORK): tensor.astype(np.float32)
+                    for name, tensor in tensors.items()
+                },
+            )
+            ColorClasses.from_counts(weights.cell_counts)
+            if weights.calibration.shape != SHAPE:
+                raise ValueError("the calibration has another shape")
         except WeightsError:
             raise
-        except DAMAGE as error:
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = first_line(error)
             raise WeightsError(f"{file} is no whole file of weights ({reason})") from None
+        if weights.model not in MODELS:
+            raise WeightsError(
+                f"{file} is of a {weights.model} network, none of {', '.join(MODELS)}"
+            )
         return weights
 
     def save(self, file: Path) -> None:
-        """Write the file, or leave it as it was."""
-        about = {
-            "format": FORMAT,
-            **{name: getattr(self, name) for name in ABOUT},
-        }
-        arrays = {f"weights_{n}": array.astype(np.float16) for n, array in enumerate(self.arrays)}
-        with atomic_write(file) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(
-                stream,
-                about=np.array(json.dumps(about)),
-                cell_counts=self.cell_counts,
-                calibration=self.calibration.astype(np.float16),
-                **arrays,
-            )
+        """Write the file, or leave it as it was.
 
-    def network(self) -> tuple[object, keras.Model]:
+        Raises:
+            WeightsError: If a weight is no finite number.
+        """
+        small = {NETWORK + path: tensor for path, tensor in self.tensors.items()}
+        small = {**small, "calibration": self.calibration}
+        tensors = {name: _small(name, tensor) for name, tensor in small.items()}
+        tensors["cell_counts"] = self.cell_counts
+        about = {"format": FORMAT, **self.describe(), "origin": self.origin}
+        metadata = {ABOUT: json.dumps({**about, "digest": _digest(tensors, about)})}
+        with atomic_write(file) as temporary:
+            temporary.write_bytes(save(tensors, metadata))
+
+    def network(self) -> tuple[ModelKind, keras.Model]:
         """Build the network, for squares of its own size.
 
         Returns:
@@ -139,18 +164,12 @@ class Weights:
             WeightsError: If the weights are another network's.
         """
         kind = MODELS[self.model](ColorClasses.from_counts(self.cell_counts))
-        network = kind.network(self.size)
-        try:
-            network.set_weights(self.arrays)
-        except ValueError:
-            raise WeightsError(f"the weights are not those of a {self.model} network") from None
+        network = kind.build(self.size)
+        self._give(network, lambda: self.tensors)
         return kind, network
 
-    def begin(self, network: keras.Model, kind) -> None:
-        """Give a network these weights, to be trained further.
-
-        Another data set may have other color classes: each begins as the nearest one among these
-        weights' classes.
+    def begin(self, network: keras.Model, kind: ModelKind) -> None:
+        """Give a network these weights, to be trained further; its color classes may be others.
 
         Args:
             network: A network of the same kind, of any size.
@@ -161,18 +180,7 @@ class Weights:
         """
         self.check_model(kind.name)
         own = ColorClasses.from_counts(self.cell_counts)
-        distance = np.abs(kind.classes.centers[:, None] - own.centers[None]).sum(axis=-1)
-        nearest = np.argmin(distance, axis=-1)
-        try:
-            network.set_weights(
-                [
-                    # The classes are the last axis of the head's kernel and bias.
-                    array[..., nearest] if variable.path.startswith(ClassHead.NAME) else array
-                    for array, variable in zip(self.arrays, network.weights, strict=True)
-                ]
-            )
-        except (ValueError, IndexError):
-            raise WeightsError(f"the weights are not those of a {self.model} network") from None
+        self._give(network, lambda: kind.adapted(self.tensors, own))
 
     def check_model(self, model: str) -> None:
         """Check that these are weights of a model kind.
@@ -184,3 +192,57 @@ class Weights:
             raise WeightsError(
                 f"the weights are of a {self.model} network, not of a {model} network"
             )
+
+    def _give(self, network: keras.Model, tensors: Callable) -> None:
+        try:
+            assign_by_name(network.weights, tensors())
+        except (ValueError, IndexError):
+            raise WeightsError(f"the weights are not those of a {self.model} network") from None
+
+
+def named_values(variables: Iterable[keras.Variable]) -> dict[str, np.ndarray]:
+    """Return variables' values by their paths.
+
+    Raises:
+        ValueError: If two variables have the same path.
+    """
+    variables = list(variables)
+    values = {variable.path: ops.convert_to_numpy(variable) for variable in variables}
+    if len(values) < len(variables):
+        raise ValueError("two layers have the same name")
+    return values
+
+
+def assign_by_name(variables: Iterable[keras.Variable], values: Mapping[str, np.ndarray]) -> None:
+    """Give variables the values of their paths.
+
+    Raises:
+        ValueError: If there are others, or their shapes are others.
+    """
+    by_path = {variable.path: variable for variable in variables}
+    if different := by_path.keys() ^ values.keys():
+        raise ValueError(f"{min(different)} is in one of both only")
+    for path, variable in by_path.items():
+        variable.assign(values[path])
+
+
+def _digest(tensors: dict[str, np.ndarray], about: dict) -> str:
+    """Digest a file's content, since the format itself does not notice a changed byte."""
+    sha256 = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        sha256.update(name.encode())
+        sha256.update(tensors[name].tobytes())
+    return sha256.hexdigest()
+
+
+def _small(name: str, tensor: np.ndarray) -> np.ndarray:
+    """Return a tensor in half precision, or, where a value is too large for that, in single.
+
+    Raises:
+        WeightsError: If a value is no finite number.
+    """
+    if not np.isfinite(tensor).all():
+        raise WeightsError(f"the weights of {name} hold a value that is no finite number")
+    with np.errstate(over="ignore"):
+        half = np.ascontiguousarray(tensor, np.float16)
+    return half if np.isfinite(half).all() else np.ascontiguousarray(tensor, np.float32)

@@ -43,7 +43,7 @@ def main(source: str, target: str) -> None:
     results = {}
     for name, model in MODELS.items():
         kind = model(ColorClasses.from_counts(given["counts"]))
-        network = kind.network(inputs[0].shape[1])
+        network = kind.build(inputs[0].shape[1])
         weights = [given[f"{name}_{number}"] for number in range(len(network.weights))]
         network.set_weights(weights)
         outputs = network(inputs)

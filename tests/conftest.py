@@ -99,7 +99,7 @@ def learn_by_heart(tmp_path):
         )  # fmt: skip
         kind = MODELS[model](dataset.classes)
         keras.utils.set_random_seed(0)
-        network = kind.network(size)
+        network = kind.build(size)
         network.compile(keras.optimizers.Adam(5e-4), kind.loss, jit_compile=False)
         batches = training_batches(dataset, 8, seed=0, augment="none")
         network.fit(batches, epochs=epochs, steps_per_epoch=1, verbose=0)

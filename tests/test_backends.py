@@ -39,7 +39,7 @@ def probe(tmp_path_factory):
     }
     keras.utils.set_random_seed(0)
     for name, model in MODELS.items():
-        weights = model(ColorClasses.from_counts(counts)).network(32).get_weights()
+        weights = model(ColorClasses.from_counts(counts)).build(32).get_weights()
         # Biases begin at zero: other values, so that a lost one is seen.
         given |= {
             f"{name}_{number}": weight + rng.normal(0, 0.01, weight.shape).astype(np.float32)

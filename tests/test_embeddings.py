@@ -104,7 +104,7 @@ def test_a_poster_and_its_gray_copy_give_the_network_the_same(tmp_path):
 def test_the_served_graph_computes_the_embedding_itself(network):
     """With the embedding in the graph, the answer is that for the stored embedding."""
     kind = MODELS["regression"]()
-    regression = kind.network(SIZE)
+    regression = kind.build(SIZE)
     # Weights that make the embedding matter.
     regression.set_weights([weight * 2 for weight in regression.get_weights()])
     recolorer = Recolorer(kind, regression, network, SIZE, no_calibration())

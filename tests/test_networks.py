@@ -32,14 +32,14 @@ def inputs(batch: int, size: int) -> list[np.ndarray]:
 
 
 def test_regression_has_the_parameters_of_the_paper():
-    network = Regression().network(256)
+    network = Regression().build(256)
     assert network.count_params() == 6_573_794
     assert network.output_shape == (None, 256, 256, 2)
 
 
 def test_classification_has_features_and_logits_at_half_resolution(classes):
     kind = Classification(classes)
-    network = kind.network(256)
+    network = kind.build(256)
     assert network.output_shape == (None, 128, 128, 128)
     assert kind.head.logits(np.zeros((1, 4, 4, 128))).shape == (1, 4, 4, len(classes))
     assert kind.head.kernel.path in {weight.path for weight in network.trainable_weights}
@@ -48,7 +48,7 @@ def test_classification_has_features_and_logits_at_half_resolution(classes):
 def test_encoder_is_that_of_the_paper():
     convolutions = [
         (layer.filters, layer.strides[0], layer.kernel_size)
-        for layer in Regression().network(64).layers
+        for layer in Regression().build(64).layers
         if isinstance(layer, layers.Conv2D)
     ]
     assert convolutions[:9] == [
@@ -60,7 +60,7 @@ def test_encoder_is_that_of_the_paper():
 
 def test_fusion_equals_replicating_appending_and_convolving():
     """The paper's fusion, spelled out in NumPy, with the network's own weights."""
-    network = Regression().network(32)
+    network = Regression().build(32)
     features = next(layer for layer in network.layers if layer.name.startswith("re_lu"))
     dense = next(layer for layer in network.layers if isinstance(layer, layers.Dense))
     one_by_one = next(
@@ -81,13 +81,13 @@ def test_fusion_equals_replicating_appending_and_convolving():
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_weights_do_not_depend_on_the_size(name, classes):
-    small, large = (MODELS[name](classes).network(size) for size in (16, 32))
+    small, large = (MODELS[name](classes).build(size) for size in (16, 32))
     large.set_weights(small.get_weights())
     assert large(inputs(1, 32)).shape[0] == 1
 
 
 def test_regression_stays_within_the_ab_range():
-    network = Regression().network(16)
+    network = Regression().build(16)
     network.set_weights([weight * 20 for weight in network.get_weights()])
     ab = np.asarray(network(inputs(2, 16)))
     assert np.abs(ab).max() <= 128
@@ -218,7 +218,7 @@ def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
     given, ab = inputs(2, 8), RNG.integers(-60, 60, (2, 8, 8, 2)).astype(np.int8)
     outputs = network(given)
     assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
-    reference = MODELS[name](classes).network(8)
+    reference = MODELS[name](classes).build(8)
     reference.set_weights(network.get_weights())
     expected = np.asarray(reference(given))
     np.testing.assert_allclose(outputs, expected, atol=0.03 * np.abs(expected).max())

@@ -14,8 +14,7 @@ from skimage.color import rgb2lab
 
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
-from recolor.models.pretrained import DEFAULT, FOLDER, pretrained_file
-from recolor.models.weights import Weights
+from recolor.models.pretrained import DEFAULT, FOLDER, pretrained_weights
 from recolor.platform.registry.load import load
 
 
@@ -34,7 +33,7 @@ def apply(folder, *arguments, **options) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_weights_know_where_they_are_from(kind):
-    weights = Weights.load(pretrained_file(kind))
+    weights = pretrained_weights(kind)
     assert weights.model == kind
     assert weights.embedding == "none"
     card = (FOLDER / "README.md").read_text()

@@ -18,6 +18,7 @@ from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.metrics import METRICS
 from recolor.models.catalog import MODELS
+from recolor.models.weights import named_values
 from recolor.platform.tracking.checkpoints import FOLDER, keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.checkpoint import Checkpoint, Progress
@@ -144,7 +145,7 @@ def test_an_unknown_run(store):
 class TestCheckpoint:
     @pytest.fixture
     def network(self):
-        network = MODELS["regression"]().network(8)
+        network = MODELS["regression"]().build(8)
         network.compile("adam", MODELS["regression"]().loss)
         return network
 
@@ -156,12 +157,12 @@ class TestCheckpoint:
 
     @staticmethod
     def keep(network, epoch):
-        keep_checkpoint(Checkpoint.of(network, network.get_weights(), Progress(epoch)))
+        keep_checkpoint(Checkpoint.of(network, named_values(network.weights), Progress(epoch)))
 
     def test_restores_weights_optimizer_and_progress(self, network, store):
         with mlflow.start_run() as run:
             self.step(network)
-            best = network.get_weights()
+            best = named_values(network.weights)
             progress = Progress(3, {"best": 1.5, "wait": 2}, 2, 1.25, [{"loss": 2.5}] * 3)
             keep_checkpoint(Checkpoint.of(network, best, progress))
             self.step(network)
@@ -169,8 +170,8 @@ class TestCheckpoint:
             checkpoint = newest_checkpoint(run.info.run_id)
             checkpoint.restore(network)
             assert checkpoint.progress == progress
-            for one, other in zip(best, checkpoint.best, strict=True):
-                np.testing.assert_array_equal(one, other)
+            for path, tensor in best.items():
+                np.testing.assert_array_equal(tensor, checkpoint.best[path])
             assert int(network.optimizer.iterations) == 1
             # The same next step, from the same state, leads to the same place.
             self.step(network)
@@ -281,7 +282,7 @@ def test_every_epoch_is_validated_on_the_whole_split(manifest):
     """Six batches of one poster: more than any framework reads ahead. The weights hardly move."""
     settings = Settings("regression", epochs=3, batch_size=1, learning_rate=1e-30)
     last = fit(manifest, settings, Devices())
-    network = MODELS["regression"](manifest.classes).network(manifest.size)
+    network = MODELS["regression"](manifest.classes).build(manifest.size)
     network.set_weights(last.weights)
     errors = []
     for poster in Posters(manifest, "validation"):

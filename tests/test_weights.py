@@ -3,16 +3,20 @@
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import mlflow
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from recolor.datasets.classes import ColorClasses, cell_centers
 from recolor.models.catalog import MODELS
+from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.vividness import no_calibration
-from recolor.models.weights import ABOUT, Weights, WeightsError
+from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.loop import Settings, TrainingError
@@ -32,75 +36,124 @@ def some_classes(cells=CELLS) -> np.ndarray:
 def weights(request) -> Weights:
     counts = some_classes()
     keras.utils.set_random_seed(1)
-    network = MODELS[request.param](ColorClasses.from_counts(counts)).network(16)
+    network = MODELS[request.param](ColorClasses.from_counts(counts)).build(16)
     origin = {"settings": {"epochs": 3}, "tags": {}}
     calibration = no_calibration()
     calibration[1] *= 1.5
-    arrays = network.get_weights()
-    return Weights(request.param, 16, "none", 0.3, 0.2, counts, calibration, arrays, origin)
+    return Weights(
+        request.param, 16, "none", Decoding(temperature=0.3, vividness=0.2), counts, calibration,
+        named_values(network.weights), origin,
+    )  # fmt: skip
 
 
 def test_a_file_gives_back_what_was_saved_in_half_precision(weights, tmp_path):
-    file = tmp_path / "weights.npz"
+    file = tmp_path / "weights.safetensors"
     weights.save(file)
     again = Weights.load(file)
-    for name in ABOUT:
-        assert getattr(again, name) == getattr(weights, name)
+    assert again.describe() == weights.describe() and again.origin == weights.origin
     np.testing.assert_array_equal(again.cell_counts, weights.cell_counts)
     np.testing.assert_allclose(again.calibration, weights.calibration, rtol=2**-10)
-    for saved, read in zip(weights.arrays, again.arrays, strict=True):
-        assert read.dtype == np.float32
-        np.testing.assert_allclose(read, saved, rtol=2**-10, atol=1e-7)
-    assert file.stat().st_size < 2.1 * sum(array.size for array in weights.arrays)
+    assert next(iter(weights.tensors)) == "encoder_1/kernel"
+    assert again.tensors.keys() == weights.tensors.keys()
+    for path, saved in weights.tensors.items():
+        assert again.tensors[path].dtype == np.float32
+        np.testing.assert_allclose(again.tensors[path], saved, rtol=2**-10, atol=1e-7)
+    assert file.stat().st_size < 2.1 * sum(tensor.size for tensor in weights.tensors.values())
     lightness = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 1), np.uint8)
     outputs = []
     for one in (weights, again):
         kind, network = one.network()
         features = network([lightness, np.zeros((2, 1000), np.float32)])
-        outputs.append(np.asarray(kind.decode(features, one.temperature)))
+        outputs.append(np.asarray(kind.decode(features, one.decoding.temperature)))
     np.testing.assert_allclose(*outputs, atol=0.2)
 
 
 @pytest.mark.parametrize("cut", [0, 10, 1000, -1])
 def test_a_damaged_file_is_refused(weights, tmp_path, cut):
-    file = tmp_path / "weights.npz"
+    file = tmp_path / "weights.safetensors"
     weights.save(file)
     file.write_bytes(file.read_bytes()[:cut])
-    with pytest.raises(WeightsError, match=r"weights\.npz is no whole file"):
+    with pytest.raises(WeightsError, match=r"weights\.safetensors is no whole file"):
         Weights.load(file)
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
 def test_a_file_with_other_bytes_inside_is_refused(weights, tmp_path, place):
-    file = tmp_path / "weights.npz"
+    file = tmp_path / "weights.safetensors"
     weights.save(file)
     content = bytearray(file.read_bytes())
     start = int(len(content) * place)
     content[start : start + 64] = bytes(64)
     file.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"weights\.npz is no whole file"):
+    with pytest.raises(WeightsError, match=r"weights\.safetensors is no whole file"):
         Weights.load(file)
 
 
-@pytest.mark.parametrize("change", [{"about": '"text"'}, {"cell_counts": np.ones(3, int)}])
+def rewritten(file: Path, tensors: dict | None = None, **about) -> None:
+    """Change tensors and description of a file, and digest it anew."""
+    with safe_open(file, framework="numpy") as content:
+        description = json.loads(content.metadata()[ABOUT])
+    tensors = {**load_file(file), **(tensors or {})}
+    del description["digest"]
+    description |= about
+    description["digest"] = _digest(tensors, description)
+    save_file(tensors, file, {ABOUT: json.dumps(description)})
+
+
+@pytest.mark.parametrize(
+    "change", [{"origins": "text"}, {"tensors": {"cell_counts": np.ones(3, int)}}]
+)
 def test_a_file_with_other_content_is_refused(weights, tmp_path, change):
-    file = tmp_path / "weights.npz"
+    file = tmp_path / "weights.safetensors"
     weights.save(file)
-    with np.load(file) as content:
-        arrays = dict(content)
-    np.savez(file, **{**arrays, **change})
-    with pytest.raises(WeightsError, match=r"weights\.npz is no whole file"):
+    rewritten(file, **change)
+    with pytest.raises(WeightsError, match=r"weights\.safetensors is no whole file"):
         Weights.load(file)
+
+
+def test_a_changed_description_is_refused(weights, tmp_path):
+    file = tmp_path / "weights.safetensors"
+    weights.save(file)
+    file.write_bytes(file.read_bytes().replace(b"temperature", b"tempera7ure"))
+    with pytest.raises(WeightsError, match=r"no whole file of weights \(it was changed\)"):
+        Weights.load(file)
+
+
+def test_what_half_precision_can_not_hold_is_kept_in_single(weights, tmp_path):
+    file = tmp_path / "weights.safetensors"
+    large = {**weights.tensors, "encoder_1/bias": np.full(64, 70000.0, np.float32)}
+    replace(weights, tensors=large).save(file)
+    assert load_file(file)["network/encoder_1/bias"].dtype == np.float32
+    assert load_file(file)["network/encoder_2/bias"].dtype == np.float16
+    np.testing.assert_array_equal(Weights.load(file).tensors["encoder_1/bias"], 70000.0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_not_written(weights, tmp_path, value):
+    file = tmp_path / "weights.safetensors"
+    broken = {**weights.tensors, "encoder_1/bias": np.full(64, value, np.float32)}
+    with pytest.raises(WeightsError, match="encoder_1/bias hold a value that is no finite number"):
+        replace(weights, tensors=broken).save(file)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_are_found_by_name_in_whatever_order(weights, tmp_path):
+    shuffled = dict(sorted(weights.tensors.items(), reverse=True))
+    (_, one), (_, other) = weights.network(), replace(weights, tensors=shuffled).network()
+    for before, after in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_weights_of_another_shape_are_refused(weights):
     kind = MODELS[weights.model](ColorClasses.from_counts(weights.cell_counts))
-    for arrays in (weights.arrays[:-1], [array[..., :1] for array in weights.arrays]):
-        other = replace(weights, arrays=arrays)
+    fewer = dict(list(weights.tensors.items())[:-1])
+    smaller = {path: tensor[..., :1] for path, tensor in weights.tensors.items()}
+    for tensors in (fewer, smaller, {**weights.tensors, "more/kernel": np.zeros(1)}):
+        other = replace(weights, tensors=tensors)
         with pytest.raises(WeightsError, match="are not those of"):
             other.network()
         with pytest.raises(WeightsError, match="are not those of"):
-            other.begin(kind.network(16), kind)
+            other.begin(kind.build(16), kind)
 
 
 def test_a_training_is_no_file_of_weights(manifest, tmp_path):
@@ -115,8 +168,9 @@ def test_a_pickle_is_never_opened(tmp_path):
         def __reduce__(self):
             return (exec, ("raise SystemExit('the pickle was run')",))
 
-    file = tmp_path / "trap.npz"
-    np.savez(file, about=np.array([Trap()], dtype=object))
+    file = tmp_path / "trap.safetensors"
+    with file.open("wb") as stream:
+        np.savez(stream, about=np.array([Trap()], dtype=object))
     with pytest.raises(WeightsError, match="no whole file"):
         Weights.load(file)
     file.write_bytes(pickle.dumps(Trap()))
@@ -125,12 +179,9 @@ def test_a_pickle_is_never_opened(tmp_path):
 
 
 def test_another_format_is_refused(weights, tmp_path):
-    file = tmp_path / "weights.npz"
+    file = tmp_path / "weights.safetensors"
     weights.save(file)
-    with np.load(file) as content:
-        arrays = dict(content)
-    about = {**json.loads(str(arrays["about"])), "format": 9}
-    np.savez(file, **{**arrays, "about": np.array(json.dumps(about))})
+    rewritten(file, format=9)
     with pytest.raises(WeightsError, match=r"is of format 9, another version's: make it anew"):
         Weights.load(file)
 
@@ -140,27 +191,26 @@ def test_weights_of_another_size_and_other_classes_begin_a_training(weights):
     counts = some_classes([500, 528, 530, 561, 700])
     classes = ColorClasses.from_counts(counts)
     kind = MODELS[weights.model](classes)
-    network = kind.network(32)
+    network = kind.build(32)
     weights.begin(network, kind)
-    old, new = weights.arrays, network.get_weights()
+    old, new = weights.tensors, named_values(network.weights)
+    head = {"class_head/kernel", "class_head/bias"}
+    for path in new.keys() - head:
+        np.testing.assert_array_equal(new[path], old[path])
     if weights.model == "regression":
-        for one, other in zip(old, new, strict=True):
-            np.testing.assert_array_equal(one, other)
         return
-    for one, other in zip(old[:-2], new[:-2], strict=True):
-        np.testing.assert_array_equal(one, other)
     olds, news = cell_centers(CELLS), classes.centers
     for number, center in enumerate(news):
         nearest = min(range(len(olds)), key=lambda n: np.abs(olds[n] - center).sum())
-        np.testing.assert_array_equal(new[-2][:, number], old[-2][:, nearest])
-        assert new[-1][number] == old[-1][nearest]
+        for path in head:
+            np.testing.assert_array_equal(new[path][..., number], old[path][..., nearest])
 
 
 def test_weights_of_the_other_kind_are_refused(weights):
     (other,) = set(MODELS) - {weights.model}
     kind = MODELS[other](ColorClasses.from_counts(weights.cell_counts))
     with pytest.raises(WeightsError, match=f"of a {weights.model} network"):
-        weights.begin(kind.network(16), kind)
+        weights.begin(kind.build(16), kind)
 
 
 def test_a_run_keeps_its_weights_and_another_begins_with_them(trained, manifest, tmp_path):
@@ -177,17 +227,24 @@ def test_a_run_keeps_its_weights_and_another_begins_with_them(trained, manifest,
     assert saved_settings(second.run_id).initial_weights == uri
     found = find_weights(f"models:/poster-recolor/{second.version}")
     assert found.origin["initial"] == first.origin
-    for one, other in zip(first.arrays, found.arrays, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
+    for path, tensor in first.tensors.items():
+        np.testing.assert_allclose(tensor, found.tensors[path], atol=1e-4)
 
-    file = tmp_path / "first.npz"
+    file = tmp_path / "first.safetensors"
     first.save(file)
     untracked = tmp_path / "untracked.npz"
     settings = replace(settings, initial_weights=str(file))
     last = train_untracked(manifest, settings, untracked)
     assert Checkpoint.load(untracked).origin["initial"] == first.origin
-    for one, other in zip(first.arrays, last.weights, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
+    for path, tensor in first.tensors.items():
+        np.testing.assert_allclose(tensor, last.weights[path], atol=1e-4)
+
+
+def test_an_earlier_versions_file_is_refused(tmp_path):
+    file = tmp_path / "weights.npz"
+    np.savez(file, about=np.array("{}"))
+    with pytest.raises(WeightsError, match=r"they end in \.safetensors.*import-weights"):
+        Weights.load(file)
 
 
 def test_weights_that_are_not_there_begin_nothing(manifest, store, tmp_path):

@@ -76,8 +76,5 @@ def _of_weights(source: str, weights: Weights, schemes) -> UsableModel:
     if keras.backend.backend() != "tensorflow":
         raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
     embedding = embedding_network(weights.embedding, weights.size)
-    recolorer = Recolorer(
-        *weights.network(), embedding, weights.size, weights.calibration, weights.coarse_size
-    )
-    painter = recolorer.painter(weights.temperature, weights.vividness, schemes)
+    painter = Recolorer(weights, embedding).painter(schemes)
     return UsableModel(source, weights.embedding, painter)

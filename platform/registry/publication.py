@@ -3,7 +3,6 @@
 This is TensorFlow's part of a training, whatever the framework that trained.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,9 +20,8 @@ from recolor.evaluation.told import Predictions, Told
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
 from recolor.models.recolorer import Recolorer
-from recolor.models.weights import ABOUT, Weights
+from recolor.models.weights import Weights
 from recolor.platform.registry.registration import METRIC_TAG, register
-from recolor.platform.registry.weight_sources import WEIGHTS_FILE
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
@@ -62,11 +60,10 @@ def best_weights(
         model=settings.model,
         size=manifest.size,
         embedding=manifest.embedding_id,
-        temperature=settings.temperature,
-        vividness=settings.vividness,
+        decoding=Decoding(temperature=settings.temperature, vividness=settings.vividness),
         cell_counts=manifest.cell_counts("train"),
         calibration=no_calibration(),
-        arrays=checkpoint.best,
+        tensors=checkpoint.best,
         origin={
             "settings": asdict(settings),
             "size": manifest.size,
@@ -85,11 +82,8 @@ def best_weights(
 
 def calibrated(manifest: Manifest, weights: Weights) -> Weights:
     """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
-    recolorer = Recolorer(
-        *weights.network(), None, weights.size, no_calibration(), weights.coarse_size
-    )
-    painter = recolorer.painter(weights.temperature, vividness=0)
-    predict = Predictions(painter, Decoding()).told(Told())
+    painter = Recolorer(replace(weights, calibration=no_calibration()), None).painter()
+    predict = Predictions(painter, Decoding(vividness=0)).told(Told())
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for poster in posters(manifest, _held_out_split(manifest)):
@@ -110,16 +104,10 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     Raises:
         WeightsError: If the weights are another network's.
     """
-    recolorer = Recolorer(
-        *weights.network(), embedding, weights.size, weights.calibration, weights.coarse_size
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / WEIGHTS_FILE
-        weights.save(file)
-        mlflow.log_artifact(str(file))
+    recolorer = Recolorer(weights, embedding)
     title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
     mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
-    painter = recolorer.painter(weights.temperature, weights.vividness)
+    painter = recolorer.painter()
     predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
     split = _held_out_split(manifest)
     mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
@@ -128,15 +116,14 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
         metrics = score(manifest, split, predictors)["predicted"].result()
     measured = {METRIC_TAG + name: value for name, value in metrics.items() if value is not None}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
-    about = recolorer.about(weights.temperature, weights.vividness)
     metadata = {
-        **{name: getattr(weights, name) for name in ABOUT if name != "origin"},
-        "takes_palette": about["takes_palette"],
+        **weights.describe(),
+        "takes_palette": recolorer.kind.takes_palette,
         "dataset_digest": manifest.digest,
     }
     version = register(
         recolorer,
-        about,
+        weights,
         metadata,
         {"model": weights.model, "dataset.digest": manifest.digest, **measured},
     )

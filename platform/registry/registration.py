@@ -23,12 +23,17 @@ from recolor.models import painter
 from recolor.models.decoding import options
 from recolor.models.decoding.options import Decoding
 from recolor.models.recolorer import Recolorer
+from recolor.models.weights import Weights
+from recolor.platform.registry.weight_sources import WEIGHTS_FILE
 
 MODEL_NAME = "poster-recolor"
 CHAMPION = "champion"
 CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"
 # Version tags with the metrics in validation begin so.
 METRIC_TAG = "validation."
+
+# Of what a version holds: its code, its graph and its weights.
+FORMAT = 3
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
@@ -43,12 +48,12 @@ class RegistryError(RecolorError):
     """The registry does not hold what is asked for, or a promotion is refused."""
 
 
-def register(recolorer: Recolorer, about: dict, metadata: dict, tags: dict) -> ModelVersion:
+def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict) -> ModelVersion:
     """Log a model to the active run and register it as a new version.
 
     Args:
         recolorer: The model.
-        about: What `Recolorer.about` has returned.
+        weights: Its weights, kept with it.
         metadata: What a user of the model must know: kind, size, embedding, data set.
         tags: Tags of the version.
     """
@@ -57,16 +62,22 @@ def register(recolorer: Recolorer, about: dict, metadata: dict, tags: dict) -> M
         saved_model = Path(folder) / "saved_model"
         recolorer.save(saved_model)
         settings = Path(folder) / "about.json"
-        settings.write_text(json.dumps(about), encoding="utf-8")
+        settings.write_text(json.dumps(recolorer.about()), encoding="utf-8")
+        weights_file = Path(folder) / WEIGHTS_FILE
+        weights.save(weights_file)
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(SERVED_CODE),
-            artifacts={"saved_model": str(saved_model), "about": str(settings)},
+            artifacts={
+                "saved_model": str(saved_model),
+                "about": str(settings),
+                "weights": str(weights_file),
+            },
             code_paths=[str(_code_for_serving(Path(folder)))],
             signature=ModelSignature(Schema([text]), Schema([text]), _parameters()),
             input_example={"image": [_example_image()]},
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
-            metadata=metadata,
+            metadata={"format": FORMAT, **metadata},
             registered_model_name=MODEL_NAME,
         )
     client = mlflow.MlflowClient()
@@ -82,19 +93,28 @@ def load_model(uri: str) -> PyFuncModel:
         RegistryError: If there is no such model, or it is not one of this platform's.
     """
     try:
-        model = mlflow.pyfunc.load_model(uri)
+        # Before its code is loaded, which may not go with this version's.
+        metadata = mlflow.models.get_model_info(uri).metadata or {}
+        _check_format(uri, metadata)
+        return mlflow.pyfunc.load_model(uri)
+    except RegistryError:
+        raise
     except Exception as error:
         # A URI may lead to any store, and each has its own exceptions.
         hint = ""
         if uri == CHAMPION_URI:
             hint = ": train a model with `recolor train`, then run `recolor promote`"
         raise RegistryError(f"model {uri} can't be loaded ({first_line(error)}){hint}") from None
-    metadata = model.metadata.metadata or {}
+
+
+def _check_format(uri: str, metadata: dict) -> None:
     if "dataset_digest" not in metadata:
         raise RegistryError(f"model {uri} is none that `recolor train` has registered")
-    if "takes_palette" not in metadata:
-        raise RegistryError(f"model {uri} was registered by an earlier version: train it again")
-    return model
+    if metadata.get("format") != FORMAT:
+        raise RegistryError(
+            f"model {uri} was registered by another version of recolor: train it again, or choose "
+            "another with --model"
+        )
 
 
 def _parameters() -> ParamSchema:

@@ -1,14 +1,14 @@
-"""Where trained weights are found: by a model kind's name, in a file, or in a run of the store."""
+"""Where trained weights are found: by a model kind's name, in a file, or in the registry."""
 
 from pathlib import Path
 
 from recolor.datasets.errors import first_line
 from recolor.models.catalog import MODELS
-from recolor.models.pretrained import pretrained_file
+from recolor.models.pretrained import pretrained_weights
 from recolor.models.weights import Weights, WeightsError
 
-# Among the artifacts of every training run.
-WEIGHTS_FILE = "weights.npz"
+# Among the artifacts of every version of the registered model.
+WEIGHTS_FILE = "weights.safetensors"
 
 
 def local_weights(source: str) -> Weights | None:
@@ -24,7 +24,7 @@ def local_weights(source: str) -> Weights | None:
         WeightsError: If they are damaged.
     """
     if source in MODELS:
-        return Weights.load(pretrained_file(source))
+        return pretrained_weights(source)
     return Weights.load(Path(source)) if Path(source).is_file() else None
 
 
@@ -44,8 +44,7 @@ def find_weights(source: str) -> Weights:
     import mlflow
 
     try:
-        run = mlflow.models.get_model_info(source).run_id
-        file = mlflow.artifacts.download_artifacts(f"runs:/{run}/{WEIGHTS_FILE}")
+        file = mlflow.artifacts.download_artifacts(f"{source}/artifacts/{WEIGHTS_FILE}")
     except Exception as error:
         # A URI may lead to any store, and each has its own exceptions.
         raise WeightsError(f"{source} has no weights ({first_line(error)})") from None

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.models.weights import assign_by_name, named_values
 
 
 @dataclass
@@ -40,25 +40,24 @@ class Checkpoint:
 
     Attributes:
         progress: How far it has come.
-        weights: The network's variables.
-        optimizer: The optimizer's variables.
+        weights: The network's variables by their paths.
+        optimizer: The optimizer's variables by their paths.
         best: The network's variables after the best epoch.
         origin: What the training was begun with, where no MLflow run knows it.
     """
 
     progress: Progress
-    weights: list[np.ndarray]
-    optimizer: list[np.ndarray]
-    best: list[np.ndarray]
+    weights: dict[str, np.ndarray]
+    optimizer: dict[str, np.ndarray]
+    best: dict[str, np.ndarray]
     origin: dict = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: keras.Model, best: list[np.ndarray], progress: Progress) -> "Checkpoint":
+    def of(
+        cls, network: keras.Model, best: dict[str, np.ndarray], progress: Progress
+    ) -> "Checkpoint":
         """Take the state of a compiled network."""
-        weights, optimizer = (
-            [ops.convert_to_numpy(variable) for variable in variables]
-            for variables in (network.weights, network.optimizer.variables)
-        )
+        weights, optimizer = map(named_values, (network.weights, network.optimizer.variables))
         return cls(progress, weights, optimizer, best)
 
     def restore(self, network: keras.Model) -> None:
@@ -71,16 +70,14 @@ class Checkpoint:
             (network.weights, self.weights),
             (network.optimizer.variables, self.optimizer),
         ):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+            assign_by_name(variables, values)
 
     def save(self, file: Path) -> None:
         """Write the file, or leave it as it was."""
         about = {"progress": asdict(self.progress), "origin": self.origin}
         state = {"about": np.array(json.dumps(about))}
         for name in ("weights", "optimizer", "best"):
-            arrays = getattr(self, name)
-            state |= {f"{name}_{number}": array for number, array in enumerate(arrays)}
+            state |= {f"{name}/{path}": value for path, value in getattr(self, name).items()}
         with atomic_write(file) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **state)
 
@@ -94,13 +91,13 @@ class Checkpoint:
             with np.load(file) as content:
                 about = json.loads(str(content["about"]))
 
-                def arrays(name: str) -> list[np.ndarray]:
-                    count = sum(key.startswith(f"{name}_") for key in content)
-                    return [content[f"{name}_{number}"] for number in range(count)]
+                def values(name: str) -> dict[str, np.ndarray]:
+                    paths = [key for key in content if key.startswith(f"{name}/")]
+                    return {key.removeprefix(f"{name}/"): content[key] for key in paths}
 
                 progress = Progress(**about["progress"])
                 return cls(
-                    progress, arrays("weights"), arrays("optimizer"), arrays("best"),
+                    progress, values("weights"), values("optimizer"), values("best"),
                     about["origin"],
                 )  # fmt: skip
         except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError):

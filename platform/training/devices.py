@@ -187,22 +187,20 @@ class _TensorFlowDevices(Devices):
         batches = itertools.chain([first], batches)
 
         def pieces():
-            for (lightness, embedding), ab in batches:
+            for inputs, ab in batches:
                 for parts in zip(
-                    *(np.split(array, self.share.count) for array in (lightness, embedding, ab)),
-                    strict=True,
+                    *(np.split(array, self.share.count) for array in (*inputs, ab)), strict=True
                 ):
-                    yield parts[:2], parts[2]
+                    yield parts[:-1], parts[-1]
 
-        (lightness, embedding), ab = first
+        inputs, ab = first
         signature = tuple(
-            tf.TensorSpec([None, *array.shape[1:]], array.dtype)
-            for array in (lightness, embedding, ab)
+            tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in (*inputs, ab)
         )
         # One piece for each device of this worker; no more sharding, which is done already.
         return self.strategy.distribute_datasets_from_function(
             lambda context: tf.data.Dataset.from_generator(
-                pieces, output_signature=(signature[:2], signature[2])
+                pieces, output_signature=(signature[:-1], signature[-1])
             ).prefetch(2)
         )
 

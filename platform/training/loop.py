@@ -18,9 +18,10 @@ from recolor.datasets.input_pipeline import (
 )
 from recolor.datasets.manifest import Manifest
 from recolor.models.catalog import MODELS
-from recolor.models.weights import Weights
+from recolor.models.weights import Weights, named_values
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices, jit_helps, make_deterministic
+from recolor.platform.training.optimizer import ScaledAdam
 
 # The paper halves the learning rate after 10 epochs without a lower loss.
 PLATEAU_EPOCHS = 10
@@ -157,7 +158,7 @@ def fit(
         raise TrainingError(
             f"{manifest.folder} has too few validation posters for {share.devices} devices"
         )
-    best, progress = [], Progress()
+    best, progress = {}, Progress()
     failures: list[RecolorError] = []
     with _explained(devices, failures):
         kind = MODELS[settings.model](manifest.classes)
@@ -171,6 +172,8 @@ def fit(
             best, progress = start.best, start.progress
         elif initial is not None:
             initial.begin(network, kind)
+        else:
+            kind.initialize(network)
         devices.check_agreement(progress.epoch)
         schedule = (
             _ResumablePlateau(progress.schedule)
@@ -185,7 +188,9 @@ def fit(
         if validated:
 
             def validation():
-                batches = validation_batches(manifest, "validation", settings.batch_size, share)
+                batches = validation_batches(
+                    manifest, "validation", settings.batch_size, share, inputs=kind.inputs
+                )
                 return devices.feed(_watched(batches, failures))
 
             # First, for the others to see its result.
@@ -195,6 +200,7 @@ def fit(
                 manifest,
                 settings.batch_size,
                 progress.epoch,
+                inputs=kind.inputs,
                 seed=settings.seed,
                 augment=settings.augment,
                 share=share,
@@ -238,10 +244,11 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
     keras.config.set_dtype_policy(settings.precision)
     try:
         with devices.scope():
-            network = devices.adopt(kind.network(size))
+            network = devices.adopt(kind.build(size))
             network.compile(
-                keras.optimizers.Adam(
+                ScaledAdam(
                     settings.learning_rate,
+                    kind.learning_rate_scale,
                     global_clipnorm=settings.clip,
                     gradient_accumulation_steps=(
                         settings.accumulate if settings.accumulate > 1 else None
@@ -332,7 +339,7 @@ class _ProgressKeeper(keras.callbacks.Callback):
     def __init__(
         self,
         monitor: str,
-        best: list[np.ndarray],
+        best: dict[str, np.ndarray],
         progress: Progress,
         schedule: _ResumablePlateau | _CosineDecay,
         after_epoch: Callable[[Checkpoint], None],
@@ -356,6 +363,6 @@ class _ProgressKeeper(keras.callbacks.Callback):
         if values[self.monitor] < self.progress.best_loss:
             self.progress.best_loss = values[self.monitor]
             self.progress.best_epoch = epoch + 1
-            self.best = self.model.get_weights()
+            self.best = named_values(self.model.weights)
         self.progress.schedule = self.schedule.state
         self.after_epoch(Checkpoint.of(self.model, self.best, self.progress))

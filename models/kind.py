@@ -1,0 +1,127 @@
+"""What a model kind is: all that the platform must know of a kind of network.
+
+A new kind is a subclass in a file of its own and a line in `recolor.models.catalog`. Nothing else
+knows kinds by name.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from recolor.datasets.classes import ColorClasses
+
+
+class ModelKind(ABC):
+    """A kind of network, for the color classes of a data set.
+
+    Attributes:
+        name: As users type it, and as models are tagged.
+        epochs, batch_size: Defaults of its training.
+        takes_palette: Whether it is a `DistributionKind`, which can be told a palette and hints.
+        classes: The data set's color classes.
+
+    Args:
+        classes: The classes; None where only the network's structure is wanted, and it does not
+            depend on them.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    takes_palette = False
+
+    def __init__(self, classes: ColorClasses | None = None):
+        self.classes = classes
+
+    @abstractmethod
+    def build(self, size: int) -> keras.Model:
+        """Build a network for squares of ``size`` pixels, with random weights.
+
+        Every layer that has weights needs a name of its own, since the weights are kept by it:
+        Keras' own names depend on what else was built before. The weights may not depend on the
+        size.
+        """
+
+    @abstractmethod
+    def loss(self, ab, outputs):
+        """Return the loss of each image, ``float32 [batch]``, in `keras.ops`.
+
+        Args:
+            ab: True colors, integers in [-128, 127], ``[batch, S, S, 2]``.
+            outputs: The network's.
+        """
+
+    @abstractmethod
+    def decode(self, outputs, temperature):
+        """Return colors: ab ``float32 [batch, h, w, 2]``, in `keras.ops`.
+
+        Args:
+            outputs: The network's, or a rectangle cut out of them.
+            temperature: T of the annealed mean (eq. 4), where there is one.
+        """
+
+    def inputs(self, poster: Mapping) -> tuple:
+        """Return what the network takes of a poster, in the order of its inputs.
+
+        Args:
+            poster: Arrays or tensors: ``lightness``, ``uint8 [S, S, 1]``; ``embedding``,
+                ``float32 [n]``; ``box``, ``int32 [4]``: top, left, height, width.
+        """
+        return poster["lightness"], poster["embedding"]
+
+    def initialize(self, network: keras.Model) -> None:  # noqa: B027 - most kinds need not
+        """Give a new network weights to begin a training with, where they are not all random.
+
+        This is the place to load a pretrained encoder.
+        """
+
+    def learning_rate_scale(self, path: str) -> float:
+        """Return by what the learning rate is multiplied for a variable.
+
+        A layer that is not to learn at all has ``trainable=False``.
+
+        Args:
+            path: The variable's path, as ``encoder_1/kernel``.
+        """
+        return 1.0
+
+    def adapted(
+        self, tensors: Mapping[str, np.ndarray], classes: ColorClasses
+    ) -> Mapping[str, np.ndarray]:
+        """Make tensors of a network with other color classes fit this one's.
+
+        Args:
+            tensors: By their variables' paths.
+            classes: The other network's classes.
+        """
+        return tensors
+
+
+class DistributionKind(ModelKind):
+    """A kind that answers with a distribution over the color classes at every pixel."""
+
+    takes_palette = True
+
+    @abstractmethod
+    def logits(self, outputs, chosen=None):
+        """Return the logits ``float32 [..., n]`` of outputs ``[..., m]``.
+
+        Args:
+            outputs: The network's, at some pixels.
+            chosen: The numbers of the n classes that are wanted; by default all.
+        """
+
+    @abstractmethod
+    def decode(self, outputs, temperature, offsets=0.0, colors=None, chosen=None):
+        """Return colors by the annealed mean: ab ``float32 [batch, h, w, 2]``.
+
+        Args:
+            outputs: The network's, or a rectangle cut out of them.
+            temperature: T of eq. 4.
+            offsets: Added to the logits, ``float32 [n]``, as `palette_offsets` finds them for a
+                palette; by default none.
+            colors: (a, b) of each class, ``[n, 2]``; by default the centers.
+            chosen: The numbers of the n classes to choose from; by default all.
+        """
