@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from recolor.datasets.classes import GRID, count_cells
+from recolor.datasets.color import lab8_table
 from recolor.datasets.embeddings import embedding_identity, embedding_network
 from recolor.datasets.errors import first_line
 from recolor.datasets.images import find_images
@@ -92,6 +93,8 @@ def prepare(
     identity = embedding_identity(embedding)
     files = find_images(inputs, leave_out=out)
     embed = _embedder(embedding, size)
+    # Once, before each of the readers would make it.
+    lab8_table()
     with _writing_to(out):
         scratch = out / ".partial"
         scratch.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ FLOOR_1 = {
     "posters",
     "records",
     "shards",
+    "shared_table",
     "splits",
 }
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
