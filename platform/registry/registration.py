@@ -20,6 +20,7 @@ from recolor.datasets import (
     atomic_file,
     classes,
     color,
+    color_profiles,
     contrast,
     errors,
     hints,
@@ -43,8 +44,8 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
-    errors, images, atomic_file, shared_table, color, classes, color_names, contrast, palette,
-    library, hints, options, painter,
+    errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
+    contrast, palette, library, hints, options, painter,
 )  # fmt: skip
 
 
