@@ -37,13 +37,13 @@ def test_read_poster_decoding_every_pixel(benchmark, poster):
 
 
 @pytest.mark.benchmark(group="Lab of 256x256")
-def test_single_precision(benchmark):
+def test_table(benchmark):
     square = np.asarray(Image.fromarray(astronaut()).resize((256, 256)))
     benchmark(rgb_to_lab8, square)
 
 
 @pytest.mark.benchmark(group="Lab of 256x256")
-def test_double_precision(benchmark):
+def test_double_precision_by_scikit_image(benchmark):
     square = np.asarray(Image.fromarray(astronaut()).resize((256, 256)))
 
     def convert():

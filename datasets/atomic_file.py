@@ -1,22 +1,21 @@
 """Files that appear whole or not at all."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
     """Give a temporary path beside a file, to be renamed to it when the writing has succeeded.
 
-    The folder is made if need be. Nothing is left behind where the writing fails.
+    The folder is made if need be. Nothing is left behind where the writing fails. Several processes
+    may write the same file at once: the last one wins.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A short name, since the file's own may be as long as names can be.
-    temporary = target.with_name(f".recolor-{os.getpid()}.part")
-    try:
+    # A file in a folder of its own gets the permissions that any new file has.
+    with TemporaryDirectory(prefix=".recolor-", dir=target.parent) as folder:
+        temporary = Path(folder) / "part"
         yield temporary
         temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

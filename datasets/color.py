@@ -1,19 +1,30 @@
 """CIELAB (D65) and the eight-bit form in which posters are stored.
 
-L in [0, 100] is stored as ``uint8``, scaled by 255/100. The color axes a and b are rounded to the
-nearest integer and stored as ``int8``: white comes out of the conversion at a = -0.0025, which
-truncation would put on the wrong side of the class edge at zero.
+L in [0, 100] is stored as ``uint8``, scaled by 255/100. The color axes a and b are stored as
+``int8``. All three are computed in double precision and rounded to the nearest integer: white comes
+out of the conversion at a = -0.0025, which truncation would put on the wrong side of the class edge
+at zero.
+
+Of the 16.7 million colors of 8-bit sRGB, none comes within 1e-9 of the middle between two integers,
+a million times what double precision can be wrong by. So the stored values are the same on every
+machine.
 """
 
-import warnings
+from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from skimage.color import lab2rgb, rgb2lab
 
-# Predicted colors may lie outside of sRGB, and even of what eyes can see: they are clipped.
-warnings.filterwarnings("ignore", "Conversion from CIE-LAB, via XYZ")
+from recolor.datasets.shared_table import shared_table
 
 L_SCALE = 255 / 100
+
+N_RGB = 1 << 24
+# Up to so many colors are computed in less time than it takes to open the table.
+FEW = 1 << 10
+# Change it whenever another value is to be stored for a color.
+TABLE_FILE = "lab8-1.table"
 
 
 def rgb_to_lab8(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,12 +36,42 @@ def rgb_to_lab8(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         L as ``uint8 [...]`` (0 is black, 255 is white) and ab as ``int8 [..., 2]``.
     """
-    if rgb.dtype == np.uint8:
-        # Single precision is four times as fast, and within 1e-4 of double precision.
-        rgb = rgb.astype(np.float32) / 255
-    lab = rgb2lab(rgb)
-    lightness = np.clip(np.rint(lab[..., 0] * L_SCALE), 0, 255).astype(np.uint8)
-    return lightness, round_ab(lab[..., 1:])
+    if rgb.dtype != np.uint8:
+        lab = _lab8(rgb)
+    elif rgb.size <= 3 * FEW:
+        lab = _lab8(rgb / 255)
+    else:
+        red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)
+        lab = np.take(lab8_table(), red << 16 | green << 8 | blue, axis=0)
+    return lab[..., 0].copy(), lab[..., 1:].view(np.int8).copy()
+
+
+@cache
+def lab8_table() -> np.ndarray:
+    """Return the stored L, a and b of every 8-bit sRGB color.
+
+    It takes a few seconds when a user's first process asks for it, and is read from the user's
+    cache from then on: see `shared_table`.
+
+    Returns:
+        ``uint8 [16777216, 3]``, the row of a color being 65536 red + 256 green + blue; a and b are
+        the bytes of ``int8`` numbers.
+    """
+    return shared_table(TABLE_FILE, (N_RGB, 3), _table_blocks)
+
+
+def _table_blocks() -> Iterator[np.ndarray]:
+    levels = np.arange(256) / 255
+    for red in levels:
+        block = np.stack(np.meshgrid(red, levels, levels, indexing="ij"), axis=-1)
+        yield _lab8(block).reshape(-1, 3)
+
+
+def _lab8(rgb: np.ndarray) -> np.ndarray:
+    """Convert sRGB in [0, 1] to L, a and b as bytes: ``uint8 [..., 3]``."""
+    lab = rgb2lab(rgb.astype(np.float64))
+    lightness = np.clip(np.rint(lab[..., :1] * L_SCALE), 0, 255).astype(np.uint8)
+    return np.concatenate([lightness, round_ab(lab[..., 1:]).view(np.uint8)], axis=-1)
 
 
 def hex_color(rgb: np.ndarray) -> str:
@@ -55,6 +96,9 @@ def lab8_to_rgb(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
         ],
         axis=-1,
     )
+    # Predicted colors may lie outside of what eyes can see: there, scikit-image takes a negative
+    # (L + 16) / 116 - b / 200 for zero, and warns. A bound to b, a hair lower, does the same.
+    lab[..., 2] = np.minimum(lab[..., 2], (lab[..., 0] + 16) * np.float32(200 / 116 * (1 - 1e-6)))
     # lab2rgb does not clip when it is given a gamut's outside in single precision.
     rgb = np.clip(lab2rgb(lab), 0, 1)
     return np.rint(rgb * 255).astype(np.uint8)

@@ -4,15 +4,18 @@ This file is shipped inside of served models too, so it imports nothing heavy.
 """
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from recolor.datasets.color_profiles import to_srgb
 from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
+LIMIT = f"{MAX_PIXELS / 1e6:.0f} megapixels"
 WHITE = (255, 255, 255)
 
 SUFFIXES = (
@@ -28,9 +31,6 @@ FORMATS = [
     for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
     if name in Image.OPEN
 ]
-
-# The limit above takes the place of Pillow's, which only warns.
-Image.MAX_IMAGE_PIXELS = None
 
 
 class ImageError(RecolorError):
@@ -77,23 +77,26 @@ def open_image(data: bytes) -> Image.Image:
         ImageError: If this is no image, or one of more than 100 megapixels.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with warnings.catch_warnings():
+            # Pillow warns where the limit below does not apply yet.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise ImageError(f"too many pixels: the limit is {LIMIT}") from None
     except UnidentifiedImageError:
         raise ImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise ImageError(f"damaged image: {_one_line(error)}") from None
     if image.width * image.height > MAX_PIXELS:
-        raise ImageError(
-            f"{image.width}x{image.height} pixels: the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
-        )
+        raise ImageError(f"{image.width}x{image.height} pixels: the limit is {LIMIT}")
     return image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Decode an opened image to upright 8-bit RGB, with transparency laid over white.
+    """Decode an opened image to upright 8-bit sRGB, with transparency laid over white.
 
     Takes what Pillow opens: gray, palette, alpha, CMYK and 16-bit images; the first frame of an
-    animation.
+    animation. Orientation and color profile of the file are applied, so the result holds neither.
 
     Raises:
         ImageError: If the data are damaged or the pixel format has no defined colors.
@@ -104,22 +107,31 @@ def to_rgb(image: Image.Image) -> Image.Image:
         if image.mode == "F":
             raise ImageError("floating-point images are not supported: save it with 8 bits")
         if image.mode.startswith("I"):
-            # 16-bit gray; Pillow's own conversion would clip it at 255.
-            gray = np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255)
-            transparent = image.info.get("transparency")
-            image = Image.fromarray(gray.astype(np.uint8))
-            if transparent is not None:
-                image.info["transparency"] = transparent // 257
+            image = _eight_bits(image)
+        alpha = None
         if image.has_transparency_data:
-            image = image.convert("RGBA")
-            paper = Image.new("RGBA", image.size, (*WHITE, 255))
-            image = Image.alpha_composite(paper, image)
-        return image.convert("RGB")
+            alpha = image.convert("RGBA").getchannel("A")
+            image.info.pop("transparency", None)
+        rgb = to_srgb(image)
+        if alpha:
+            rgb = Image.composite(rgb, Image.new("RGB", rgb.size, WHITE), alpha)
+        rgb.info = {}
+        return rgb
     except (ImageError, MemoryError):
         raise
     except Exception as error:
         # Pillow's decoders raise a dozen different exceptions on damaged data.
         raise ImageError(f"damaged image: {_one_line(error)}") from None
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit gray to 8 bits; Pillow's own conversion would clip it at 255."""
+    gray = np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255)
+    scaled = Image.fromarray(gray.astype(np.uint8))
+    scaled.info = dict(image.info)
+    if "transparency" in scaled.info:
+        scaled.info["transparency"] //= 257
+    return scaled
 
 
 def _one_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from recolor.datasets.classes import GRID, ColorClasses
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.splits import SPLITS
 
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = "dataset.json"
 
 
@@ -56,7 +56,10 @@ class Manifest:
         except (OSError, ValueError) as error:
             raise DatasetError(f"{path} can't be read: {error}") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise DatasetError(f"{path} is not of format {FORMAT}: prepare the data set again")
+            raise DatasetError(
+                f"{path} is not of format {FORMAT}, which this version of recolor reads: "
+                "prepare the data set again"
+            )
         if content.get("digest") != digest(content):
             raise DatasetError(
                 f"{path} was changed since it was written: prepare the data set again"

@@ -12,6 +12,10 @@ from recolor.datasets.images import WHITE, ImageError, open_image, to_rgb
 
 # A smaller image has no colors worth learning; it can still be recolored.
 MIN_SIDE = 16
+# Both sides of a JPEG are decoded to at least this for the fingerprint, whatever the size of the
+# squares: posters that are near-duplicates at one size must be so at all. It is what squares of 256
+# pixels are made from anyway.
+FINGERPRINT_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,11 @@ def read_poster(path: Path, size: int) -> Poster:
             f"{image.width}x{image.height} pixels: too small, the least is {MIN_SIDE} a side"
         )
     stored = image.size
+    looked_at = open_image(data)
     # JPEG decodes large posters at a fraction of the cost when told what size is enough.
-    image.draft(None, (2 * size, 2 * size))
+    looked_at.draft(None, (FINGERPRINT_SIDE, FINGERPRINT_SIDE))
+    enough = max(2 * size, FINGERPRINT_SIDE)
+    image.draft(None, (enough, enough))
     drafted = image.size
     rgb = to_rgb(image)
     width, height = stored if rgb.size == drafted else stored[::-1]
@@ -105,7 +112,7 @@ def read_poster(path: Path, size: int) -> Poster:
         ab=ab,
         box=box,
         source_size=(height, width),
-        fingerprint=fingerprint(rgb),
+        fingerprint=fingerprint(rgb if looked_at.size == drafted else to_rgb(looked_at)),
     )
 
 

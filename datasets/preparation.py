@@ -2,6 +2,9 @@
 
 The work is done in chunks of files. Finished chunks are kept in the folder ``.partial`` of the
 data set until the whole is written, so that an interrupted run goes on where it stopped.
+
+``dataset.json`` is written when all that it names has reached the disk, so that a folder that has
+one holds a whole data set, even after a power cut.
 """
 
 import hashlib
@@ -9,15 +12,18 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import GRID, count_cells
+from recolor.datasets.color import lab8_table
 from recolor.datasets.embeddings import embedding_identity, embedding_network
 from recolor.datasets.errors import first_line
 from recolor.datasets.images import find_images
@@ -92,21 +98,28 @@ def prepare(
     identity = embedding_identity(embedding)
     files = find_images(inputs, leave_out=out)
     embed = _embedder(embedding, size)
+    # Once, before each of the readers would make it.
+    lab8_table()
+    scratch = out / ".partial"
     with _writing_to(out):
-        scratch = out / ".partial"
         scratch.mkdir(parents=True, exist_ok=True)
-        records, skipped = _read_all(files, scratch, size, identity, embed, workers, progress)
+    records, skipped = _read_all(files, out, scratch, size, identity, embed, workers, progress)
+    with _writing_to(out):
         if not records:
             shutil.rmtree(scratch)
             raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
-        content = _write_splits(scratch, records, size, split, seed)
-        content |= {
-            "format": FORMAT,
-            "settings": {"size": size, "embedding": identity, "split": list(split), "seed": seed},
-        }
-        content["posters"] |= {"found": len(files), "skipped": len(skipped)}
-        content["digest"] = digest(content)
-        _publish(out, scratch, content, skipped)
+        with TemporaryDirectory(prefix="shards-", dir=scratch) as finished:
+            content = _write_splits(Path(finished), records, size, split, seed)
+            content |= {
+                "format": FORMAT,
+                "settings": {
+                    "size": size, "embedding": identity, "split": list(split), "seed": seed,
+                },
+            }  # fmt: skip
+            content["posters"] |= {"found": len(files), "skipped": len(skipped)}
+            content["digest"] = digest(content)
+            _publish(out, Path(finished), content, skipped)
+        shutil.rmtree(scratch)
     return Manifest.load(out), skipped
 
 
@@ -125,6 +138,7 @@ def _writing_to(out: Path) -> Iterator[None]:
 
 def _read_all(
     files: list[tuple[str, Path]],
+    out: Path,
     scratch: Path,
     size: int,
     identity: dict,
@@ -134,9 +148,9 @@ def _read_all(
 ) -> tuple[list[Record], list[tuple[str, str]]]:
     """Read all images, chunk by chunk, less those that an interrupted run has read already."""
     chunks = [files[start : start + CHUNK_POSTERS] for start in range(0, len(files), CHUNK_POSTERS)]
+    targets = [scratch / _chunk_name(chunk, size, identity) for chunk in chunks]
     records, skipped, done = [], [], 0
-    with reader_pool(workers) as pool:
-        targets = [scratch / _chunk_name(chunk, size, identity) for chunk in chunks]
+    with _reading(workers) as pool:
         # One chunk ahead, so that the readers are busy while a chunk is described and written.
         reading: list[list[Future]] = []
         for number in range(len(chunks) + 1):
@@ -145,11 +159,12 @@ def _read_all(
                 reading.append([pool.submit(try_read_poster, path, size) for _, path in todo])
             if number > 0:
                 chunk, target = chunks[number - 1], targets[number - 1]
-                if not target.exists():
-                    names = [name for name, _ in chunk]
-                    _write_chunk(target, names, reading[number - 1], embed)
+                outcomes = [future.result() for future in reading[number - 1]]
                 reading[number - 1] = []
-                chunk_records, chunk_skipped = _read_chunk(target)
+                with _writing_to(out):
+                    if outcomes:
+                        _write_chunk(target, [name for name, _ in chunk], outcomes, embed)
+                    chunk_records, chunk_skipped = _read_chunk(target)
                 records += chunk_records
                 skipped += chunk_skipped
                 done += len(chunk)
@@ -157,15 +172,37 @@ def _read_all(
     return records, skipped
 
 
+@contextmanager
+def _reading(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Start the processes that read images, and say in one line that one was killed."""
+    try:
+        with reader_pool(workers) as pool:
+            yield pool
+    except BrokenProcessPool:
+        raise DatasetError(
+            "a reading process was killed, most likely for lack of memory: "
+            "run the same command again with fewer --workers, it goes on where it stopped"
+        ) from None
+
+
 def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict) -> str:
     """Name a chunk by all that its content depends on, so that a finished one can be recognized."""
-    stats = [(path, path.stat()) for _, path in chunk]
     key = [
         [FORMAT, size, identity],
         [name for name, _ in chunk],
-        [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats],
+        [_version(path) for _, path in chunk],
     ]
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32] + ".tfrecord"
+
+
+def _version(path: Path) -> tuple | None:
+    """Tell a file's content from an earlier one; None if there is no file any more."""
+    try:
+        stat = path.stat()
+        return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+    except OSError:
+        # It is skipped when it is read.
+        return None
 
 
 def _embedder(source: str, size: int) -> Callable[[list[np.ndarray]], list[np.ndarray | None]]:
@@ -182,31 +219,24 @@ def _embedder(source: str, size: int) -> Callable[[list[np.ndarray]], list[np.nd
     return embed
 
 
-def _write_chunk(target: Path, names: list[str], reading: list[Future], embed) -> None:
+def _write_chunk(target: Path, names: list[str], outcomes: list[Poster | str], embed) -> None:
     """Write the usable posters of a chunk, and beside them why the others were skipped."""
-    try:
-        outcomes = [future.result() for future in reading]
-    except BrokenProcessPool:
-        raise DatasetError(
-            "a reading process was killed, most likely for lack of memory: "
-            "run the same command again with fewer --workers, it goes on where it stopped"
-        ) from None
     posters = [(n, p) for n, p in zip(names, outcomes, strict=True) if isinstance(p, Poster)]
     skipped = [(n, p) for n, p in zip(names, outcomes, strict=True) if isinstance(p, str)]
-    temporary = target.with_suffix(".writing")
     index, size = [], 0
-    with temporary.open("wb") as file:
-        for start in range(0, len(posters), EMBEDDING_BATCH):
-            batch = posters[start : start + EMBEDDING_BATCH]
-            embeddings = embed([poster.lightness for _, poster in batch])
-            for (name, poster), embedding in zip(batch, embeddings, strict=True):
-                framed = frame(serialize(name, poster, embedding))
-                fingerprint = poster.fingerprint.tobytes().hex()
-                index.append((name, poster.sha256, fingerprint, size, len(framed)))
-                file.write(framed)
-                size += len(framed)
-    target.with_suffix(".json").write_text(json.dumps({"index": index, "skipped": skipped}))
-    temporary.replace(target)
+    with atomic_write(target) as temporary:
+        with temporary.open("wb") as file:
+            for start in range(0, len(posters), EMBEDDING_BATCH):
+                batch = posters[start : start + EMBEDDING_BATCH]
+                embeddings = embed([poster.lightness for _, poster in batch])
+                for (name, poster), embedding in zip(batch, embeddings, strict=True):
+                    framed = frame(serialize(name, poster, embedding))
+                    fingerprint = poster.fingerprint.tobytes().hex()
+                    index.append((name, poster.sha256, fingerprint, size, len(framed)))
+                    file.write(framed)
+                    size += len(framed)
+        with atomic_write(target.with_suffix(".json")) as about:
+            about.write_text(json.dumps({"index": index, "skipped": skipped}))
 
 
 def _read_chunk(file: Path) -> tuple[list[Record], list[tuple[str, str]]]:
@@ -219,7 +249,7 @@ def _read_chunk(file: Path) -> tuple[list[Record], list[tuple[str, str]]]:
 
 
 def _write_splits(
-    scratch: Path, records: list[Record], size: int, split: tuple[float, ...], seed: int
+    folder: Path, records: list[Record], size: int, split: tuple[float, ...], seed: int
 ) -> dict:
     """Divide the posters and write all shards; return what the manifest says about it."""
     groups = group_near_duplicates(
@@ -232,7 +262,7 @@ def _write_splits(
     splits, mean_ab = {}, None
     for name in SPLITS:
         homes[name].sort(key=lambda record: (shuffle_key(record.sha256, seed), record.name))
-        splits[name], mean = _write_split(scratch, name, homes[name], size)
+        splits[name], mean = _write_split(folder, name, homes[name], size)
         mean_ab = mean if name == "train" else mean_ab
     posters = {
         "used": len(records) - len(homes[None]),
@@ -264,33 +294,45 @@ def _write_split(
                     poster = parse(unframe(framed), size)
                 except RecordError:
                     raise DatasetError(
-                        f"{record.file} is damaged: remove {folder} and run the same command again"
+                        f"{record.file} is damaged: remove {record.file.parent} and run the same "
+                        "command again"
                     ) from None
                 cells += count_cells(poster["ab"])
                 inside = poster["ab"][Box(*poster["box"]).slices]
                 ab_sum += inside.sum(axis=(0, 1), dtype=np.int64)
                 ab_pixels += inside.shape[0] * inside.shape[1]
+            shard.flush()
+            os.fsync(shard.fileno())
         shards.append({"name": name, "count": len(part), "sha256": sha256.hexdigest()})
     populated = {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)}
     mean_ab = (ab_sum / ab_pixels).tolist() if records else None
     return {"count": len(records), "shards": shards, "cells": populated}, mean_ab
 
 
-def _publish(out: Path, scratch: Path, content: dict, skipped: list[tuple[str, str]]) -> None:
+def _publish(out: Path, finished: Path, content: dict, skipped: list[tuple[str, str]]) -> None:
     """Move finished shards into place, ``dataset.json`` last."""
     (out / FILE_NAME).unlink(missing_ok=True)
     for name in SPLITS:
         for old in out.glob(f"{name}-*-of-*.tfrecord"):
             old.unlink()
         for shard in content["splits"][name]["shards"]:
-            (scratch / shard["name"]).replace(out / shard["name"])
+            (finished / shard["name"]).replace(out / shard["name"])
     lines = ["image\treason"]
     lines += ["\t".join(" ".join(text.split()) for text in row) for row in skipped]
     text = "\n".join(lines) + "\n"
     (out / SKIPPED_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
-    temporary = scratch / FILE_NAME
+    _sync(out)
+    temporary = finished / FILE_NAME
     temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    with temporary.open() as file:
-        os.fsync(file.fileno())
+    _sync(temporary)
     temporary.replace(out / FILE_NAME)
-    shutil.rmtree(scratch)
+    _sync(out)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

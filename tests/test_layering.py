@@ -10,6 +10,7 @@ from conftest import ROOT
 
 FLOOR_1 = {
     "color",
+    "color_profiles",
     "atomic_file",
     "catalog",
     "classes",
@@ -25,6 +26,7 @@ FLOOR_1 = {
     "posters",
     "records",
     "shards",
+    "shared_table",
     "splits",
 }
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}

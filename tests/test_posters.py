@@ -5,13 +5,14 @@ import io
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.images import ImageError, open_image, to_rgb
-from recolor.datasets.near_duplicates import MAX_DISTANCE
+from recolor.datasets.near_duplicates import MAX_DISTANCE, group_near_duplicates
 from recolor.datasets.posters import Box, fingerprint, letterbox, read_poster
+from recolor.datasets.splits import assign_splits
 
 RED = (200, 30, 60)
 
@@ -185,6 +186,26 @@ def test_copies_of_a_picture_have_near_fingerprints(pictures, change):
 def test_different_pictures_have_far_fingerprints(pictures):
     distances = [bits_apart(one, other) for k, one in enumerate(pictures) for other in pictures[:k]]
     assert min(distances) > MAX_DISTANCE
+
+
+def test_splits_are_the_same_at_all_sizes(pictures, tmp_path):
+    """With trimmed copies among the posters, whose fingerprints are about as far as may be."""
+    paths = []
+    for number, picture in enumerate(pictures):
+        for copy, trim in enumerate((0, 8, 10, 12)):
+            trimmed = ImageOps.crop(picture.resize((400, 600), Image.Resampling.LANCZOS), trim)
+            paths.append(saved(trimmed, tmp_path / f"{number}-{copy}.jpg", quality=60))
+    by_size = [[read_poster(path, size) for path in paths] for size in (64, 128, 256, 384)]
+    fingerprints = [np.stack([poster.fingerprint for poster in posters]) for posters in by_size]
+    for others in fingerprints[1:]:
+        np.testing.assert_array_equal(others, fingerprints[0])
+
+    contents = [poster.sha256 for poster in by_size[0]]
+    groups = [group_near_duplicates(prints) for prints in fingerprints]
+    assert 1 < len(set(groups[0])) < len(paths)
+    for seed in range(5):
+        homes = [assign_splits(contents, group, (0.6, 0.2, 0.2), seed) for group in groups]
+        assert all(other == homes[0] for other in homes)
 
 
 def test_fingerprint_tells_horizontal_steps_of_brightness():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from recolor.datasets import preparation
 from recolor.datasets.classes import count_cells
+from recolor.datasets.images import find_images
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 from recolor.datasets.posters import read_poster
@@ -213,6 +216,49 @@ def test_finished_chunks_are_not_read_again(posters, tmp_path):
     assert not skipped
     assert dataset.count("train") == 20
     assert all(mtime < started for mtime in before.values())
+
+
+def test_a_killed_reader_is_said_in_one_line(posters, tmp_path, monkeypatch):
+    """The pool notices it between two files, and refuses the next one."""
+    monkeypatch.setattr(preparation, "CHUNK_POSTERS", 4)
+
+    def kill_readers(done, total, skipped):
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        # Give the pool the time to notice.
+        time.sleep(0.3)
+
+    with pytest.raises(DatasetError, match="a reading process was killed") as caught:
+        prepare(posters, tmp_path / "data", **SETTINGS, progress=kill_readers)
+    assert "\n" not in str(caught.value)
+    again, _ = prepare(posters, tmp_path / "data", **SETTINGS)
+    assert again.count("train") == 20
+
+
+def test_a_file_that_vanishes_is_skipped_and_not_taken_for_a_full_disk(
+    posters, tmp_path, monkeypatch
+):
+    folder = tmp_path / "posters"
+    shutil.copytree(posters[0].parent, folder)
+
+    def find_and_lose(*arguments, **options):
+        files = find_images(*arguments, **options)
+        (folder / posters[3].name).unlink()
+        return files
+
+    monkeypatch.setattr(preparation, "find_images", find_and_lose)
+    settings = {**SETTINGS, "split": (20, 6, 3)}
+    dataset, skipped = prepare([folder], tmp_path / "data", **settings)
+    assert [name for name, _ in skipped] == [posters[3].name]
+    assert skipped[0][1].startswith("can't be read: ")
+    assert dataset.count("train") == 20
+
+
+def test_a_folder_that_can_not_be_written_is_named(posters, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match=r"file/data can't be written \("):
+        prepare(posters[:3], tmp_path / "file" / "data", **SETTINGS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")

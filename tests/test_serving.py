@@ -24,6 +24,7 @@ from skimage import data as samples
 from skimage.color import lab2rgb, rgb2lab
 
 from recolor.datasets.color import lab8_to_rgb
+from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.posters import letterbox
 from recolor.models.decoding.guided_upsampling import guided_upsampling
 from recolor.models.decoding.options import Decoding
@@ -48,7 +49,7 @@ def as_text(data: bytes) -> str:
 
 def decoded(answer: str) -> Image.Image:
     image = Image.open(io.BytesIO(base64.b64decode(answer)))
-    assert image.format == "PNG"
+    assert (image.format, image.info["icc_profile"]) == ("PNG", srgb_profile())
     return image
 
 
@@ -282,9 +283,10 @@ def test_files_keep_name_format_and_size(model, tmp_path):
     for name, kind in (("a.jpg", "JPEG"), ("b.PNG", "PNG"), ("c.webp", "WEBP"), ("d.gif", "GIF")):
         with Image.open(out / "deep" / name) as image:
             assert (image.format, image.size) == (kind, (90, 130))
+            assert kind == "GIF" or image.info["icc_profile"] == srgb_profile()
     with Image.open(outcome.sheet) as sheet:
         assert sheet.width > 600
-    assert not list(out.rglob("*.part"))
+    assert not list(out.rglob(".recolor*"))
 
 
 def test_rotated_photos_come_out_upright(model, tmp_path):
@@ -294,6 +296,7 @@ def test_rotated_photos_come_out_upright(model, tmp_path):
     recolor_files(load(CHAMPION_URI).painter, [tmp_path / "phone.jpg"], tmp_path / "out")
     with Image.open(tmp_path / "out" / "phone.jpg") as image:
         assert image.size == (130, 90)
+        assert not image.getexif()
 
 
 @pytest.mark.slow

@@ -16,7 +16,17 @@ from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
-from recolor.datasets import classes, color, contrast, errors, hints, images
+from recolor.datasets import (
+    atomic_file,
+    classes,
+    color,
+    color_profiles,
+    contrast,
+    errors,
+    hints,
+    images,
+    shared_table,
+)
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.palettes import color_names, library, palette
 from recolor.models import painter
@@ -39,8 +49,8 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
-    errors, images, color, classes, color_names, contrast, palette, library, hints, options,
-    painter,
+    errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
+    contrast, palette, library, hints, options, painter,
 )  # fmt: skip
 
 

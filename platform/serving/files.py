@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint, HintError
 from recolor.datasets.images import ImageError, find_images, open_image, to_rgb
@@ -208,7 +209,7 @@ def _encoded(image: Image.Image, kind: str) -> bytes:
     """Return an image's file in a format, with little loss."""
     options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
     file = io.BytesIO()
-    image.save(file, kind, **options.get(kind, {}))
+    image.save(file, kind, icc_profile=srgb_profile(), **options.get(kind, {}))
     return file.getvalue()
 
 

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 from PIL import Image
 
+from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.images import ImageError, open_image, to_rgb
@@ -113,7 +114,7 @@ def _picture(data) -> Image.Image:
 
 def _png(picture: Image.Image) -> str:
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=3)
+    picture.save(file, "PNG", compress_level=3, icc_profile=srgb_profile())
     return base64.b64encode(file.getvalue()).decode()
 
 

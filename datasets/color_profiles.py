@@ -1,0 +1,89 @@
+"""ICC profiles: what colors the numbers of an image file mean.
+
+Served models hold a copy of this file, so it imports nothing heavy.
+"""
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+# A profile that moves no channel of any color by more than this is sRGB's, whoever wrote it.
+ROUNDING = 2
+# In the header of a profile: six numbers of two bytes.
+DATE = slice(24, 36)
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """Convert an image to sRGB by the profile that its file holds.
+
+    Without a profile, or with one that is damaged or of another kind of image, RGB and gray are
+    taken for sRGB, and CMYK is converted without regard to inks. Transparency is left out.
+
+    Args:
+        image: A decoded image with 8 bits a channel.
+
+    Returns:
+        An image of mode ``RGB``, of the same size.
+
+    Raises:
+        ValueError: If Pillow can't bring the image's mode to RGB.
+    """
+    mode = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
+    convert = _conversion(image.info.get("icc_profile") or b"", mode)
+    return convert(image.convert(mode)).convert("RGB")
+
+
+@cache
+def srgb_profile() -> bytes:
+    """Return the profile of sRGB, always the same bytes, to be saved with an image."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    # The time of its making.
+    profile[DATE] = bytes(12)
+    return bytes(profile)
+
+
+# Many posters of a folder come from the same program, with the same profile.
+@lru_cache(maxsize=16)
+def _conversion(content: bytes, mode: str) -> Callable[[Image.Image], Image.Image]:
+    """Return what brings images of a mode (``L``, ``RGB`` or ``CMYK``) to sRGB."""
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(content))
+        of_profile = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
+        given = of_profile.get(profile.profile.xcolor_space.strip())
+        # Gray may come with the profile of an RGB space.
+        if given not in (mode, "RGB" if mode == "L" else None):
+            return _unchanged
+        transform = ImageCms.buildTransform(
+            profile,
+            ImageCms.createProfile("sRGB"),
+            given,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            # Printed black, which is not quite black, becomes black.
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return _unchanged
+    if mode == "L":
+        # One channel, since rounding may leave the three a step apart.
+        return lambda image: transform.apply(image.convert(given)).getchannel("G")
+    if mode == "RGB":
+        lattice = _lattice()
+        moved = np.asarray(transform.apply(lattice)).astype(int) - np.asarray(lattice)
+        if np.abs(moved).max() <= ROUNDING:
+            return _unchanged
+    return transform.apply
+
+
+def _unchanged(image: Image.Image) -> Image.Image:
+    return image
+
+
+def _lattice() -> Image.Image:
+    """Colors from all over the cube of RGB."""
+    levels = np.linspace(0, 255, 9).astype(np.uint8)
+    colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
+    return Image.fromarray(colors.reshape(27, 27, 3))
