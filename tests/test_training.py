@@ -16,7 +16,7 @@ from conftest import RECOLOR, ROOT, environment
 
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.preparation import prepare
-from recolor.evaluation.metrics import METRICS
+from recolor.evaluation.metrics.catalog import METRICS
 from recolor.models.catalog import MODELS
 from recolor.platform.tracking.checkpoints import FOLDER, keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking.store import RunError

@@ -512,12 +512,11 @@ def reproduce(data, old, out, scale, regression, classification):
 @click.option("--rollback", is_flag=True, help="Go back to the champion before.")
 def promote(version, metric, force, rollback):
     """Make the best registered version the champion."""
-    from recolor.evaluation.metrics import METRICS
+    from recolor.evaluation.metrics.catalog import rankable
 
-    rankable = [name for name, (_, more_is_better) in METRICS.items() if more_is_better is not None]
-    if metric not in rankable:
+    if metric not in rankable():
         raise click.BadParameter(
-            f"{metric!r} is not one of {', '.join(rankable)}.", param_hint="'--metric'"
+            f"{metric!r} is not one of {', '.join(rankable())}.", param_hint="'--metric'"
         )
     if rollback and (version or force):
         raise click.UsageError("--rollback goes with neither --version nor --force")

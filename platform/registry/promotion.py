@@ -6,7 +6,8 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from recolor.evaluation.metrics import METRICS
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.metric import HIGHER
 from recolor.platform.registry.registration import CHAMPION, METRIC_TAG, MODEL_NAME, RegistryError
 
 # Registered-model tag with the versions that were champion before, oldest first.
@@ -19,7 +20,7 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
     Versions are compared only where they were validated on the same data.
 
     Args:
-        metric: A metric of `recolor.evaluation.metrics.METRICS` that has a better end.
+        metric: A metric of `recolor.evaluation.metrics.catalog` that has a better end.
         chosen: Number of the version; by default the best of those that were validated on the same
             data as the newest.
         force: Promote the version even though the champion is better, or was validated on
@@ -31,7 +32,7 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
     Raises:
         RegistryError: If there is nothing to promote, or the champion is better.
     """
-    more_is_better = METRICS[metric][1]
+    more_is_better = METRICS[metric].direction == HIGHER
     existing = {str(v.version): v for v in _versions()}
     versions = {name: v for name, v in existing.items() if _value(v, metric) is not None}
     if chosen in existing and force:
