@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -13,7 +14,8 @@ from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
 from recolor.evaluation.figures import contact_sheet
-from recolor.evaluation.metrics import SplitMetrics
+from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
+from recolor.evaluation.metrics.split_metrics import SplitMetrics
 from recolor.evaluation.told import Answer, Predictor, baselines_told_the_palette
 from recolor.models.decoding.options import PALETTE_VIVIDNESS
 
@@ -71,6 +73,7 @@ def score(
 
     Raises:
         DatasetError: If the split is empty.
+        MeasurementError: If a predictor's colors are not finite.
     """
     totals = {name: SplitMetrics() for name in [*predictors, "truth"]}
 
@@ -86,7 +89,8 @@ def score(
             # the sums don't depend on the threads.
             if measured is not None:
                 add(measured)
-            measured = pool.map(_measured, [poster] * len(answers), answers)
+            truth = Truth(poster["lightness"][..., 0], poster["ab"], Box(*poster["box"]))
+            measured = pool.map(partial(_measured, poster, truth), totals, answers)
             progress(1)
         add(measured)
     return totals
@@ -119,10 +123,12 @@ def posters(manifest: Manifest, split: str) -> Iterator[dict[str, np.ndarray]]:
             yield {name: array[number] for name, array in batch.items()}
 
 
-def _measured(poster: dict[str, np.ndarray], answer: Answer) -> SplitMetrics:
+def _measured(
+    poster: dict[str, np.ndarray], truth: Truth, column: str, answer: Answer
+) -> SplitMetrics:
     metrics = SplitMetrics()
-    metrics.update(
-        poster["lightness"][..., 0], poster["ab"], answer.ab, Box(*poster["box"]),
-        answer.asked, answer.suggestions,
-    )  # fmt: skip
+    try:
+        metrics.update(Observation(truth, answer.ab, answer.asked, answer.suggestions))
+    except MeasurementError as error:
+        raise MeasurementError(f"{column}, poster {poster['sha256']}: {error}") from None
     return metrics

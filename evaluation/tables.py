@@ -1,6 +1,6 @@
 """The table of metrics: on the screen, as Markdown."""
 
-from recolor.evaluation.metrics import METRICS, OPTIONAL_METRICS
+from recolor.evaluation.metrics.catalog import METRICS
 
 # Table 1 of the paper, on its own 800 test posters. It does not define its accuracies at 1 and 2
 # classes well enough to compute them; they stand beside the poster's without padding.
@@ -27,18 +27,16 @@ PAPER_NOTE = (
 
 
 def metric_table(columns: dict[str, dict[str, float | None]]) -> list[list[str]]:
-    """Lay out metrics as text cells, the header first; what a column lacks is a dash.
+    """Lay out metrics as text cells, the header first.
 
-    An optional metric that no column has gets no row.
+    What a column lacks is a dash; a metric that no column has gets no row.
     """
-    header = ["metric", *columns]
-    rows = [
-        [words, *(_format(name, column.get(name)) for column in columns.values())]
-        for name, (words, _) in METRICS.items()
-        if name not in OPTIONAL_METRICS
-        or any(column.get(name) is not None for column in columns.values())
-    ]
-    return [header, *rows]
+    rows = []
+    for name, metric in METRICS.items():
+        values = [column.get(name) for column in columns.values()]
+        if any(value is not None for value in values):
+            rows.append([metric.label, *(_format(value, metric.digits) for value in values)])
+    return [["metric", *columns], *rows]
 
 
 def markdown(cells: list[list[str]]) -> str:
@@ -62,9 +60,5 @@ def report(columns: dict[str, dict[str, float | None]]) -> str:
     return f"{markdown(metric_table(columns | PAPER))}\n{PAPER_NOTE}\n"
 
 
-def _format(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    if name == "n_classes":
-        return str(value)
-    return f"{value:.3f}" if name == "ssim" else f"{value:.1f}"
+def _format(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

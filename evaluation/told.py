@@ -18,6 +18,7 @@ from recolor.datasets.hints import Hint
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
+from recolor.evaluation.metrics.observation import MeasurementError
 from recolor.models.decoding.options import AUTO, FREE, PALETTE_VIVIDNESS, SOURCE, Decoding
 from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
 from recolor.models.painter import Painter, Seen
@@ -127,7 +128,14 @@ class Predictions:
         if poster is not self._poster:
             light = poster["lightness"][_box(poster).slices][..., 0]
             picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
-            self._seen = self.painter.see(picture, self.decoding, poster["embedding"])
+            seen = self.painter.see(picture, self.decoding, poster["embedding"])
+            # A picture has no room for what is not finite: it would come out as some color.
+            if not np.isfinite(seen.answer["outputs"]).all():
+                raise MeasurementError(
+                    f"poster {poster['sha256']}: the network's outputs are not finite numbers "
+                    "everywhere"
+                )
+            self._seen = seen
             self._poster, self._painted = poster, {}
         return self._seen
 

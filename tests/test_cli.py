@@ -226,7 +226,9 @@ def test_a_finished_run_goes_on_for_more_epochs(manifest, store):
 def test_promote_and_apply(trained, posters, tmp_path):
     result = run("promote")
     assert result.exit_code == 0, result.output
-    assert re.search(r"version \d+ \(l2_ab [\d.]+\) is the champion", result.output)
+    assert re.search(
+        r"version \d+ \(l2_ab [\d.]+, told the palette\) is the champion", result.output
+    )
     result = run("apply", posters[0], posters[1], "--out", tmp_path / "out", "--sheet")
     assert result.exit_code == 0, result.output
     assert "2 recolored" in result.output

@@ -12,7 +12,14 @@ from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation.baselines import gray, mean_color
-from recolor.evaluation.metrics import METRICS, OPTIONAL_METRICS, SplitMetrics, colorfulness
+from recolor.evaluation.metrics.catalog import METRICS, rankable
+from recolor.evaluation.metrics.colorfulness import colorfulness
+from recolor.evaluation.metrics.metric import HIGHER, LOWER, PosterMean
+from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
+from recolor.evaluation.metrics.split_metrics import SplitMetrics
+from recolor.evaluation.scoring import score
+from recolor.evaluation.tables import metric_table
+from recolor.evaluation.told import Answer
 
 SIDE = 14
 # Of different shapes and places, so that pixels and images are weighed differently.
@@ -34,10 +41,15 @@ def poster(seed: int, box: Box) -> Poster:
 POSTERS = [poster(seed, box) for seed, box in enumerate(BOXES)]
 
 
+def observed(each: Poster, *asked) -> Observation:
+    lightness, true_ab, predicted_ab, box = each
+    return Observation(Truth(lightness, true_ab, box), predicted_ab, *asked)
+
+
 def result_of(*posters: Poster) -> dict[str, float | None]:
     metrics = SplitMetrics()
     for each in posters:
-        metrics.update(*each)
+        metrics.update(observed(each))
     return metrics.result()
 
 
@@ -90,6 +102,63 @@ def ssim_by_loop(one: np.ndarray, other: np.ndarray) -> float:
 def test_the_result_has_every_metric_in_the_order_of_the_tables():
     assert list(result_of(*POSTERS)) == list(METRICS)
     assert len(METRICS) == 17
+    assert all(metric.name == name for name, metric in METRICS.items())
+    assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
+
+
+def test_a_metric_ranks_by_its_direction_if_it_has_one():
+    assert METRICS["l2_ab"].direction == METRICS["delta_e_2000"].direction == LOWER
+    assert METRICS["l2_ab"].is_better(1.0, 2.0) and not METRICS["l2_ab"].is_better(2.0, 2.0)
+    assert METRICS["ssim"].direction == HIGHER
+    assert METRICS["ssim"].is_better(2.0, 1.0) and not METRICS["ssim"].is_better(2.0, 2.0)
+    unranked = {"n_classes", "colorfulness", "palette_distance", "diversity"}
+    assert set(rankable()) == set(METRICS) - unranked
+
+
+class Brightness(PosterMean):
+    """A metric that is not recolor's."""
+
+    name = "brightness"
+    label = "brightness of red, green and blue"
+    direction = HIGHER
+    digits = 2
+
+    def value(self, poster):
+        return float(poster.predicted.rgb.mean())
+
+
+@pytest.fixture
+def brightness():
+    METRICS.register(Brightness.name, Brightness)
+    yield
+    METRICS.unregister(Brightness.name)
+
+
+def test_a_metric_that_is_registered_is_measured_ranked_and_shown(brightness, manifest):
+    black = np.full((manifest.size, manifest.size, 2), 0, np.int8)
+    found = score(manifest, "test", {"black": lambda poster: Answer(black)})
+    columns = {name: metrics.result() for name, metrics in found.items()}
+    assert 0 < columns["black"]["brightness"] < 255
+    assert "brightness" in rankable()
+    row = [Brightness.label, *(f"{column['brightness']:.2f}" for column in columns.values())]
+    assert metric_table(columns)[-1] == row
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_color_that_is_not_finite_is_an_error_and_not_gray(wrong):
+    lightness, true_ab, predicted, box = POSTERS[0]
+    broken = predicted.astype(np.float32)
+    broken[0, 0, 1] = wrong
+    with pytest.raises(MeasurementError, match="not finite"):
+        observed((lightness, true_ab, broken, box))
+    with pytest.raises(MeasurementError, match="not finite"):
+        observed(POSTERS[0], None, [predicted, broken])
+
+
+def test_a_color_that_is_not_finite_is_reported_with_its_column_and_poster(manifest):
+    broken = np.full((manifest.size, manifest.size, 2), np.nan)
+    with pytest.raises(MeasurementError, match=r"^broken, poster [0-9a-f]{64}: [^\n]*$"):
+        score(manifest, "test", {"broken": lambda poster: Answer(broken)})
 
 
 def test_l2_ab_is_equation_1_averaged_over_images_with_padding():
@@ -272,7 +341,7 @@ def test_a_poster_narrower_than_the_window_of_ssim_counts_in_all_else(box):
     narrow = poster(3, box)
     alone = result_of(narrow)
     assert alone["ssim"] is None
-    undefined = {"ssim", *OPTIONAL_METRICS}
+    undefined = {"ssim", "palette_distance", "diversity"}
     assert all(value is not None for name, value in alone.items() if name not in undefined)
     both = result_of(narrow, POSTERS[0])
     assert both["ssim"] == result_of(POSTERS[0])["ssim"]
@@ -302,7 +371,7 @@ def test_merged_parts_equal_the_whole(parts):
         part = SplitMetrics()
         for each in POSTERS[start:stop]:
             for metrics in (part, whole):
-                metrics.update(*each, asked, [each[2], each[1]])
+                metrics.update(observed(each, asked, [each[2], each[1]]))
         total.merge(part)
     assert total.posters == 3
     assert total.result() == pytest.approx(whole.result(), rel=1e-12)
@@ -310,10 +379,10 @@ def test_merged_parts_equal_the_whole(parts):
 
 def test_merging_leaves_the_merged_part_unchanged():
     total, part = SplitMetrics(), SplitMetrics()
-    part.update(*POSTERS[0])
+    part.update(observed(POSTERS[0]))
     before = part.result()
     total.merge(part)
-    total.update(*POSTERS[1])
+    total.update(observed(POSTERS[1]))
     assert part.result() == before
 
 

@@ -1,8 +1,10 @@
 """Promotion and rollback of registered versions, in a real store."""
 
 import mlflow
+import numpy as np
 import pytest
 
+from recolor.evaluation.scoring import posters
 from recolor.platform.registry.promotion import HISTORY_TAG, current_champion, promote, rollback
 from recolor.platform.registry.registration import (
     CHAMPION_URI,
@@ -31,6 +33,12 @@ def versions(tmp_path, monkeypatch):
 
     yield register
     mlflow.set_tracking_uri(before)
+
+
+def validated(free, told=None, gray=236.0, mean_color=212.0) -> dict[str, float]:
+    """Tags of a version of today: its l2_ab free and told the palette, and the baselines'."""
+    found = {"l2_ab": free, "gray.l2_ab": gray, "mean_color.l2_ab": mean_color}
+    return found if told is None else found | {"told_palette.l2_ab": told}
 
 
 def champion() -> str | None:
@@ -64,7 +72,7 @@ def test_a_worse_version_needs_force(versions):
     versions(l2_ab=200)
     versions(l2_ab=220)
     promote("l2_ab")
-    with pytest.raises(RegistryError, match=r"version 1, is better \(200\); --force"):
+    with pytest.raises(RegistryError, match=r"version 1 \(l2_ab 200, free\), is better; --f"):
         promote("l2_ab", "2")
     assert champion() == "1"
     promote("l2_ab", "2", force=True)
@@ -144,3 +152,84 @@ def test_rollback_never_goes_back_to_the_champion_itself(versions):
     # As left by a crash between writing the history and giving the alias.
     client.set_registered_model_tag(MODEL_NAME, HISTORY_TAG, '["1", "2"]')
     assert rollback()[0] == "1"
+
+
+def test_versions_are_ranked_by_what_they_answer_when_told_the_palette(versions):
+    versions(**validated(free=200, told=150))
+    versions(**validated(free=246, told=120))
+    number, message = promote("l2_ab")
+    assert number == champion() == "2"
+    assert message.splitlines() == [
+        "L2ab (eq. 1), padding included, lower is better, on the validation posters:",
+        "  candidate: version 2 (l2_ab 120, told the palette)",
+        "  champion: none yet",
+        "  mean color: 212",
+        "  gray: 236",
+        "version 2 (l2_ab 120, told the palette) is the champion now",
+    ]
+    versions(**validated(free=190, told=130))
+    with pytest.raises(RegistryError, match=r"version 2 \(l2_ab 120, .*\), is better"):
+        promote("l2_ab", "3")
+
+
+def test_a_network_that_takes_no_palette_is_ranked_by_its_free_answer(versions):
+    versions(**validated(free=246, told=200))
+    versions(**validated(free=180))
+    number, message = promote("l2_ab")
+    assert number == "2"
+    assert "version 2 (l2_ab 180, free) is the champion now" in message
+    assert "train it again" not in message and "warning" not in message
+
+
+@pytest.mark.parametrize("told", [236.5, None])
+def test_what_is_worse_than_gray_needs_force(versions, told):
+    versions(**validated(free=240, told=told))
+    for chosen in (None, "1"):
+        with pytest.raises(RegistryError, match=r"^version 1 .* gray is better \(236\); --f.*$"):
+            promote("l2_ab", chosen)
+    assert champion() is None
+    assert "warning: gray is better than version 1" in promote("l2_ab", force=True)[1]
+    assert champion() == "1"
+
+
+def test_gray_is_compared_by_the_metric_that_is_asked_for(versions):
+    found = {"ssim": 0.8, "gray.ssim": 0.9, "told_palette.ssim": 0.95}
+    versions(**validated(free=240, told=240), **found)
+    with pytest.raises(RegistryError, match="gray is better"):
+        promote("l2_ab")
+    assert promote("ssim")[0] == "1"
+
+
+def test_what_is_worse_than_the_mean_color_is_promoted_with_a_warning(versions):
+    versions(**validated(free=240, told=220))
+    assert "warning: the mean color is better than version 1" in promote("l2_ab")[1].splitlines()
+    versions(**validated(free=240, told=211))
+    message = promote("l2_ab")[1]
+    assert "warning" not in message
+    assert "champion: version 1 (l2_ab 220, told the palette)" in message
+    assert champion() == "2"
+
+
+def test_versions_of_before_are_ranked_by_what_they_have_and_it_is_said(versions):
+    versions(l2_ab=246)
+    line = "version 1 was registered before validation told the palette and measured gray"
+    assert line in promote("l2_ab")[1]
+    versions(**validated(free=250, told=120))
+    message = promote("l2_ab")[1]
+    assert line in message and "champion: version 1 (l2_ab 246, free)" in message
+    assert champion() == "2"
+
+
+def test_a_training_leaves_what_promotion_needs(trained, manifest):
+    version = mlflow.MlflowClient().get_model_version(MODEL_NAME, trained.version)
+    tags = {name: float(value) for name, value in version.tags.items() if "l2_ab" in name}
+    true = np.stack([poster["ab"] for poster in posters(manifest, "validation")])
+    gray = np.mean(np.square(true.astype(float)))
+    assert tags["validation.gray.l2_ab"] == pytest.approx(gray, rel=1e-6)
+    assert 0 < tags["validation.mean_color.l2_ab"] != gray
+    assert tags["validation.told_palette.l2_ab"] < tags["validation.l2_ab"]
+    logged = mlflow.get_run(trained.run_id).data.metrics
+    assert {name: logged[name] for name in tags} == tags
+    assert {f"validation.{name}": trained.metrics[name] for name in trained.metrics} == {
+        name: value for name, value in logged.items() if name.startswith("validation.")
+    }

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from recolor.evaluation.metrics import METRICS, OPTIONAL_METRICS
+from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.tables import PAPER, markdown, metric_table
 
 FULL = {name: 10 + 1.25 * number for number, name in enumerate(METRICS)} | {
@@ -29,7 +29,7 @@ def parsed(text: str) -> list[list[str]]:
 def test_a_row_for_each_metric_and_a_column_for_each_answer():
     header, *rows = metric_table(COLUMNS)
     assert header == ["metric", *COLUMNS]
-    assert [row[0] for row in rows] == [words for words, _ in METRICS.values()]
+    assert [row[0] for row in rows] == [metric.label for metric in METRICS.values()]
     assert len({row[0] for row in rows}) == len(METRICS)
     assert all(len(row) == 4 for row in rows)
 
@@ -55,16 +55,15 @@ def test_what_is_undefined_or_missing_is_a_dash():
     ],
 )
 def test_how_a_value_is_written(name, value, text):
-    rows = metric_table({"model": {name: value}})[1:]
-    shown = [other for other in METRICS if other not in OPTIONAL_METRICS]
-    assert [row[1] for row in rows] == [text if other == name else "-" for other in shown]
+    assert metric_table({"model": {name: value}})[1:] == [[METRICS[name].label, text]]
 
 
-def test_optional_metrics_have_a_row_where_one_column_has_them():
-    words = [METRICS[name][0] for name in OPTIONAL_METRICS]
-    for name in OPTIONAL_METRICS:
-        rows = metric_table({"gray": {}, "model": {name: 1.25}})[1:]
-        assert [row for row in rows if row[0] in words] == [[METRICS[name][0], "-", "1.2"]]
+def test_a_metric_has_a_row_where_one_column_has_it():
+    rows = metric_table({"gray": {"diversity": None}, "model": {"diversity": 1.25}, "other": {}})
+    assert rows == [
+        ["metric", "gray", "model", "other"],
+        [METRICS["diversity"].label, "-", "1.2", "-"],
+    ]
 
 
 @pytest.mark.parametrize("columns", [{}, COLUMNS, PAPER, COLUMNS | PAPER])

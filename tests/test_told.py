@@ -1,5 +1,7 @@
 """What answers are told: palettes, hints and suggestions, and baselines that know the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +13,8 @@ from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
-from recolor.evaluation.metrics import SplitMetrics
+from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
+from recolor.evaluation.metrics.split_metrics import SplitMetrics
 from recolor.evaluation.scoring import baseline_predictors, posters, score
 from recolor.evaluation.told import Predictions, Told, ToldError
 from recolor.models.decoding.options import Decoding, DecodingError
@@ -124,6 +127,16 @@ def test_a_regression_network_can_be_told_nothing(manifest):
         predictions.told(Told(hints=5))
 
 
+def test_a_network_whose_outputs_are_not_finite_is_an_error(network, poster):
+    def look(**inputs):
+        seen = network.look(**inputs)
+        return seen | {"outputs": np.where(np.arange(128) == 3, np.nan, seen["outputs"])}
+
+    broken = Predictions(replace(network, look=look), Decoding())
+    with pytest.raises(MeasurementError, match=r"poster [0-9a-f]{64}: .* not finite"):
+        broken.told(Told())(poster)
+
+
 def a_poster() -> tuple[np.ndarray, np.ndarray]:
     lightness, ab = np.full((24, 24), 255, np.uint8), np.zeros((24, 24, 2), np.int8)
     lightness[BOX.slices] = RNG.integers(0, 256, (20, 16))
@@ -177,17 +190,18 @@ def test_the_baselines_that_need_no_network():
 
 def test_obedience_and_diversity_are_measured_where_they_are_defined():
     lightness, ab = a_poster()
+    truth = Truth(lightness, ab, BOX)
     asked = Palette.of_colors("red")
     metrics = SplitMetrics()
-    metrics.update(lightness, ab, ab, BOX)
+    metrics.update(Observation(truth, ab))
     assert metrics.result()["palette_distance"] is None and metrics.result()["diversity"] is None
     other = ab.copy()
     other[BOX.slices] += 5
-    metrics.update(lightness, ab, ab, BOX, asked, [ab, other, ab])
+    metrics.update(Observation(truth, ab, asked, [ab, other, ab]))
     obtained = Palette.of_pixels(lightness[BOX.slices], ab[BOX.slices], "obtained")
     assert metrics.result()["palette_distance"] == pytest.approx(asked.distance(obtained))
     one_pair = SplitMetrics()
-    one_pair.update(lightness, ab, other, BOX)
+    one_pair.update(Observation(truth, other))
     expected = one_pair.result()["delta_e_2000"] * 2 / 3
     assert metrics.result()["diversity"] == pytest.approx(expected, rel=0.02)
 

@@ -18,6 +18,7 @@ import click
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.splits import SPLITS, parse_split
+from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
 from recolor.models.decoding.options import Decoding
 
 MODEL_KINDS = ("regression", "classification")
@@ -507,17 +508,26 @@ def reproduce(data, old, out, scale, regression, classification):
 
 @main.command()
 @click.option("--version", type=str, metavar="NUMBER", help="[default: the best one]")
-@click.option("--metric", default="l2_ab", show_default=True, help="What decides, in validation.")
-@click.option("--force", is_flag=True, help="Even a worse version, or one validated on other data.")
+@click.option(
+    "--metric", default=DEFAULT_METRIC, show_default=True, help="What decides, in validation."
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Even a version that is worse than gray or the champion, or was validated on other data.",
+)
 @click.option("--rollback", is_flag=True, help="Go back to the champion before.")
 def promote(version, metric, force, rollback):
-    """Make the best registered version the champion."""
-    from recolor.evaluation.metrics import METRICS
+    """Make the best registered version the champion.
 
-    rankable = [name for name, (_, more_is_better) in METRICS.items() if more_is_better is not None]
-    if metric not in rankable:
+    Versions are ranked by their error on the validation posters, told each poster's own palette; a
+    network that takes no palette is ranked by its free answer.
+    """
+    from recolor.evaluation.metrics.catalog import rankable
+
+    if metric not in rankable():
         raise click.BadParameter(
-            f"{metric!r} is not one of {', '.join(rankable)}.", param_hint="'--metric'"
+            f"{metric!r} is not one of {', '.join(rankable())}.", param_hint="'--metric'"
         )
     if rollback and (version or force):
         raise click.UsageError("--rollback goes with neither --version nor --force")
@@ -725,8 +735,12 @@ def _bar(total, label, items=None):
 
 
 def _summary(metrics) -> str:
-    shown = ("l2_ab", "n_classes", "accuracy_1_poster", "colorfulness")
-    return "validation: " + ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)
+    from recolor.evaluation.validation import ANSWERS
+
+    shown = {words: metrics.get(answer + DEFAULT_METRIC) for answer, words in ANSWERS.items()}
+    return f"validation, {DEFAULT_METRIC}: " + ", ".join(
+        f"{words} {value:.4g}" for words, value in shown.items() if value is not None
+    )
 
 
 def _report_skipped(skipped, more="", most=5) -> None:

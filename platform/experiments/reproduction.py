@@ -22,7 +22,7 @@ from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.splits import SPLITS
 from recolor.evaluation import html_page
 from recolor.evaluation.figures import class_distribution, contact_sheet, learning_curve
-from recolor.evaluation.metrics import SplitMetrics
+from recolor.evaluation.metrics.split_metrics import SplitMetrics
 from recolor.evaluation.report import PICTURES, Training, report
 from recolor.evaluation.scoring import baseline_predictors, comparison_sheet, score
 from recolor.evaluation.told import NOTHING, PALETTE, Predictor
@@ -231,7 +231,7 @@ def _draw(
             title = f"{kind}, {stage['training_posters']} posters of {stage['size']} pixels"
             learning_curve(stage["history"], title).savefig(folder / name, dpi=110)
             curves[kind].append(name)
-    shown = {name: measured[name].cell_counts for name in ("truth", *weights)}
+    shown = {name: measured[name].metrics["n_classes"].cell_counts for name in ("truth", *weights)}
     class_distribution(shown).savefig(folder / PICTURES["classes"], dpi=80)
     return curves
 

@@ -6,7 +6,9 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from recolor.evaluation.metrics import METRICS
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.metric import HIGHER
+from recolor.evaluation.validation import GRAY, MEAN_COLOR, TOLD_PALETTE, told_or_free
 from recolor.platform.registry.registration import CHAMPION, METRIC_TAG, MODEL_NAME, RegistryError
 
 # Registered-model tag with the versions that were champion before, oldest first.
@@ -16,54 +18,51 @@ HISTORY_TAG = "champion.history"
 def promote(metric: str, chosen: str | None = None, force: bool = False) -> tuple[str, str]:
     """Give the alias ``champion`` to a version.
 
-    Versions are compared only where they were validated on the same data.
+    Versions are ranked by their answers for validation posters, told the palette or, where they
+    take none, free. They are compared only where they were validated on the same data.
 
     Args:
-        metric: A metric of `recolor.evaluation.metrics.METRICS` that has a better end.
+        metric: A metric of `recolor.evaluation.metrics.catalog.rankable`.
         chosen: Number of the version; by default the best of those that were validated on the same
             data as the newest.
-        force: Promote the version even though the champion is better, or was validated on
-            other data.
+        force: Promote the version even though gray or the champion is better, or the champion was
+            validated on other data.
 
     Returns:
-        The champion's version, and a line that says what was done.
+        The champion's version, and lines that compare it and say what was done.
 
     Raises:
-        RegistryError: If there is nothing to promote, or the champion is better.
+        RegistryError: If there is nothing to promote, or gray or the champion is better.
     """
-    more_is_better = METRICS[metric][1]
-    existing = {str(v.version): v for v in _versions()}
-    versions = {name: v for name, v in existing.items() if _value(v, metric) is not None}
+    existing = {str(v.version): _Candidate(v, metric) for v in _versions()}
+    versions = {name: v for name, v in existing.items() if v.value is not None}
     if chosen in existing and force:
         best = existing[chosen]
     elif not versions:
         raise RegistryError(f"no version of {MODEL_NAME} has a validated {metric}: train one first")
     elif chosen is None:
         newest = versions[max(versions, key=int)]
-        rivals = [v for v in versions.values() if _data(v) == _data(newest)]
-        sign = -1 if more_is_better else 1
+        rivals = [v for v in versions.values() if v.data == newest.data]
+        sign = -1 if METRICS[metric].direction == HIGHER else 1
         # Among equals the oldest, so that nothing changes without a gain.
-        best = min(rivals, key=lambda v: (sign * _value(v, metric), int(v.version)))
+        best = min(rivals, key=lambda v: (sign * v.value, int(v.number)))
     elif chosen in versions:
         best = versions[chosen]
     else:
         raise RegistryError(f"{MODEL_NAME} has no version {chosen} with a validated {metric}")
 
-    champion = current_champion()
-    value = _value(best, metric)
-    measured = f"not validated by {metric}" if value is None else f"{metric} {value:.4g}"
-    found = f"version {best.version} ({measured})"
-    if champion is not None and champion.version == best.version:
-        return str(best.version), f"{found} is the champion already"
-    if champion is not None and not force:
-        reason = _objection(best, champion, metric, more_is_better)
-        if reason:
-            raise RegistryError(f"{found} was not promoted: {reason}; --force does it all the same")
+    standing = current_champion()
+    champion = None if standing is None else _Candidate(standing, metric)
+    lines = _comparison(best, champion)
+    if champion is not None and champion.number == best.number:
+        return best.number, "\n".join([*lines, f"{best} is the champion already"])
+    if not force and (reason := _objection(best, champion)):
+        raise RegistryError(f"{best} was not promoted: {reason}; --force does it all the same")
     history = _history()
     if champion is not None:
-        history.append(str(champion.version))
-    _set_champion(str(best.version), history)
-    return str(best.version), f"{found} is the champion now"
+        history.append(champion.number)
+    _set_champion(best.number, history)
+    return best.number, "\n".join([*lines, f"{best} is the champion now"])
 
 
 def rollback() -> tuple[str, str]:
@@ -94,28 +93,83 @@ def current_champion() -> ModelVersion | None:
     return mlflow.MlflowClient().get_model_version(MODEL_NAME, str(model.aliases[CHAMPION]))
 
 
-def _objection(best, champion, metric: str, more_is_better: bool) -> str | None:
-    standing = _value(champion, metric)
-    if standing is None:
-        return f"the champion, version {champion.version}, has no validated {metric}"
-    if _data(champion) != _data(best):
-        return f"the champion, version {champion.version}, was validated on other data"
-    if (_value(best, metric) < standing) if more_is_better else (_value(best, metric) > standing):
-        return f"the champion, version {champion.version}, is better ({standing:.4g})"
+class _Candidate:
+    """A version, and what ranks it.
+
+    Attributes:
+        number: Its number.
+        data: The digest of the data set that it was validated on.
+        value: Its metric, told the palette or free; None if it was not validated.
+        told: How it answered, in words.
+        gray, mean_color: What answers without a model have in the same place; None in versions of
+            an earlier recolor, which did not measure them.
+    """
+
+    def __init__(self, version: ModelVersion, metric: str):
+        self.number = str(version.version)
+        self.metric = metric
+        self.data = version.tags.get("dataset.digest")
+        measured = {
+            name.removeprefix(METRIC_TAG): float(value)
+            for name, value in version.tags.items()
+            if name.startswith(METRIC_TAG)
+        }
+        self.value = told_or_free(measured, metric)
+        self.told = "told the palette" if TOLD_PALETTE + metric in measured else "free"
+        self.gray = measured.get(GRAY + metric)
+        self.mean_color = measured.get(MEAN_COLOR + metric)
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"version {self.number} (not validated by {self.metric})"
+        return f"version {self.number} ({self.metric} {self.value:.4g}, {self.told})"
+
+    def loses_to(self, value: float | None) -> bool:
+        """Whether a value is known, and better than its own."""
+        if value is None or self.value is None:
+            return False
+        return METRICS[self.metric].is_better(value, than=self.value)
+
+
+def _comparison(best: _Candidate, champion: _Candidate | None) -> list[str]:
+    """Compare a version with the champion and with answers without a model, line by line."""
+    metric = METRICS[best.metric]
+    compared = [f"candidate: {best}", f"champion: {champion or 'none yet'}"]
+    compared += [
+        f"{name}: {value:.4g}"
+        for name, value in (("mean color", best.mean_color), ("gray", best.gray))
+        if value is not None
+    ]
+    lines = [f"{metric.label}, {metric.direction} is better, on the validation posters:"]
+    lines += [f"  {words}" for words in compared]
+    for one in {version.number: version for version in (best, champion) if version}.values():
+        if one.value is not None and one.gray is None:
+            lines.append(
+                f"version {one.number} was registered before validation told the palette and "
+                "measured gray: it is ranked by its free answer; train it again to compare"
+            )
+    for name, value in (("gray", best.gray), ("the mean color", best.mean_color)):
+        if best.loses_to(value):
+            lines.append(f"warning: {name} is better than version {best.number}")
+    return lines
+
+
+def _objection(best: _Candidate, champion: _Candidate | None) -> str | None:
+    if best.loses_to(best.gray):
+        return f"gray is better ({best.gray:.4g})"
+    if champion is None:
+        return None
+    if champion.value is None:
+        return f"the champion, version {champion.number}, has no validated {champion.metric}"
+    if champion.data != best.data:
+        return f"the champion, version {champion.number}, was validated on other data"
+    if best.loses_to(champion.value):
+        return f"the champion, {champion}, is better"
     return None
 
 
 def _versions() -> list[ModelVersion]:
     return list(mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'"))
-
-
-def _value(version: ModelVersion, metric: str) -> float | None:
-    value = version.tags.get(METRIC_TAG + metric)
-    return None if value is None else float(value)
-
-
-def _data(version: ModelVersion) -> str | None:
-    return version.tags.get("dataset.digest")
 
 
 def _history() -> list[str]:

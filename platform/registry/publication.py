@@ -15,8 +15,9 @@ from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
-from recolor.evaluation.scoring import comparison_sheet, posters, score
+from recolor.evaluation.scoring import comparison_sheet, posters
 from recolor.evaluation.told import Predictions, Told
+from recolor.evaluation.validation import validate
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
 from recolor.models.recolorer import Recolorer
@@ -33,11 +34,11 @@ VERSION_TAG = "model.version"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What came out of a run: its id, the model's version, and its metrics in validation."""
+    """What came out of a run: its id, the model's version, and its metrics, see `validate`."""
 
     run_id: str
     version: str
-    metrics: dict[str, float | None]
+    metrics: dict[str, float]
 
 
 def best_weights(
@@ -109,12 +110,10 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
     painter = recolorer.painter()
     predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
-    split = _held_out_split(manifest)
-    mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
-    metrics = {}
-    if split == "validation":
-        metrics = score(manifest, split, predictors)["predicted"].result()
-    measured = {METRIC_TAG + name: value for name, value in metrics.items() if value is not None}
+    sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
+    mlflow.log_image(sheet, "predictions.png")
+    metrics = validate(manifest, painter)
+    measured = {METRIC_TAG + name: value for name, value in metrics.items()}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     metadata = {
         **weights.describe(),

@@ -1,0 +1,117 @@
+"""A poster and an answer to it, in all the forms that metrics look at."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from skimage.color import deltaE_ciede2000
+
+from recolor.datasets.classes import cell_of
+from recolor.datasets.color import L_SCALE, lab8_to_rgb, round_ab
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.palettes.palette import Palette
+from recolor.datasets.posters import Box
+
+
+class MeasurementError(RecolorError):
+    """An answer can't be measured."""
+
+
+class Colors:
+    """The colors of a poster, true or predicted, and their conversions, each computed once.
+
+    Args:
+        lightness: Stored L, ``uint8 [S, S]``.
+        ab: ``int8 [S, S, 2]``.
+        box: Where the poster lies in the square.
+
+    Attributes:
+        ab: All of the square.
+        cell: The cell of the color grid of each of its pixels, ``int16 [S, S, 2]``.
+        inside: ab of the poster alone, ``int8 [h, w, 2]``.
+        rgb: The poster alone, ``uint8 [h, w, 3]``.
+        lab: The poster alone, unscaled, ``float32 [h, w, 3]``.
+    """
+
+    def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box):
+        self.ab = ab
+        self.cell = cell_of(ab)
+        self.inside = ab[box.slices]
+        self.rgb = lab8_to_rgb(lightness[box.slices], self.inside)
+        self.lab = _lab(lightness[box.slices], self.inside)
+
+
+class Truth:
+    """A poster as it is. All answers to it are compared with the same one.
+
+    Args:
+        lightness: Stored L, ``uint8 [S, S]``.
+        ab: ``int8 [S, S, 2]``.
+        box: Where the poster lies in the square.
+
+    Attributes:
+        box: As above.
+        lightness: Stored L of the poster alone, ``uint8 [h, w]``.
+        colors: Its colors.
+    """
+
+    def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box):
+        self.box = box
+        self.square_lightness = lightness
+        self.lightness = lightness[box.slices]
+        self.colors = Colors(lightness, ab, box)
+
+
+class Observation:
+    """A poster and an answer to it.
+
+    What several metrics need is computed here, once. All metrics see the same rounded colors, as
+    the data are rounded.
+
+    Args:
+        truth: The poster.
+        predicted_ab: The answer, ``[S, S, 2]`` of any real type; it is rounded to integers in
+            [-128, 127].
+        asked: The palette that the answer was to have, if any.
+        suggestions: All answers that this one was chosen from, like ``predicted_ab``.
+
+    Attributes:
+        true, predicted: The `Colors` of both.
+        box: Where the poster lies in the square.
+        lightness: Stored L of the poster alone, ``uint8 [h, w]``.
+        cells_off: How many cells of the color grid the answer is away from the truth, the larger
+            of the distances in a and b: ``int16 [S, S]``.
+        delta_e: CIEDE2000 at each pixel of the poster alone, ``float32 [h, w]``.
+        asked: As above.
+        suggestions: Rounded, and of the poster alone: ``int8 [h, w, 2]`` each.
+
+    Raises:
+        MeasurementError: If a predicted color is not a finite number.
+    """
+
+    def __init__(
+        self,
+        truth: Truth,
+        predicted_ab: np.ndarray,
+        asked: Palette | None = None,
+        suggestions: Sequence[np.ndarray] = (),
+    ):
+        for ab in (predicted_ab, *suggestions):
+            if not np.isfinite(ab).all():
+                raise MeasurementError("the predicted colors are not finite numbers everywhere")
+        self.box = truth.box
+        self.lightness = truth.lightness
+        self.true = truth.colors
+        self.predicted = Colors(truth.square_lightness, round_ab(predicted_ab), truth.box)
+        self.cells_off = np.abs(self.true.cell - self.predicted.cell).max(axis=-1)
+        self.delta_e = deltaE_ciede2000(self.true.lab, self.predicted.lab)
+        self.asked = asked
+        self.suggestions = [round_ab(ab[truth.box.slices]) for ab in suggestions]
+
+    def lab(self, inside_ab: np.ndarray) -> np.ndarray:
+        """Put the poster's lightness to colors ``[h, w, 2]``: CIELAB ``float32 [h, w, 3]``."""
+        return _lab(self.lightness, inside_ab)
+
+
+def _lab(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    stored = lightness[..., None].astype(np.float32) / np.float32(L_SCALE)
+    return np.concatenate([stored, ab.astype(np.float32)], axis=-1)

@@ -1,0 +1,39 @@
+"""Every metric of a split, gathered poster by poster."""
+
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.observation import Observation
+
+
+class SplitMetrics:
+    """All metrics of the catalog, as far as posters were added.
+
+    Attributes:
+        posters: How many were added.
+        metrics: The metrics by name.
+    """
+
+    def __init__(self):
+        self.posters = 0
+        self.metrics = {name: metric() for name, metric in METRICS.items()}
+
+    def update(self, poster: Observation) -> None:
+        """Add a poster."""
+        self.posters += 1
+        for metric in self.metrics.values():
+            metric.update(poster)
+
+    def merge(self, other: "SplitMetrics") -> None:
+        """Add all posters of another part of the split."""
+        self.posters += other.posters
+        for name, metric in self.metrics.items():
+            metric.merge(other.metrics[name])
+
+    def result(self) -> dict[str, float | None]:
+        """Return the value of every metric; None where it is undefined.
+
+        Raises:
+            ValueError: If no poster was added.
+        """
+        if not self.posters:
+            raise ValueError("no posters were added")
+        return {name: metric.result() for name, metric in self.metrics.items()}
