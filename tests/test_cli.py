@@ -16,7 +16,8 @@ from PIL import Image
 from recolor.datasets import input_pipeline
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.catalog import MODELS
-from recolor.platform.cli.main import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES, main
+from recolor.platform.cli.main import main
+from recolor.platform.cli.train import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES
 from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry.load import UsableModel
 from recolor.platform.registry.registration import RegistryError

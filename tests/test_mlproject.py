@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, environment
 
-from recolor.platform.cli.main import main
+from recolor.platform.cli.main import COMMANDS
 
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 ENTRY_POINTS = PROJECT["entry_points"]
@@ -18,7 +18,7 @@ ENTRY_POINTS = PROJECT["entry_points"]
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_parameters_are_the_options_of_the_command(name):
-    command = main.commands[name]
+    command = COMMANDS[name]
     options = {
         parameter.opts[-1].lstrip("-").replace("-", "_")
         for parameter in command.params
@@ -36,8 +36,7 @@ def test_every_parameter_reaches_its_option(name):
     assert set(variables.values()) == parameters - {"images", "file"}
     prefix = f"RECOLOR_{name}_".upper().replace("-", "_")
     known = {
-        parameter.envvar or prefix + parameter.name.upper()
-        for parameter in main.commands[name].params
+        parameter.envvar or prefix + parameter.name.upper() for parameter in COMMANDS[name].params
     }
     assert set(variables) <= known
 
