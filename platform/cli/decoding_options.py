@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-import click
-
 from recolor.models.decoding.options import Decoding
-from recolor.platform.cli.options import Finite, Repeated
+from recolor.platform.cli.options import declared_options
 
 
 def decoding_options(*names: str, **other_help: str) -> Callable:
@@ -21,24 +19,8 @@ def decoding_options(*names: str, **other_help: str) -> Callable:
         A decorator of commands.
     """
 
-    def decorate(command):
-        for option in reversed(fields(Decoding)):
-            if names and option.name not in names:
-                continue
-            help = other_help.get(option.name, option.metadata["help"])
-            more = {"type": str}
-            if "range" in option.metadata:
-                more = {"type": Finite(*option.metadata["range"])}
-            elif "choices" in option.metadata:
-                more = {"type": click.Choice(option.metadata["choices"])}
-            elif option.name == "hint":
-                more = {"cls": Repeated, "metavar": "X,Y=COLOR"}
-            else:
-                more["metavar"] = "source|auto|none|NAME|FILE|COLORS"
-            command = click.option(f"--{option.name}", help=help, **more)(command)
-        return command
-
-    return decorate
+    declared = [option for option in fields(Decoding) if not names or option.name in names]
+    return declared_options(declared, other_help)
 
 
 def typed_decoding(options: dict, library: Path | None) -> Decoding:

@@ -2,6 +2,7 @@
 
 import click
 
+from recolor.models.decoding.options import Decoding
 from recolor.platform.cli.backend import use_tensorflow
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.options import DATA, INPUT_FILE
@@ -14,8 +15,9 @@ from recolor.platform.cli.trained import report_trained
 @DATA
 @decoding_options(
     *("temperature", "vividness"),
-    temperature="The model's own T of the annealed mean.  [default: the training's]",
-    vividness="The model's own vividness.  [default: the training's]",
+    temperature="Of the model, where none is asked for: T of its annealed mean.  "
+    "[default: as it was trained]",
+    vividness="Of the model, where none is asked for.  [default: as it was trained]",
 )
 def import_weights(file, data, **decoding):
     """Register a file of `train --untracked` as a tracked run and a model.
@@ -31,5 +33,4 @@ def import_weights(file, data, **decoding):
     from recolor.platform.tracking import store
 
     store.connect()
-    given = {name: value for name, value in decoding.items() if value is not None}
-    report_trained(publication.import_weights(manifest, file, **given))
+    report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))
