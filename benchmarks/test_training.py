@@ -16,7 +16,8 @@ from recolor.datasets.preparation import prepare
 from recolor.models.classification import Classification
 from recolor.models.regression import Regression
 from recolor.platform.training.devices import Devices
-from recolor.platform.training.loop import Settings, compiled_network
+from recolor.platform.training.loop import compiled_network
+from recolor.platform.training.settings import Settings
 
 SIZE, BATCH = 64, 20
 

@@ -92,7 +92,8 @@ def measure(backend, model, precision, loss, batch_size, size, seconds) -> dict:
 
     from recolor.models.catalog import MODELS
     from recolor.platform.training.devices import find_devices
-    from recolor.platform.training.loop import Settings, compiled_network
+    from recolor.platform.training.loop import compiled_network
+    from recolor.platform.training.settings import Settings
 
     assert keras.backend.backend() == backend
     rng = np.random.default_rng(0)

@@ -62,7 +62,7 @@ def store(tmp_path_factory) -> str:
 def trained(manifest, store):
     """A classification network after two epochs, registered as version 1, and the champion."""
     from recolor.platform.registry.promotion import promote
-    from recolor.platform.training.loop import Settings
+    from recolor.platform.training.settings import Settings
     from recolor.platform.training.tracked import train
 
     result = train(manifest, Settings("classification", epochs=2, batch_size=5))

@@ -5,6 +5,7 @@ import re
 import shutil
 import unicodedata
 from pathlib import Path
+from urllib.parse import urlparse
 
 import mlflow
 import numpy as np
@@ -13,14 +14,11 @@ from click.testing import CliRunner
 from conftest import environment
 from PIL import Image
 
-from recolor.datasets import input_pipeline
 from recolor.datasets.palettes.palette import Palette
-from recolor.models.catalog import MODELS
-from recolor.platform.cli.main import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES, main
+from recolor.platform.cli.main import main
 from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry.load import UsableModel
 from recolor.platform.registry.registration import RegistryError
-from recolor.platform.training import loop as fitting
 
 
 def run(*arguments, **environment):
@@ -35,14 +33,6 @@ def error(result) -> str:
     assert "Traceback" not in result.output
     (message,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
     return message
-
-
-def test_all_that_there_is_can_be_chosen():
-    """The command line keeps its own lists, for `--help` to answer at once."""
-    assert set(MODEL_KINDS) == set(MODELS)
-    assert PRECISIONS == fitting.PRECISIONS
-    assert SCHEDULES == fitting.SCHEDULES
-    assert AUGMENTATIONS == input_pipeline.AUGMENTATIONS
 
 
 @pytest.mark.parametrize(
@@ -212,15 +202,26 @@ def test_resuming_by_other_settings_is_refused(manifest, trained):
     assert "raise --epochs" in error(run(*arguments))
 
 
-def test_a_finished_run_goes_on_for_more_epochs(manifest, store):
-    arguments = ["train", "--data", manifest.folder, "--batch-size", 10]
-    first = run(*arguments, "--model", "regression", "--epochs", 1)
-    (run_id,) = re.findall(r"run (\w{32}),", first.output)
-    result = run("train", "--data", manifest.folder, "--resume", run_id, "--epochs", 2)
-    assert result.exit_code == 0, result.output
-    assert run_id in result.output
-    history = mlflow.MlflowClient().get_metric_history(run_id, "loss")
-    assert [metric.step for metric in history] == [1, 2]
+def test_a_finished_run_goes_on_to_decode_otherwise_and_for_more_epochs(manifest, store):
+    """Also one of an earlier version, which kept how to decode among the settings."""
+    arguments = ["train", "--data", manifest.folder]
+    begin = ["--model", "regression", "--epochs", 1, "--batch-size", 10, "--vividness", 0.2]
+    (run_id,) = re.findall(r"run (\w{32}),", run(*arguments, *begin).output)
+    client = mlflow.MlflowClient()
+    settings = mlflow.artifacts.load_dict(f"runs:/{run_id}/settings.json")
+    decoding = mlflow.artifacts.load_dict(f"runs:/{run_id}/decoding.json")
+    assert decoding == {"temperature": 0.38, "vividness": 0.2}
+    client.log_dict(run_id, {**settings, **decoding, "augment": False}, "settings.json")
+    (Path(urlparse(mlflow.get_run(run_id).info.artifact_uri).path) / "decoding.json").unlink()
+    assert "raise --epochs" in error(run(*arguments, "--resume", run_id, "--vividness", 0.2))
+    for option, epochs in ((["--vividness", 0.3], [1]), (["--epochs", 2], [1, 2])):
+        result = run(*arguments, "--resume", run_id, *option)
+        assert result.exit_code == 0, result.output
+        version = re.search(r"version (\d+)", result.output)[1]
+        about = mlflow.models.get_model_info(f"models:/poster-recolor/{version}").metadata
+        assert (about["temperature"], about["vividness"]) == (0.38, 0.3)
+        history = client.get_metric_history(run_id, "loss")
+        assert [metric.step for metric in history] == epochs
 
 
 def test_promote_and_apply(trained, posters, tmp_path):

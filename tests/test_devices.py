@@ -18,7 +18,8 @@ from recolor.datasets.input_pipeline import Share
 from recolor.datasets.preparation import prepare
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import DeviceError, Devices, find_devices
-from recolor.platform.training.loop import Settings, TrainingError, fit
+from recolor.platform.training.loop import fit
+from recolor.platform.training.settings import Settings, TrainingError
 
 # Twenty steps: four epochs of five batches.
 TRAIN = [

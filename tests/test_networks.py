@@ -11,7 +11,8 @@ from recolor.models.catalog import MODELS
 from recolor.models.classification import Classification, annealed_mean
 from recolor.models.regression import Regression
 from recolor.platform.training.devices import Devices
-from recolor.platform.training.loop import PRECISIONS, Settings, compiled_network
+from recolor.platform.training.loop import compiled_network
+from recolor.platform.training.settings import PRECISIONS, Settings
 
 RNG = np.random.default_rng(0)
 

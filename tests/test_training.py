@@ -22,20 +22,13 @@ from recolor.platform.tracking.checkpoints import FOLDER, keep_checkpoint, newes
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices
-from recolor.platform.training.loop import Settings, TrainingError, fit
+from recolor.platform.training.loop import fit
+from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import saved_settings, train
 
 
 def artifacts(run_id: str) -> set[str]:
     return {artifact.path for artifact in mlflow.MlflowClient().list_artifacts(run_id)}
-
-
-def test_the_paper_gives_the_defaults():
-    regression, classification = Settings("regression"), Settings("classification")
-    assert (regression.epochs, regression.batch_size) == (180, 50)
-    assert (classification.epochs, classification.batch_size) == (260, 20)
-    assert regression.learning_rate == 1e-4
-    assert classification.temperature == 0.38
 
 
 def test_a_run_records_all_it_depends_on(trained, manifest):
@@ -103,14 +96,6 @@ def test_a_cosine_lowers_the_learning_rate_and_fixes_the_number_of_epochs(manife
     np.testing.assert_allclose(rates, expected, rtol=1e-5)
     with pytest.raises(TrainingError, match="ends after 4 epochs by its cosine"):
         replace(settings, epochs=8).check_continues(settings, "it")
-
-
-def test_settings_of_earlier_trainings_are_understood():
-    saved = {"model": "regression", "epochs": 2, "batch_size": 5}
-    for old, new in ((False, "none"), (True, "full")):
-        assert Settings.of_saved({**saved, "augment": old}).augment == new
-    with pytest.raises(TrainingError, match="another version"):
-        Settings.of_saved({**saved, "unheard_of": 1})
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from recolor.datasets.preparation import prepare
+from recolor.models.decoding.options import Decoding
 from recolor.platform.registry.publication import import_weights
 from recolor.platform.registry.registration import load_model
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.loop import Settings, TrainingError
+from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.untracked import train_untracked
 
 SETTINGS = Settings("regression", epochs=2, batch_size=5, augment="full", seed=3)
@@ -83,7 +84,7 @@ def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
 
 
 def test_how_it_decodes_may_be_chosen_when_it_is_imported(manifest, file, store):
-    trained = import_weights(manifest, file, vividness=1.0)
+    trained = import_weights(manifest, file, Decoding(vividness=1.0))
     metadata = load_model(f"models:/poster-recolor/{trained.version}").metadata.metadata
     assert (metadata["temperature"], metadata["vividness"]) == (0.38, 1.0)
     plain = import_weights(manifest, file)

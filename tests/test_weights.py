@@ -19,7 +19,7 @@ from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.loop import Settings, TrainingError
+from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import saved_settings, train
 from recolor.platform.training.untracked import train_untracked
 

@@ -61,10 +61,11 @@ class Decoding:
     palette: str | Palette | None = field(
         default=None,
         metadata={
+            "metavar": "source|auto|none|NAME|FILE|COLORS",
             "help": "Colors to decode under: source (the picture's own, freshened), auto (the best-"
             "fitting scheme), none, a scheme's name or number (see `recolor palettes`), another "
             "picture's path, or colors as #0b3c5d,orange:3.  [default: source where the picture "
-            "has color, else auto]"
+            "has color, else auto]",
         },
     )
     strength: float = _number(
@@ -98,8 +99,10 @@ class Decoding:
     hint: tuple[Hint, ...] = field(
         default=(),
         metadata={
+            "repeated": True,
+            "metavar": "X,Y=COLOR",
             "help": "A color wanted at a point: X,Y=#rrggbb, or X,Y=neutral; X and Y in pixels, or "
-            "per cent as 50%. May be repeated."
+            "per cent as 50%. May be repeated.",
         },
     )
 

@@ -19,7 +19,7 @@ from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.registration import RegistryError
 from recolor.platform.serving.files import recolor_files
-from recolor.platform.training.loop import Settings
+from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import train
 
 # Schemes to show, as a user would type them.

@@ -38,7 +38,7 @@ from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import check_targets, recolor_files
 from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, origin
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
-from recolor.platform.training.loop import Settings
+from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import saved_settings, train
 
 STATE_FILE = "reproduction.json"

@@ -18,7 +18,7 @@ from recolor.evaluation.figures import learning_curve
 from recolor.evaluation.scoring import comparison_sheet, posters
 from recolor.evaluation.told import Predictions, Told
 from recolor.evaluation.validation import validate
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
@@ -26,8 +26,9 @@ from recolor.platform.registry.registration import METRIC_TAG, register
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.loop import Settings
-from recolor.platform.training.untracked import load_checkpoint
+from recolor.platform.training.own_decoding import own_decoding, to_save
+from recolor.platform.training.settings import Settings
+from recolor.platform.training.untracked import load_checkpoint, saved_decoding
 
 VERSION_TAG = "model.version"
 
@@ -42,7 +43,11 @@ class TrainedModel:
 
 
 def best_weights(
-    manifest: Manifest, settings: Settings, checkpoint: Checkpoint, origin: dict
+    manifest: Manifest,
+    settings: Settings,
+    checkpoint: Checkpoint,
+    origin: dict,
+    decoding: Decoding,
 ) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
@@ -52,6 +57,7 @@ def best_weights(
         checkpoint: The last state of the training.
         origin: The training's ``tags``, of versions and commit, and ``initial``, the origin of the
             weights that the training began with, or None.
+        decoding: The model's own, from `own_decoding`.
 
     Raises:
         WeightsError: If the weights are another network's.
@@ -61,7 +67,7 @@ def best_weights(
         model=settings.model,
         size=manifest.size,
         embedding=manifest.embedding_id,
-        decoding=Decoding(temperature=settings.temperature, vividness=settings.vividness),
+        decoding=decoding,
         cell_counts=manifest.cell_counts("train"),
         calibration=no_calibration(),
         tensors=checkpoint.best,
@@ -130,14 +136,16 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
 
 
-def import_weights(manifest: Manifest, file: Path, **decoding: float) -> TrainedModel:
+def import_weights(
+    manifest: Manifest, file: Path, decoding: Decoding = DEFAULT_DECODING
+) -> TrainedModel:
     """Make a tracked run and a registered model of a file of `recolor train --untracked`.
 
     Args:
         manifest: The data set that the network was trained on.
         file: The file.
-        decoding: ``temperature`` and ``vividness``, where they are to be others than in the
-            training's settings; it does not depend on them.
+        decoding: How the model is to decode where nothing else is asked for; what is None in it is
+            left as the training has kept it.
 
     Raises:
         TrainingError: If the file is damaged, or was trained on other data.
@@ -145,13 +153,15 @@ def import_weights(manifest: Manifest, file: Path, **decoding: float) -> Trained
         EmbeddingError: If the embedding network can't be had.
     """
     checkpoint = load_checkpoint(file, manifest)
-    settings = replace(Settings.of_saved(checkpoint.origin["settings"]), **decoding)
+    settings = Settings.of_saved(checkpoint.origin["settings"])
+    decoding = own_decoding(decoding, saved_decoding(checkpoint))
     tags, initial = checkpoint.origin["tags"], checkpoint.origin.get("initial")
     # Before there is a run, in which a mistake would stay.
-    weights = best_weights(manifest, settings, checkpoint, {"tags": tags, "initial": initial})
+    origin = {"tags": tags, "initial": initial}
+    weights = best_weights(manifest, settings, checkpoint, origin, decoding)
     embedding = load_embedding(manifest)
     with tracked_run(f"import {settings.model}") as run:
-        log_parameters(run, {**asdict(settings), "size": manifest.size})
+        log_parameters(run, {**asdict(settings), **to_save(decoding), "size": manifest.size})
         log_dataset(manifest, "training")
         mlflow.set_tags({f"trained.{name}": value for name, value in tags.items()})
         mlflow.set_tag("embedding", manifest.embedding)

@@ -4,7 +4,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -22,95 +21,10 @@ from recolor.models.weights import Weights, named_values
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices, jit_helps, make_deterministic
 from recolor.platform.training.optimizer import ScaledAdam
+from recolor.platform.training.settings import Settings, TrainingError
 
 # The paper halves the learning rate after 10 epochs without a lower loss.
 PLATEAU_EPOCHS = 10
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-SCHEDULES = ("plateau", "cosine")
-
-
-class TrainingError(RecolorError):
-    """A training can't begin or go on."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a training depends on, beside its data. The defaults are the paper's.
-
-    Attributes:
-        model: Name of a model kind in `recolor.models.catalog.MODELS`.
-        epochs: Passes over the training split; by default 180 (regression) or 260.
-        batch_size: Posters a step, of all devices together; by default 50 (regression) or 20.
-        learning_rate: Adam's, at the start.
-        schedule: How it falls, one of `SCHEDULES`: halved on each plateau of the training loss, as
-            in the paper, or along half a cosine to nearly zero in the last epoch.
-        augment: What is done to the training posters at random, one of
-            `input_pipeline.AUGMENTATIONS`.
-        temperature: T of the annealed mean (classification).
-        vividness: How vivid the trained model's colors become by default, 0 to 1; the training
-            itself does not depend on it. See `recolor.models.decoding.vividness`.
-        seed: Seed of the initial weights, the order of posters and the augmentation.
-        precision: What the layers compute in, one of `PRECISIONS`; weights, losses and the annealed
-            mean are float32 always.
-        jit: Compile the step; by default where it is known to help.
-        accumulate: Number of steps whose gradients are averaged before the weights change.
-        clip: Largest norm of all gradients together; longer ones are scaled down to it. None to
-            leave them as they are.
-        initial_weights: File or URI of the weights to begin with; None for random ones.
-    """
-
-    model: str
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float = 1e-4
-    schedule: str = "plateau"
-    augment: str = "none"
-    temperature: float = 0.38
-    vividness: float = 0.0
-    seed: int = 0
-    precision: str = "float32"
-    jit: bool | None = None
-    accumulate: int = 1
-    clip: float | None = None
-    initial_weights: str | None = None
-
-    def __post_init__(self):
-        kind = MODELS[self.model]
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, getattr(kind, name))
-
-    @classmethod
-    def of_saved(cls, saved: dict) -> "Settings":
-        """Make settings of what a training has kept.
-
-        Raises:
-            TrainingError: If they are another version's.
-        """
-        augment = saved.get("augment")
-        if isinstance(augment, bool):
-            # As it was kept when there was but one kind of augmentation.
-            saved = {**saved, "augment": "full" if augment else "none"}
-        try:
-            return cls(**saved)
-        except (TypeError, KeyError):
-            raise TrainingError("the training's settings are another version's") from None
-
-    def check_continues(self, began: "Settings", what: str) -> None:
-        """Check that a training that began with other settings may go on with these.
-
-        Args:
-            began: The first settings.
-            what: Names the training in the message.
-
-        Raises:
-            TrainingError: If more differs than the number of epochs, or this number does but the
-                learning rate was planned by it.
-        """
-        if self.epochs != began.epochs and began.schedule == "cosine":
-            raise TrainingError(f"{what} ends after {began.epochs} epochs by its cosine schedule")
-        if replace(began, epochs=self.epochs) != self:
-            raise TrainingError(f"{what} began with other settings: only --epochs may change")
 
 
 def fit(
@@ -142,6 +56,7 @@ def fit(
             finite number, or a worker was lost.
         WeightsError: If the initial weights are another network's.
     """
+    settings = settings.complete()
     make_deterministic()
     keras.utils.set_random_seed(settings.seed)
     share = devices.share
@@ -236,7 +151,7 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
     )
     if special and not devices.takes_all_settings:
         raise TrainingError(
-            "--accumulate, --clip, --jit and mixed_float16 are for one device, or "
+            "--accumulate, --clip, --jit and mixed_float16 need a single device or "
             "KERAS_BACKEND=jax: Keras can't do them on several of TensorFlow's"
         )
     jit = devices.takes_all_settings and jit_helps() if settings.jit is None else settings.jit

@@ -12,15 +12,19 @@ import mlflow
 from recolor.datasets.embeddings import load_embedding
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
+from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking.provenance import origin
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import BACKEND, find_devices
-from recolor.platform.training.loop import Settings, TrainingError, fit
+from recolor.platform.training.loop import fit
+from recolor.platform.training.own_decoding import own_decoding, to_save
+from recolor.platform.training.settings import Settings, TrainingError
 
 SETTINGS_FILE = "settings.json"
+DECODING_FILE = "decoding.json"
 # The origin of the weights that the training began with.
 INITIAL_FILE = "initial_weights.json"
 
@@ -31,8 +35,26 @@ def saved_settings(run_id: str) -> Settings:
     Raises:
         RunError: If there is no such run, or it is not one of training.
     """
+    return Settings.of_saved(_saved(run_id, SETTINGS_FILE))
+
+
+def saved_decoding(run_id: str) -> Decoding:
+    """Read a training run's own decoding of its model.
+
+    Raises:
+        RunError: If there is no such run, or it is not one of training.
+    """
     try:
-        return Settings.of_saved(mlflow.artifacts.load_dict(f"runs:/{run_id}/{SETTINGS_FILE}"))
+        saved = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DECODING_FILE}")
+    except (mlflow.MlflowException, OSError):
+        # Earlier versions kept it among the settings.
+        saved = _saved(run_id, SETTINGS_FILE)
+    return own_decoding(DEFAULT_DECODING, saved)
+
+
+def _saved(run_id: str, file: str) -> dict:
+    try:
+        return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
     except (mlflow.MlflowException, OSError) as error:
         raise RunError(f"{run_id} is no training run of this store: {first_line(error)}") from None
 
@@ -42,6 +64,7 @@ def train(
     settings: Settings,
     resume: str | None = None,
     started: Callable[[str], None] = lambda run_id: None,
+    decoding: Decoding = DEFAULT_DECODING,
 ):
     """Train a network, log everything about it to MLflow and register the result.
 
@@ -55,13 +78,15 @@ def train(
         settings: The settings; in a resumed run only ``epochs`` may differ from the first ones.
         resume: Id of the run to go on with.
         started: Called with the run's id when it begins.
+        decoding: How the model is to decode where nothing else is asked for; what is None in it is
+            left as it was in the run to go on with, or else to `own_decoding.DEFAULTS`.
 
     Returns:
         `publication.TrainedModel`; None in a worker that is not the chief.
 
     Raises:
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
-        DeviceError, TrainingError: See `devices.find_devices` and `fitting.fit`.
+        DeviceError, TrainingError: See `devices.find_devices` and `loop.fit`.
         RunError: If the run was trained on other data, or has nothing left to do.
         WeightsError: If the initial weights can't be had, or are another network's.
     """
@@ -69,9 +94,12 @@ def train(
     devices = find_devices()
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
+    settings = settings.complete()
     start = None
+    before = saved_decoding(resume) if resume else DEFAULT_DECODING
+    decoding = own_decoding(decoding, to_save(before) if resume else {})
     if resume:
-        _check_resumable(manifest, settings, resume)
+        _check_resumable(manifest, settings, resume, decodes_anew=decoding != before)
         start = newest_checkpoint(resume)
         if start and start.progress.epoch > settings.epochs:
             raise RunError(
@@ -89,9 +117,11 @@ def train(
     with tracked_run(f"train {settings.model}", resume) as run:
         # First of all what it takes to go on.
         mlflow.log_dict(asdict(settings), SETTINGS_FILE)
+        mlflow.log_dict(to_save(decoding), DECODING_FILE)
         started(run.info.run_id)
         if not resume:
-            log_parameters(run, {**asdict(settings), "size": manifest.size})
+            parameters = {**asdict(settings), **to_save(decoding), "size": manifest.size}
+            log_parameters(run, parameters)
             mlflow.set_tag("embedding", manifest.embedding)
         log_dataset(manifest, "training")
         if start is None or start.progress.epoch < settings.epochs:
@@ -103,7 +133,7 @@ def train(
             from recolor.platform.registry.publication import best_weights, publish
 
             lineage = {"tags": _origin_tags(run), "initial": _initial_origin(settings, run)}
-            weights = best_weights(manifest, settings, start, lineage)
+            weights = best_weights(manifest, settings, start, lineage, decoding)
             return publish(manifest, weights, embedding)
         return _publish_by_tensorflow(manifest, run.info.run_id)
 
@@ -160,11 +190,13 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
     return TrainedModel(run_id, run.data.tags[VERSION_TAG], metrics)
 
 
-def _check_resumable(manifest: Manifest, settings: Settings, run_id: str) -> None:
+def _check_resumable(
+    manifest: Manifest, settings: Settings, run_id: str, decodes_anew: bool
+) -> None:
     settings.check_continues(saved_settings(run_id), f"run {run_id}")
     run = mlflow.get_run(run_id)
     if run.data.tags.get("dataset.digest", manifest.digest) != manifest.digest:
         raise RunError(f"run {run_id} was trained on other data than {manifest.folder}")
     last = run.data.metrics.get("epochs", 0)
-    if run.info.status == "FINISHED" and last >= settings.epochs:
+    if run.info.status == "FINISHED" and last >= settings.epochs and not decodes_anew:
         raise RunError(f"run {run_id} has finished its {last:.0f} epochs: raise --epochs")

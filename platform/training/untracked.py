@@ -7,14 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from recolor.datasets.manifest import Manifest
+from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.platform.registry.weight_sources import local_weights, no_weights
 from recolor.platform.tracking.provenance import origin
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import BACKEND, find_devices
-from recolor.platform.training.loop import Settings, TrainingError, fit
+from recolor.platform.training.loop import fit
+from recolor.platform.training.own_decoding import own_decoding, to_save
+from recolor.platform.training.settings import Settings, TrainingError
 
 
-def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Checkpoint | None:
+def train_untracked(
+    manifest: Manifest, settings: Settings, file: Path, decoding: Decoding = DEFAULT_DECODING
+) -> Checkpoint | None:
     """Train a network; the file is written anew after each epoch.
 
     Where the file is there already, the training goes on from it. Of several workers only the chief
@@ -24,6 +29,7 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
         manifest: The data set.
         settings: The settings; only ``epochs`` may differ from those the file was begun with.
         file: The checkpoint's path.
+        decoding: As for `tracked.train`; what is None in it is left as it was in the file.
 
     Returns:
         The last state; None in a worker that is not the chief.
@@ -36,6 +42,7 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
     """
     # First of all: TensorFlow's workers find each other before anything else is done.
     devices = find_devices()
+    settings = settings.complete()
     start = None
     if file.exists():
         start = load_checkpoint(file, manifest)
@@ -50,6 +57,7 @@ def train_untracked(manifest: Manifest, settings: Settings, file: Path) -> Check
         initial.check_model(settings.model)
     about = {
         "settings": asdict(settings),
+        "decoding": to_save(own_decoding(decoding, saved_decoding(start) if start else {})),
         "dataset_digest": manifest.digest,
         "tags": {"backend": BACKEND, **origin()},
         "initial": initial.origin if initial else start.origin.get("initial") if start else None,
@@ -75,3 +83,9 @@ def load_checkpoint(file: Path, manifest: Manifest) -> Checkpoint:
     if checkpoint.origin["dataset_digest"] != manifest.digest:
         raise TrainingError(f"{file} was trained on other data than {manifest.folder}")
     return checkpoint
+
+
+def saved_decoding(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return what a file of `train_untracked` keeps of its model's own decoding."""
+    # Earlier versions kept it among the settings.
+    return checkpoint.origin.get("decoding", checkpoint.origin["settings"])

@@ -1,0 +1,78 @@
+"""Errors as one line; with ``RECOLOR_DEBUG=1`` in the environment, as they are."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from recolor.datasets.errors import RecolorError, first_line
+from recolor.platform.cli.backend import BACKENDS
+
+LONGEST_REASON = 300
+
+
+class UnexpectedError(click.ClickException):
+    """An error that no part of recolor has foreseen."""
+
+    # EX_SOFTWARE of sysexits.h.
+    exit_code = 70
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn every error into one that click reports in one line, without a traceback.
+
+    Raises:
+        click.ClickException: In the place of any other error; an `UnexpectedError` for one that is
+            not the user's to mend.
+    """
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted") from None
+    except Exception as error:
+        if os.environ.get("RECOLOR_DEBUG", "") not in ("", "0"):
+            raise
+        raise _in_one_line(error) from None
+
+
+def _in_one_line(error: Exception) -> click.ClickException:
+    if isinstance(error, RecolorError):
+        return click.ClickException(str(error))
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+        return click.ClickException(f"{reason}{where}")
+    if isinstance(error, ModuleNotFoundError) and error.name in (*BACKENDS, "mlflow"):
+        return click.ClickException(
+            f"{error.name} is not installed; `recolor train --untracked` needs only the framework "
+            "that KERAS_BACKEND names"
+        )
+    reason = first_line(error)[:LONGEST_REASON]
+    for package, its_errors in (("MLflow", _mlflow_errors()), ("TensorFlow", _tensorflow_errors())):
+        if isinstance(error, its_errors):
+            return click.ClickException(f"{package}: {reason}")
+    return UnexpectedError(
+        f"unexpected {type(error).__name__}: {reason} (RECOLOR_DEBUG=1 shows the traceback)"
+    )
+
+
+def _mlflow_errors() -> tuple[type[Exception], ...]:
+    """Return MLflow's base of errors, if MLflow is in use at all."""
+    if "mlflow.exceptions" not in sys.modules:
+        return ()
+    from mlflow.exceptions import MlflowException
+
+    return (MlflowException,)
+
+
+def _tensorflow_errors() -> tuple[type[Exception], ...]:
+    if "tensorflow" not in sys.modules:
+        return ()
+    import tensorflow as tf
+
+    return (tf.errors.OpError,)

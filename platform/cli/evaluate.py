@@ -1,0 +1,89 @@
+"""`recolor evaluate`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.splits import SPLITS
+from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.decoding_options import decoding_options, typed_decoding
+from recolor.platform.cli.options import DATA, LIBRARY, OUTPUT_FILE, Repeated
+from recolor.platform.cli.progress import progress_bar
+from recolor.platform.cli.quiet import quiet_mlflow
+
+PALETTE = (
+    "Colors to decode all posters under, where --told does not say: auto, none, a scheme's name or "
+    "number, another picture's path, or colors as #0b3c5d,orange:3.  [default: none]"
+)
+
+
+@click.command()
+@DATA
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@click.option(
+    "--model",
+    cls=Repeated,
+    metavar="URI|FILE|KIND",
+    help="A registered model, a file of weights, or the kind of one that comes with recolor. May "
+    "be repeated.",
+)
+@click.option(
+    "--told",
+    cls=Repeated,
+    metavar="nothing|auto|palette|bestN|hintsN|palette+hintsN",
+    help="What the models are told of each poster: nothing, its own palette, its true color at N "
+    "points; or they choose a scheme (auto), or make N suggestions, of which the best counts. May "
+    "be repeated.  [default: nothing]",
+)
+@decoding_options(
+    *("palette", "strength", "temperature", "vividness", "neutrals"),
+    palette=PALETTE,
+)
+@LIBRARY
+@click.option("--markdown", type=OUTPUT_FILE, metavar="FILE", help="Write the table as Markdown.")
+@click.option(
+    "--json",
+    "json_file",
+    type=OUTPUT_FILE,
+    metavar="FILE",
+    envvar="RECOLOR_EVALUATE_JSON",
+    help="Write the figures as JSON.",
+)
+def evaluate(data, split, model, told, library, markdown, json_file, **options):
+    """Compute all metrics of models, and of answers without a model, over a split.
+
+    Answers are only to be compared with those that were told the same: every column says it.
+    """
+    decoding = typed_decoding(options, library)
+    from recolor.datasets.manifest import Manifest
+
+    manifest = Manifest.load(data)
+    use_tensorflow()
+    quiet_mlflow()
+    from recolor.evaluation import tables
+    from recolor.evaluation.told import NOTHING, Told
+    from recolor.platform.experiments.evaluation import evaluate_models
+    from recolor.platform.registry.load import load
+    from recolor.platform.tracking import store
+
+    told = told or (NOTHING,)
+    for text in told:
+        Told.parse(text)
+    store.connect()
+    models = [load(source, library) for source in model]
+    with progress_bar(manifest.count(split), "evaluating") as bar:
+        columns = evaluate_models(manifest, split, models, decoding, told, bar.update)
+    report = tables.report(columns)
+    if markdown:
+        _write(markdown, report)
+    if json_file:
+        content = {"digest": manifest.digest, "split": split, "columns": columns}
+        _write(json_file, json.dumps(content, indent=2) + "\n")
+    click.echo(report, nl=False)
+
+
+def _write(file: Path, text: str) -> None:
+    with atomic_write(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,36 @@
+"""`recolor import-weights`."""
+
+import click
+
+from recolor.models.decoding.options import Decoding
+from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.decoding_options import decoding_options
+from recolor.platform.cli.options import DATA, INPUT_FILE
+from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.trained import report_trained
+
+
+@click.command()
+@click.argument("file", type=INPUT_FILE)
+@DATA
+@decoding_options(
+    *("temperature", "vividness"),
+    temperature="Of the model, where none is asked for: T of its annealed mean.  "
+    "[default: as it was trained]",
+    vividness="Of the model, where none is asked for.  [default: as it was trained]",
+)
+def import_weights(file, data, **decoding):
+    """Register a file of `train --untracked` as a tracked run and a model.
+
+    --data is the data set that it was trained on.
+    """
+    from recolor.datasets.manifest import Manifest
+
+    manifest = Manifest.load(data)
+    use_tensorflow()
+    quiet_mlflow()
+    from recolor.platform.registry import publication
+    from recolor.platform.tracking import store
+
+    store.connect()
+    report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))

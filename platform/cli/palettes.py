@@ -1,0 +1,52 @@
+"""`recolor palettes`."""
+
+import click
+
+from recolor.datasets.atomic_file import atomic_write
+from recolor.platform.cli.options import INPUT, LIBRARY, OUTPUT_FILE
+from recolor.platform.cli.progress import progress_bar
+
+
+@click.command()
+@click.option("--make", type=INPUT, metavar="DATA", help="Make a library of a prepared data set.")
+@click.option(
+    "--count",
+    type=click.IntRange(2, 256),
+    default=24,
+    show_default=True,
+    help="With --make: number of schemes.",
+)
+@click.option("--out", type=OUTPUT_FILE, metavar="FILE", help="With --make: the library's file.")
+@click.option(
+    "--chart", type=OUTPUT_FILE, metavar="FILE", help="Draw the color schemes as one picture."
+)
+@LIBRARY
+def palettes(make, count, out, chart, library):
+    """List the color schemes to choose from, or make new ones from a data set."""
+    from recolor.datasets.palettes.library import load_library
+
+    if bool(make) != bool(out):
+        raise click.UsageError("--make and --out go together")
+    if not make:
+        found = load_library(library)
+    else:
+        from recolor.datasets.manifest import Manifest
+        from recolor.datasets.palettes.schemes import library_of
+
+        manifest = Manifest.load(make)
+        with progress_bar(manifest.count("train"), "counting") as bar:
+            found = library_of(manifest, count, bar.update)
+        with atomic_write(out) as temporary:
+            found.save(temporary)
+    for number, (palette, share) in enumerate(
+        zip(found.palettes, found.commonness, strict=True), 1
+    ):
+        colors = " ".join(color for color, _ in palette.swatch)
+        click.echo(f"{number:3}  {100 * share:4.1f} %  {palette.name:34}  {colors}")
+    if chart:
+        from recolor.evaluation.figures import palette_chart
+
+        picture = palette_chart(found.palettes, found.commonness)
+        with atomic_write(chart) as temporary:
+            picture.save(temporary, "PNG")
+        click.echo(f"drawn: {chart}")

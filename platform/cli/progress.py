@@ -1,0 +1,36 @@
+"""What is said while posters are worked on, and after: progress bars, and which were skipped."""
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+MOST_SHOWN = 5
+
+
+def progress_bar(total: int | None, label: str, items: Iterable | None = None):
+    """Make a progress bar that counts posters.
+
+    Args:
+        total: Number of posters; None if it is not known yet.
+        label: What is being done.
+        items: What to wrap, if the bar is to advance by itself.
+
+    Returns:
+        A `tqdm.tqdm`.
+    """
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, desc=label, unit=" posters", dynamic_ncols=True)
+
+
+def report_skipped(skipped: Sequence[tuple[str, str]], more: str = "") -> None:
+    """Say on the standard error which images were skipped: the first ones, and how many.
+
+    Args:
+        skipped: Name and reason of each.
+        more: What else there is to say.
+    """
+    for name, reason in skipped[:MOST_SHOWN]:
+        click.echo(f"skipped {name}: {reason}", err=True)
+    rest = f" ({len(skipped) - MOST_SHOWN} more)" if len(skipped) > MOST_SHOWN else ""
+    click.echo(f"{len(skipped)} skipped{rest}" + (f", {more}" if more else ""), err=True)

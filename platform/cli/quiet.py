@@ -1,0 +1,24 @@
+"""Silence for what the libraries say and a user can't act on."""
+
+import logging
+import os
+import warnings
+
+
+def ignore_warnings() -> None:
+    """Silence the warnings of Keras, MLflow and TensorFlow, and TensorFlow's start-up notices.
+
+    It has to be called before TensorFlow is imported. Warnings of recolor itself are still shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", module="keras|mlflow|tensorflow")
+
+
+def quiet_mlflow() -> None:
+    """Silence MLflow's progress bars and notices too; MLflow is imported for it."""
+    ignore_warnings()
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow  # noqa: F401 - it sets up its loggers when it is imported
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,85 @@
+"""`recolor train`."""
+
+from dataclasses import fields, replace
+
+import click
+
+from recolor.models.decoding.options import Decoding
+from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.decoding_options import decoding_options
+from recolor.platform.cli.options import DATA, OUTPUT_FILE, declared_options
+from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
+from recolor.platform.cli.trained import report_trained
+from recolor.platform.training.own_decoding import DEFAULTS
+from recolor.platform.training.settings import Settings
+
+
+@click.command()
+@DATA
+@declared_options(fields(Settings))
+@decoding_options(
+    *("temperature", "vividness"),
+    temperature="Of the trained model, where none is asked for: T of its annealed mean.  "
+    f"[default: {DEFAULTS['temperature']:g}]",
+    vividness="Of the trained model, where none is asked for; training does not depend on it.  "
+    f"[default: {DEFAULTS['vividness']:g}]",
+)
+@click.option(
+    "--resume",
+    metavar="RUN_ID",
+    type=str,
+    help="Go on with a run, with its own settings; only --epochs, --temperature and --vividness "
+    "may change.",
+)
+@click.option(
+    "--untracked",
+    type=OUTPUT_FILE,
+    metavar="FILE",
+    help="Train without MLflow and TensorFlow into a file, or go on with it: see import-weights.",
+)
+def train(data, resume, untracked, temperature, vividness, **options):
+    """Train a network, track it in MLflow and register the result.
+
+    KERAS_BACKEND chooses the framework: tensorflow, jax or torch. TF_CONFIG makes this process one
+    of several TensorFlow workers, which share each batch.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if not resume and "model" not in given:
+        raise click.UsageError("Missing option '--model' (or '--resume').")
+    check_backend()
+    if resume and untracked:
+        raise click.UsageError("--untracked goes on with its file: --resume is for tracked runs")
+    from recolor.datasets.manifest import Manifest
+
+    decoding = Decoding(temperature=temperature, vividness=vividness)
+    manifest = Manifest.load(data)
+    if untracked:
+        _train_untracked(manifest, Settings(**given), untracked, decoding)
+        return
+    quiet_mlflow()
+    from recolor.platform.tracking import store
+    from recolor.platform.training import tracked
+
+    store.connect()
+    settings = replace(tracked.saved_settings(resume), **given) if resume else Settings(**given)
+    trained = tracked.train(manifest, settings, resume, _say_how_to_resume, decoding)
+    if trained is not None:
+        report_trained(trained)
+
+
+def _train_untracked(manifest, settings, file, decoding):
+    ignore_warnings()
+    from recolor.platform.training.untracked import train_untracked
+
+    checkpoint = train_untracked(manifest, settings, file, decoding)
+    if checkpoint is None:
+        return
+    progress = checkpoint.progress
+    click.echo(
+        f"{progress.epoch} epochs in {file}, the best is {progress.best_epoch}: "
+        f"register it with `recolor import-weights {file} --data {manifest.folder}`"
+    )
+
+
+def _say_how_to_resume(run_id):
+    click.echo(f"run {run_id}; if it is interrupted: recolor train --resume {run_id}")

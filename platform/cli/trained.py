@@ -1,0 +1,21 @@
+"""What is said of a model that was trained."""
+
+import click
+
+
+def report_trained(trained) -> None:
+    """Say which version a model is, and how well it did in validation.
+
+    Args:
+        trained: A `publication.TrainedModel`.
+    """
+    from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
+    from recolor.evaluation.validation import ANSWERS
+
+    values = {
+        words: trained.metrics.get(answer + DEFAULT_METRIC) for answer, words in ANSWERS.items()
+    }
+    shown = [f"{words} {value:.4g}" for words, value in values.items() if value is not None]
+    if shown:
+        click.echo(f"validation, {DEFAULT_METRIC}: {', '.join(shown)}")
+    click.echo(f"run {trained.run_id}, registered as version {trained.version}")

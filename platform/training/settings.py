@@ -1,0 +1,188 @@
+"""How to train: the options, declared once, for the command line and for Python.
+
+Nothing heavy is imported: Keras is needed only to ask a model kind for its defaults.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import MISSING, dataclass, field, fields, replace
+
+from recolor.datasets.errors import RecolorError
+from recolor.models.catalog import MODELS
+from recolor.platform.training.own_decoding import DEFAULTS as DECODING
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SCHEDULES = ("plateau", "cosine")
+
+
+class TrainingError(RecolorError):
+    """A training can't begin or go on."""
+
+
+def _augmentations() -> Collection[str]:
+    from recolor.datasets.input_pipeline import AUGMENTATIONS
+
+    return AUGMENTATIONS
+
+
+def _option(default, help: str, **about):
+    """Declare an option.
+
+    Args:
+        default: Its default; None for one that is only known later, MISSING for none at all.
+        help: What `--help` says.
+        about: What values it takes: ``integers``, the lowest and the highest, or None for no limit;
+            ``above``, a number that it must exceed; ``choices``, their names or a function that
+            returns them; ``flag``, True for a yes or no. ``metavar`` is how `--help` calls a value.
+    """
+    return field(default=default, metadata={"help": help, **about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training depends on, beside its data. The defaults are the paper's.
+
+    Attributes:
+        model: Name of a model kind in `recolor.models.catalog.MODELS`.
+        epochs: Passes over the training split; None for the model kind's default.
+        batch_size: Posters in a step, on all devices together; None for the model kind's default.
+        learning_rate: Adam's, at the start.
+        schedule: How it falls: ``plateau`` halves it whenever the training loss has not fallen for
+            10 epochs, as in the paper; ``cosine`` follows half a cosine to nearly zero in the last
+            epoch.
+        augment: How training posters are changed at random.
+        seed: Seed of the initial weights, the order of posters and the augmentation.
+        precision: What the layers compute in; weights, losses and the annealed mean are always
+            float32.
+        jit: Whether to compile the step; None to do so where it is known to help.
+        accumulate: Number of steps whose gradients are averaged before the weights change.
+        clip: Largest norm of all gradients together, to which longer ones are scaled down; None to
+            leave them as they are.
+        initial_weights: File, URI or model kind whose weights to begin with; None for random ones.
+
+    Raises:
+        TrainingError: If a value is out of range.
+
+    Example:
+        >>> Settings("regression", learning_rate=2e-4).schedule
+        'plateau'
+    """
+
+    model: str = _option(MISSING, "Kind of network.", choices=MODELS)
+    epochs: int | None = _option(
+        None,
+        "Passes over the training posters.  [default: the paper's, for this kind of network]",
+        integers=(1, None),
+    )
+    batch_size: int | None = _option(
+        None,
+        "Posters in a step.  [default: the paper's, for this kind of network]",
+        integers=(1, None),
+    )
+    learning_rate: float = _option(1e-4, "Of Adam, at the start.", above=0)
+    schedule: str = _option(
+        "plateau",
+        "plateau halves the learning rate after 10 epochs without a lower loss; cosine lowers it "
+        "in every epoch.",
+        choices=SCHEDULES,
+    )
+    augment: str = _option(
+        "none",
+        "How to change posters at random: mirror them; or mirror, turn and zoom them (full); or "
+        "mirror and crop them and change their gamma (crop).",
+        choices=_augmentations,
+    )
+    seed: int = _option(0, "Of initial weights, order and augmentation.", integers=(0, 2**32 - 1))
+    precision: str = _option(
+        "float32", "What layers compute in; weights and losses are float32.", choices=PRECISIONS
+    )
+    jit: bool | None = _option(
+        None, "Compile the step.  [default: where it is known to help]", flag=True
+    )
+    accumulate: int = _option(
+        1, "Average the gradients of this many steps.", integers=(1, None), metavar="STEPS"
+    )
+    clip: float | None = _option(
+        None, "Scale gradients down to this norm where theirs is larger.", above=0, metavar="NORM"
+    )
+    initial_weights: str | None = _option(
+        None,
+        "Begin with these weights, for example of a training on smaller pictures, or with those "
+        "that come with recolor.",
+        metavar="FILE|URI|KIND",
+    )
+
+    def __post_init__(self):
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value is not None or option.default is not None:
+                _check(option.name, value, option.metadata)
+
+    @classmethod
+    def of_saved(cls, saved: dict) -> Settings:
+        """Make settings of what a training has kept; earlier versions kept other forms.
+
+        Raises:
+            TrainingError: If there is an option that this version does not know, or a value that it
+                does not take.
+        """
+        # How the model decodes was one of the settings.
+        saved = {name: value for name, value in saved.items() if name not in DECODING}
+        if isinstance(augment := saved.get("augment"), bool):
+            # There was only one kind of augmentation.
+            saved["augment"] = "full" if augment else "none"
+        try:
+            return cls(**saved)
+        except TypeError:
+            raise TrainingError("the training's settings are another version's") from None
+
+    def complete(self) -> Settings:
+        """Fill in the model kind's defaults where the number of epochs or the batch size is None.
+
+        Keras is imported for it.
+        """
+        kind = MODELS[self.model]
+        return replace(
+            self,
+            epochs=self.epochs or kind.epochs,
+            batch_size=self.batch_size or kind.batch_size,
+        )
+
+    def check_continues(self, began: Settings, what: str) -> None:
+        """Check that a training that began with other settings may go on with these.
+
+        Args:
+            began: The first settings.
+            what: Names the training in the message.
+
+        Raises:
+            TrainingError: If more differs than the number of epochs; or if that differs, and the
+                learning rate was planned by it.
+        """
+        if self.epochs != began.epochs and began.schedule == "cosine":
+            raise TrainingError(f"{what} ends after {began.epochs} epochs by its cosine schedule")
+        if replace(began, epochs=self.epochs) != self:
+            raise TrainingError(f"{what} began with other settings: only --epochs may change")
+
+
+def choices(about) -> tuple[str, ...] | None:
+    """Return the names that an option takes, by its field's metadata; None if it takes any."""
+    names: Collection[str] | Callable[[], Collection[str]] | None = about.get("choices")
+    if names is None:
+        return None
+    return tuple(names() if callable(names) else names)
+
+
+def _check(name: str, value, about) -> None:
+    if "integers" in about:
+        low, high = about["integers"]
+        if value < low or (high is not None and value > high):
+            limits = f"at least {low}" if high is None else f"between {low} and {high}"
+            raise TrainingError(f"{name} must be {limits}, not {value}")
+    if "above" in about and not (math.isfinite(value) and value > about["above"]):
+        raise TrainingError(f"{name} must be a number above {about['above']}, not {value}")
+    names = choices(about)
+    if names and value not in names:
+        raise TrainingError(f"{name} must be one of {', '.join(names)}, not {value}")

@@ -1,0 +1,107 @@
+"""How to train: one declaration for Python and the command line, and what earlier versions kept."""
+
+import subprocess
+import sys
+from dataclasses import asdict, fields, replace
+
+import pytest
+from click.testing import CliRunner
+
+from recolor.models.catalog import MODELS
+from recolor.models.decoding.options import Decoding
+from recolor.models.regression import Regression
+from recolor.platform.cli.main import COMMANDS
+from recolor.platform.training.own_decoding import own_decoding, to_save
+from recolor.platform.training.settings import Settings, TrainingError
+
+
+def test_the_papers_numbers_are_the_defaults_of_the_kinds():
+    assert Settings("regression").epochs is None
+    regression, classification = Settings("regression"), Settings("classification")
+    complete = regression.complete()
+    assert (complete.epochs, complete.batch_size) == (180, 50)
+    complete = classification.complete()
+    assert (complete.epochs, complete.batch_size) == (260, 20)
+    assert regression.learning_rate == 1e-4
+    assert replace(regression, epochs=3, batch_size=2).complete() == Settings("regression", 3, 2)
+    assert own_decoding(Decoding(), {}) == Decoding(temperature=0.38, vividness=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": "gan"}, "model must be one of regression, classification, not gan"),
+        ({"model": None}, "model must be one of"),
+        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"seed": 2**32}, "seed must be between 0 and 4294967295"),
+        ({"learning_rate": 0.0}, "learning_rate must be a number above 0, not 0.0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, not nan"),
+        ({"clip": float("inf")}, "clip must be a number above 0"),
+        ({"schedule": "never"}, "schedule must be one of plateau, cosine, not never"),
+        ({"augment": "explode"}, "augment must be one of none, mirror, full, crop"),
+        ({"precision": "float8"}, "precision must be one of float32"),
+    ],
+    ids=str,
+)
+def test_what_is_out_of_range_is_said(change, words):
+    with pytest.raises(TrainingError, match=words):
+        Settings(**{"model": "regression", **change})
+
+
+def test_the_options_of_the_command_are_the_fields():
+    options = {option.name: option for option in COMMANDS["train"].params}
+    for field in fields(Settings):
+        option = options[field.name]
+        # Only what is typed counts, for a training that goes on to keep its own settings.
+        assert not option.required and option.to_info_dict()["default"] is None
+        assert option.help.startswith(field.metadata["help"].split("  [")[0])
+    others = {"data", "temperature", "vividness", "resume", "untracked"}
+    assert set(options) == {field.name for field in fields(Settings)} | others
+
+
+def test_a_kind_that_is_registered_can_be_chosen_and_gives_its_defaults(tmp_path):
+    class Short(Regression):
+        name, epochs, batch_size = "short", 3, 7
+
+    arguments = ["--data", str(tmp_path), "--model", "short"]
+    MODELS.register("short", Short)
+    try:
+        assert Settings("short").complete().epochs == 3
+        known = CliRunner().invoke(COMMANDS["train"], arguments)
+    finally:
+        MODELS.unregister("short")
+    assert "is not one of" not in known.output
+    assert "'short' is not one of" in CliRunner().invoke(COMMANDS["train"], arguments).output
+
+
+def test_settings_of_earlier_trainings_are_understood():
+    saved = {"model": "regression", "epochs": 2, "batch_size": 5}
+    decoded = {"temperature": 0.5, "vividness": 0.2}
+    for old, new in ((False, "none"), (True, "full")):
+        found = Settings.of_saved({**saved, **decoded, "augment": old})
+        assert found == Settings("regression", 2, 5, augment=new)
+    assert own_decoding(Decoding(vividness=0.3), {**saved, **decoded}) == Decoding(
+        temperature=0.5, vividness=0.3
+    )
+    with pytest.raises(TrainingError, match="another version"):
+        Settings.of_saved({**saved, "unheard_of": 1})
+    with pytest.raises(TrainingError, match="model must be one of"):
+        Settings.of_saved({**saved, "model": "unheard_of"})
+
+
+def test_what_is_kept_comes_back():
+    settings = Settings("classification", 2, clip=0.5, jit=False, augment="crop").complete()
+    assert Settings.of_saved(asdict(settings)) == settings
+    decoding = Decoding(temperature=0.2, vividness=1)
+    assert own_decoding(Decoding(), to_save(decoding)) == decoding
+
+
+def test_settings_load_neither_keras_nor_mlflow():
+    code = (
+        "import sys\n"
+        "from recolor.platform.training.settings import Settings\n"
+        "Settings('regression', epochs=3)\n"
+        "assert not {'keras', 'tensorflow', 'mlflow'} & set(sys.modules)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
