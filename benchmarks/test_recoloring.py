@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from skimage import data as samples
 
+from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
 from recolor.platform.registry.load import load
 
@@ -26,7 +27,7 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def painter():
-    return load("classification").painter
+    return load(DEFAULT).painter
 
 
 def picture(size) -> Image.Image:
@@ -57,9 +58,9 @@ def test_peak_memory(benchmark, size, way):
     code = (
         "import json, resource, sys\n"
         "sys.path.insert(0, 'benchmarks')\n"
-        "from test_recoloring import WAYS, picture, load\n"
+        "from test_recoloring import DEFAULT, WAYS, picture, load\n"
         "size, way = json.loads(sys.argv[1])\n"
-        "painter = load('classification').painter\n"
+        "painter = load(DEFAULT).painter\n"
         "painter.recolor(picture((30, 45)), WAYS[way])\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "painter.recolor(picture(size), WAYS[way])\n"

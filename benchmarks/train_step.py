@@ -19,6 +19,8 @@ import time
 from math import prod
 from pathlib import Path
 
+from recolor.models.catalog import MODELS
+
 # To reach the peak of memory, and a first estimate of the time.
 FIRST_STEPS = 2
 MATRIX = {"cpu": 2048, "gpu": 8192}
@@ -43,7 +45,7 @@ def main() -> None:
         for backend, model, precision, batch_size in itertools.product(
             options.backends, options.models, options.precisions, options.batch_sizes
         )
-        for loss in (options.losses if model == "classification" else ["sparse"])
+        for loss in (options.losses if MODELS[model].takes_palette else ["sparse"])
     ]
     results = []
     for number, case in enumerate(cases, 1):
@@ -59,10 +61,10 @@ def parse_arguments() -> argparse.Namespace:
     words = {"type": lambda text: text.split(",")}
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--backends", default=["tensorflow", "jax"], **words)
-    parser.add_argument("--models", default=["regression", "classification"], **words)
+    parser.add_argument("--models", default=list(MODELS), **words)
     parser.add_argument("--precisions", default=["float32", "mixed_bfloat16"], **words)
     parser.add_argument(
-        "--losses", default=["sparse"], help="sparse,dense: of the classification", **words
+        "--losses", default=["sparse"], help="sparse,dense: of class distributions", **words
     )
     parser.add_argument(
         "--batch-sizes", default=[20], type=lambda text: [int(word) for word in text.split(",")]
@@ -90,7 +92,6 @@ def measure(backend, model, precision, loss, batch_size, size, seconds) -> dict:
     import keras
     import numpy as np
 
-    from recolor.models.catalog import MODELS
     from recolor.platform.training.devices import find_devices
     from recolor.platform.training.loop import compiled_network
     from recolor.platform.training.settings import Settings

@@ -30,8 +30,9 @@ class Manifest:
     Attributes:
         folder: Where the shards lie.
         content: The JSON object. ``settings`` (size, embedding, split, seed); ``splits``, each with
-            its ``count``, its ``shards`` (``name``, ``count``, ``sha256``) and its ``cells``
-            (pixels in each populated cell of the color grid); ``mean_ab`` of the training posters;
+            its ``count``, its ``shards`` (``name``, ``count``, ``sha256``), its ``cells`` (pixels
+            in each populated cell of the color grid) and a digest of its ``members`` (the files'
+            contents); ``mean_ab`` of the training posters;
             ``posters`` (found, used, skipped, groups of near-duplicates); ``digest`` of it all.
     """
 
@@ -74,6 +75,14 @@ class Manifest:
     def digest(self) -> str:
         """Hex digest of everything in the data set, the shards' bytes included."""
         return self.content["digest"]
+
+    @property
+    def held_out(self) -> str:
+        """Digest of which posters are in the validation split, and which in the test split.
+
+        It is the same for data sets of other sizes and with other embeddings.
+        """
+        return ":".join(self.content["splits"][name]["members"] for name in SPLITS[1:])
 
     @property
     def size(self) -> int:

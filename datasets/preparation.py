@@ -263,6 +263,8 @@ def _write_splits(
     for name in SPLITS:
         homes[name].sort(key=lambda record: (shuffle_key(record.sha256, seed), record.name))
         splits[name], mean = _write_split(folder, name, homes[name], size)
+        contents = "\n".join(sorted(record.sha256 for record in homes[name]))
+        splits[name]["members"] = hashlib.sha256(contents.encode()).hexdigest()
         mean_ab = mean if name == "train" else mean_ab
     posters = {
         "used": len(records) - len(homes[None]),

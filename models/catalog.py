@@ -8,3 +8,6 @@ MODELS = Catalog(
         "classification": "recolor.models.classification:Classification",
     }
 )
+
+# Comes with recolor, trained; what `recolor apply` takes where there is no champion.
+DEFAULT = "classification"

@@ -206,11 +206,11 @@ class Painter:
             return
         if decoding.palette not in (None, FREE):
             raise DecodingError(
-                f"a {self.kind} network gives one color a pixel and takes no palette: use model "
-                "classification"
+                f"a {self.kind} network gives one color a pixel and takes no palette: choose "
+                "another model"
             )
         if decoding.hint:
-            raise DecodingError(f"a {self.kind} network takes no hints: use model classification")
+            raise DecodingError(f"a {self.kind} network takes no hints: choose another model")
 
 
 def names_palette(text: str, library: PaletteLibrary) -> bool:

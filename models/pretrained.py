@@ -6,9 +6,6 @@ from recolor.models.weights import SUFFIX, Weights, WeightsError
 
 FOLDER = Path(__file__).with_name("pretrained")
 
-# What `recolor apply` takes where there is no champion.
-DEFAULT = "classification"
-
 
 def pretrained_weights(model: str) -> Weights:
     """Read a model kind's weights.

@@ -12,9 +12,9 @@ from PIL import Image
 from skimage import data as samples
 from skimage.color import rgb2lab
 
-from recolor.models.catalog import MODELS
+from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.decoding.options import Decoding
-from recolor.models.pretrained import DEFAULT, FOLDER, pretrained_weights
+from recolor.models.pretrained import FOLDER, pretrained_weights
 from recolor.platform.registry.load import load
 
 

@@ -13,12 +13,14 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from recolor.datasets.classes import ColorClasses, cell_centers
+from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import saved_settings, train
 from recolor.platform.training.untracked import train_untracked
@@ -238,6 +240,35 @@ def test_a_run_keeps_its_weights_and_another_begins_with_them(trained, manifest,
     assert Checkpoint.load(untracked).origin["initial"] == first.origin
     for path, tensor in first.tensors.items():
         np.testing.assert_allclose(tensor, last.weights[path], atol=1e-4)
+
+
+def test_weights_that_may_know_posters_held_out_begin_nothing(trained, posters, tmp_path):
+    other, _ = prepare(
+        posters, tmp_path / "other", size=16, split=(0.6, 0.2, 0.2), embedding="none", seed=99,
+        workers=1,
+    )  # fmt: skip
+    uri = f"models:/poster-recolor/{trained.version}"
+    settings = Settings("classification", epochs=1, initial_weights=uri)
+    with pytest.raises(TrainingError, match=r"other splits.*--force-initial"):
+        train(other, settings)
+    weights = find_weights(uri)
+    check_initial_weights(weights, other, replace(settings, force_initial=True))
+    same = replace(weights, origin={**weights.origin, "held_out": other.held_out})
+    check_initial_weights(same, other, settings)
+
+
+def test_a_version_keeps_its_own_weights_when_its_training_goes_on(manifest, store):
+    settings = Settings("regression", epochs=1, batch_size=20, learning_rate=1e-3)
+    first = train(manifest, settings)
+    uri = f"models:/poster-recolor/{first.version}"
+    before = find_weights(uri)
+    second = train(manifest, replace(settings, epochs=2), first.run_id)
+    assert second.run_id == first.run_id and second.version != first.version
+    after = find_weights(uri)
+    assert after.origin["epochs"] == 1
+    for path, tensor in before.tensors.items():
+        np.testing.assert_array_equal(after.tensors[path], tensor)
+    assert find_weights(f"models:/poster-recolor/{second.version}").origin["epochs"] == 2
 
 
 def test_an_earlier_versions_file_is_refused(tmp_path):

@@ -11,9 +11,9 @@ from recolor.datasets.images import open_image, to_rgb
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.evaluation.tables import markdown, metric_table
+from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
-from recolor.models.pretrained import DEFAULT
 from recolor.platform.experiments.evaluation import evaluate_models
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote

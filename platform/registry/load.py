@@ -7,8 +7,8 @@ import keras
 
 from recolor.datasets.embeddings import EmbeddingError, embedding_network
 from recolor.datasets.palettes.library import load_library
+from recolor.models.catalog import DEFAULT
 from recolor.models.painter import Painter
-from recolor.models.pretrained import DEFAULT
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights, WeightsError
 from recolor.platform.registry.promotion import current_champion

@@ -3,6 +3,7 @@
 This is TensorFlow's part of a training, whatever the framework that trained.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from recolor.models.decoding.vividness import calibrate, no_calibration
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
 from recolor.platform.registry.registration import METRIC_TAG, register
+from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
@@ -42,21 +44,12 @@ class TrainedModel:
     metrics: dict[str, float]
 
 
-def best_weights(
-    manifest: Manifest,
-    settings: Settings,
-    checkpoint: Checkpoint,
-    origin: dict,
-    decoding: Decoding,
-) -> Weights:
+def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     Args:
         manifest: The data set.
-        settings: What the network was trained with.
-        checkpoint: The last state of the training.
-        origin: The training's ``tags``, of versions and commit, and ``initial``, the origin of the
-            weights that the training began with, or None.
+        checkpoint: The last state of the training, which knows its `lineage`.
         decoding: The model's own, from `own_decoding`.
 
     Raises:
@@ -64,7 +57,7 @@ def best_weights(
     """
     progress = checkpoint.progress
     weights = Weights(
-        model=settings.model,
+        model=checkpoint.origin["settings"]["model"],
         size=manifest.size,
         embedding=manifest.embedding_id,
         decoding=decoding,
@@ -72,16 +65,16 @@ def best_weights(
         calibration=no_calibration(),
         tensors=checkpoint.best,
         origin={
-            "settings": asdict(settings),
+            **{name: checkpoint.origin[name] for name in ("settings", "tags", "initial")},
             "size": manifest.size,
             "dataset_digest": manifest.digest,
+            "held_out": manifest.held_out,
             "training_posters": manifest.count("train"),
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
             "best_loss": progress.best_loss,
             "history": progress.history,
             "published": published_from(),
-            **origin,
         },
     )
     return calibrated(manifest, weights)
@@ -100,17 +93,23 @@ def calibrated(manifest: Manifest, weights: Weights) -> Weights:
     return replace(weights, calibration=calibrate(pictures()))
 
 
-def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None) -> TrainedModel:
-    """Log weights, pictures and metrics of a trained network to the active run; register it.
+def publish(
+    manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding, embedding: keras.Model | None
+) -> TrainedModel:
+    """Register what was trained, by whatever backend; log its pictures and metrics.
+
+    They are logged to the active run.
 
     Args:
         manifest: The data set.
-        weights: What the training led to.
+        checkpoint: The last state of the training, which knows its `lineage`.
+        decoding: How the model decodes where nothing else is asked for.
         embedding: The data set's, from `embeddings.load_embedding`.
 
     Raises:
         WeightsError: If the weights are another network's.
     """
+    weights = best_weights(manifest, checkpoint, decoding)
     recolorer = Recolorer(weights, embedding)
     title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
     mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
@@ -136,6 +135,17 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
 
 
+def published_model(run_id: str) -> TrainedModel:
+    """Return what `publish` has returned for a run."""
+    data = mlflow.get_run(run_id).data
+    metrics = {
+        name.removeprefix(METRIC_TAG): value
+        for name, value in data.metrics.items()
+        if name.startswith(METRIC_TAG)
+    }
+    return TrainedModel(run_id, data.tags[VERSION_TAG], metrics)
+
+
 def import_weights(
     manifest: Manifest, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> TrainedModel:
@@ -155,20 +165,28 @@ def import_weights(
     checkpoint = load_checkpoint(file, manifest)
     settings = Settings.of_saved(checkpoint.origin["settings"])
     decoding = own_decoding(decoding, saved_decoding(checkpoint))
-    tags, initial = checkpoint.origin["tags"], checkpoint.origin.get("initial")
     # Before there is a run, in which a mistake would stay.
-    origin = {"tags": tags, "initial": initial}
-    weights = best_weights(manifest, settings, checkpoint, origin, decoding)
     embedding = load_embedding(manifest)
     with tracked_run(f"import {settings.model}") as run:
         log_parameters(run, {**asdict(settings), **to_save(decoding), "size": manifest.size})
         log_dataset(manifest, "training")
-        mlflow.set_tags({f"trained.{name}": value for name, value in tags.items()})
+        tags = checkpoint.origin["tags"].items()
+        mlflow.set_tags({f"trained.{name}": value for name, value in tags})
         mlflow.set_tag("embedding", manifest.embedding)
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
-        return publish(manifest, weights, embedding)
+        return publish(manifest, checkpoint, decoding, embedding)
 
 
 def _held_out_split(manifest: Manifest) -> str:
     return "validation" if manifest.count("validation") else "train"
+
+
+if __name__ == "__main__":
+    # For a training on another backend: Keras has one backend only in each process.
+    folder, trained_run = sys.argv[1:]
+    data_set = Manifest.load(Path(folder))
+    last = newest_checkpoint(trained_run)
+    own = own_decoding(DEFAULT_DECODING, saved_decoding(last))
+    with tracked_run("", trained_run):
+        publish(data_set, last, own, load_embedding(data_set))

@@ -61,6 +61,7 @@ class Settings:
         clip: Largest norm of all gradients together, to which longer ones are scaled down; None to
             leave them as they are.
         initial_weights: File, URI or model kind whose weights to begin with; None for random ones.
+        force_initial: Whether these may be of a data set with other splits.
 
     Raises:
         TrainingError: If a value is out of range.
@@ -112,6 +113,9 @@ class Settings:
         "Begin with these weights, for example of a training on smaller pictures, or with those "
         "that come with recolor.",
         metavar="FILE|URI|KIND",
+    )
+    force_initial: bool = _option(
+        False, "Even if the initial weights learned from a data set with other splits.", flag=True
     )
 
     def __post_init__(self):

@@ -15,18 +15,17 @@ from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import keep_checkpoint, newest_checkpoint
-from recolor.platform.tracking.provenance import origin
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import BACKEND, find_devices
+from recolor.platform.training.initial_weights import check_initial_weights
+from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
 from recolor.platform.training.own_decoding import own_decoding, to_save
 from recolor.platform.training.settings import Settings, TrainingError
 
 SETTINGS_FILE = "settings.json"
 DECODING_FILE = "decoding.json"
-# The origin of the weights that the training began with.
-INITIAL_FILE = "initial_weights.json"
 
 
 def saved_settings(run_id: str) -> Settings:
@@ -108,7 +107,7 @@ def train(
     initial = None
     if settings.initial_weights and start is None:
         initial = find_weights(settings.initial_weights)
-        initial.check_model(settings.model)
+        check_initial_weights(initial, manifest, settings)
     if not devices.chief:
         fit(manifest, settings, devices, start, initial=initial)
         return None
@@ -124,44 +123,31 @@ def train(
             log_parameters(run, parameters)
             mlflow.set_tag("embedding", manifest.embedding)
         log_dataset(manifest, "training")
+        about = lineage(manifest, settings, decoding, initial, start)
         if start is None or start.progress.epoch < settings.epochs:
             mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
-            if initial is not None:
-                mlflow.log_dict(initial.origin, INITIAL_FILE)
-            start = fit(manifest, settings, devices, start, _log_epoch, initial)
+
+            def keep(checkpoint: Checkpoint) -> None:
+                checkpoint.origin = about
+                epoch = checkpoint.progress.epoch
+                mlflow.log_metrics({**checkpoint.progress.history[-1], "epochs": epoch}, step=epoch)
+                keep_checkpoint(checkpoint)
+
+            start = fit(manifest, settings, devices, start, keep, initial)
+        start.origin = about
         if BACKEND == "tensorflow":
-            from recolor.platform.registry.publication import best_weights, publish
+            from recolor.platform.registry.publication import publish
 
-            lineage = {"tags": _origin_tags(run), "initial": _initial_origin(settings, run)}
-            weights = best_weights(manifest, settings, start, lineage, decoding)
-            return publish(manifest, weights, embedding)
+            return publish(manifest, start, decoding, embedding)
+        # With a decoding that may be another than when it was kept.
+        keep_checkpoint(start)
         return _publish_by_tensorflow(manifest, run.info.run_id)
-
-
-def _origin_tags(run: mlflow.ActiveRun) -> dict[str, str]:
-    """Return where the training came from, as the run's tags have it."""
-    tags = mlflow.get_run(run.info.run_id).data.tags
-    return {name: tags[name] for name in ("backend", *origin()) if name in tags}
-
-
-def _initial_origin(settings: Settings, run: mlflow.ActiveRun) -> dict | None:
-    if not settings.initial_weights:
-        return None
-    return mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{INITIAL_FILE}")
-
-
-def _log_epoch(checkpoint: Checkpoint) -> None:
-    epoch = checkpoint.progress.epoch
-    mlflow.log_metrics({**checkpoint.progress.history[-1], "epochs": epoch}, step=epoch)
-    keep_checkpoint(checkpoint)
 
 
 def _publish_by_tensorflow(manifest: Manifest, run_id: str):
     """Let another process publish: Keras has one backend only in each."""
-    from recolor.platform.registry.publication import VERSION_TAG, TrainedModel
-    from recolor.platform.registry.registration import METRIC_TAG
+    from recolor.platform.registry.publication import published_model
 
-    command = ["train", "--data", str(manifest.folder), "--resume", run_id]
     environment = {
         **os.environ,
         "KERAS_BACKEND": "tensorflow",
@@ -171,8 +157,9 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
     }
     # TensorFlow's XLA ends the process at a flag that only JAX's knows.
     environment.pop("XLA_FLAGS", None)
+    module = "recolor.platform.registry.publication"
     result = subprocess.run(
-        [sys.executable, "-m", "recolor.platform.cli.main", *command],
+        [sys.executable, "-m", module, str(manifest.folder), run_id],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -181,13 +168,7 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
     if result.returncode:
         reason = result.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise TrainingError(f"run {run_id} is trained, but was not registered: {reason[0]}")
-    run = mlflow.get_run(run_id)
-    metrics = {
-        name.removeprefix(METRIC_TAG): value
-        for name, value in run.data.metrics.items()
-        if name.startswith(METRIC_TAG)
-    }
-    return TrainedModel(run_id, run.data.tags[VERSION_TAG], metrics)
+    return published_model(run_id)
 
 
 def _check_resumable(

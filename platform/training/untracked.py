@@ -3,17 +3,17 @@
 `recolor import-weights` makes a tracked run and a registered model of the file.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.platform.registry.weight_sources import local_weights, no_weights
-from recolor.platform.tracking.provenance import origin
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.devices import BACKEND, find_devices
+from recolor.platform.training.devices import find_devices
+from recolor.platform.training.initial_weights import check_initial_weights
+from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
-from recolor.platform.training.own_decoding import own_decoding, to_save
+from recolor.platform.training.own_decoding import own_decoding
 from recolor.platform.training.settings import Settings, TrainingError
 
 
@@ -54,14 +54,9 @@ def train_untracked(
         initial = local_weights(settings.initial_weights)
         if initial is None:
             raise no_weights(settings.initial_weights)
-        initial.check_model(settings.model)
-    about = {
-        "settings": asdict(settings),
-        "decoding": to_save(own_decoding(decoding, saved_decoding(start) if start else {})),
-        "dataset_digest": manifest.digest,
-        "tags": {"backend": BACKEND, **origin()},
-        "initial": initial.origin if initial else start.origin.get("initial") if start else None,
-    }
+        check_initial_weights(initial, manifest, settings)
+    decoding = own_decoding(decoding, saved_decoding(start) if start else {})
+    about = lineage(manifest, settings, decoding, initial, start)
 
     def save(checkpoint: Checkpoint) -> None:
         checkpoint.origin = about

@@ -1,0 +1,42 @@
+"""What a training came from and began with: kept in its checkpoints, and told by its weights."""
+
+from dataclasses import asdict
+
+from recolor.datasets.manifest import Manifest
+from recolor.models.decoding.options import Decoding
+from recolor.models.weights import Weights
+from recolor.platform.tracking.provenance import origin
+from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.devices import BACKEND
+from recolor.platform.training.own_decoding import to_save
+from recolor.platform.training.settings import Settings
+
+
+def lineage(
+    manifest: Manifest,
+    settings: Settings,
+    decoding: Decoding,
+    initial: Weights | None,
+    start: Checkpoint | None,
+) -> dict:
+    """Describe a training, as JSON.
+
+    Args:
+        manifest: The data set.
+        settings: The settings.
+        decoding: The model's own, from `own_decoding`.
+        initial: The weights that it begins with, if any.
+        start: The state that it goes on from, if any: what that began with stays.
+
+    Returns:
+        ``settings``, ``decoding``, ``dataset_digest``, ``tags`` with the versions and the commit,
+        and ``initial``, the origin of the initial weights or None.
+    """
+    began = start.origin if start else {}
+    return {
+        "settings": asdict(settings),
+        "decoding": to_save(decoding),
+        "dataset_digest": manifest.digest,
+        "tags": began.get("tags") or {"backend": BACKEND, **origin()},
+        "initial": initial.origin if initial else began.get("initial"),
+    }
