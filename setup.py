@@ -1,4 +1,4 @@
-"""Packaging of ``recolor``.
+"""Packaging of ``recolor``, distributed as ``poster-recolor``.
 
 The four source folders are mapped into the namespace package ``recolor``. None of them holds an
 ``__init__.py``: a folder ``platform/`` with one would shadow the standard library's ``platform``
@@ -16,7 +16,7 @@ PACKAGES = FOLDERS + [
 ]
 
 setup(
-    name="recolor",
+    name="poster-recolor",
     version="0.1.0",
     description="Recolor movie posters: an MLflow-tracked experiment platform",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
@@ -43,6 +43,7 @@ setup(
         "pillow>=11.3",
         "protobuf>=4.25",
         "psutil>=5.9",
+        "pyyaml>=6",
         "scikit-image>=0.24",
         "scipy>=1.11",
         "tensorflow==2.17.1",

@@ -59,7 +59,7 @@ class Commands(click.Group):
         "auto_envvar_prefix": "RECOLOR",
     },
 )
-@click.version_option(package_name="recolor")
+@click.version_option(package_name="poster-recolor")
 def main():
     """Recolor movie posters.
 

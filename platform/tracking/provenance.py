@@ -4,9 +4,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# Which packages' versions decide about a result, as far as they are installed.
+# Packages whose versions may change a result, as far as they are installed.
 PACKAGES = (
-    "recolor",
+    "poster-recolor",
     "tensorflow",
     "tensorflow-io",
     "jax",
@@ -39,9 +39,8 @@ def _commit() -> dict[str, str]:
         # What GitPython raises where there is no `git` to call.
         return {}
     try:
-        repository = git.Repo(Path(__file__).resolve().parent, search_parent_directories=True)
-        if not (Path(repository.working_dir) / "setup.py").is_file():
-            return {}
+        # Only this project's own repository: an installed copy may lie within another one.
+        repository = git.Repo(Path(__file__).resolve().parents[2])
         return {
             COMMIT_TAG: repository.head.commit.hexsha,
             DIRTY_TAG: str(repository.is_dirty()).lower(),
