@@ -33,7 +33,7 @@ ALLOWED = {
     "models": ALLOWED_1 | {"keras", "tensorflow", "tensorflow_io"},
     "evaluation": ALLOWED_1 | {"keras", "markdown", "matplotlib"},
     "platform": ALLOWED_1
-    | {"click", "git", "jax", "keras", "mlflow", "pandas"}
+    | {"click", "git", "jax", "keras", "mlflow", "pandas", "yaml"}
     | {"tensorflow", "tensorflow_io", "torch", "tqdm"},
 }  # fmt: skip
 # Which parts of the project a part may use; of `datasets`, models see floor 1 alone.

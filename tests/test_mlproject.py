@@ -1,44 +1,90 @@
 """The MLflow project: its entry points are the commands, and `mlflow run` runs them."""
 
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import click
 import mlflow
 import pytest
 import yaml
 from conftest import ROOT, environment
+from mlflow.projects._project_spec import EntryPoint
 
-from recolor.platform.cli.main import COMMANDS
+from recolor.platform.cli import mlproject
+from recolor.platform.cli.main import COMMANDS, main
 
-PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
+PROJECT = yaml.safe_load((ROOT / mlproject.FILE).read_text())
 ENTRY_POINTS = PROJECT["entry_points"]
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_parameters_are_the_options_of_the_command(name):
-    command = COMMANDS[name]
-    options = {
-        parameter.opts[-1].lstrip("-").replace("-", "_")
-        for parameter in command.params
-        if isinstance(parameter, (click.Option, click.Argument))
-    }
-    # An entry point of MLflow is a tracked one.
-    assert set(ENTRY_POINTS[name]["parameters"]) == options - {"untracked"}
+def test_the_file_is_what_the_commands_make_of_it():
+    assert (ROOT / mlproject.FILE).read_text() == mlproject.mlproject()
+
+
+def test_every_command_is_an_entry_point_with_all_its_options():
+    assert list(ENTRY_POINTS) == list(COMMANDS)
+    for name, command in COMMANDS.items():
+        options = {parameter.opts[-1].lstrip("-").replace("-", "_") for parameter in command.params}
+        assert set(ENTRY_POINTS[name]["parameters"]) == options
+
+
+def parsed(name: str, parameters: dict[str, str], monkeypatch) -> dict:
+    """What a command gets of an entry point's parameters, by the way of MLflow and a shell."""
+    line = EntryPoint(name, **ENTRY_POINTS[name]).compute_command(parameters, None)
+    words = shlex.split(line)
+    assert not [word for word in words if "{" in word]
+    with monkeypatch.context() as patched:
+        while "=" in words[0]:
+            patched.setenv(*words.pop(0).split("=", 1))
+        assert words[:3] == ["sh", "platform/project.sh", name]
+        parent = click.Context(main, info_name="recolor", auto_envvar_prefix="RECOLOR")
+        return COMMANDS[name].make_context(name, words[3:], parent).params
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_every_parameter_reaches_its_option(name):
-    parameters = set(ENTRY_POINTS[name]["parameters"])
-    command = ENTRY_POINTS[name]["command"]
-    variables = dict(re.findall(r"(RECOLOR_\w+)=\{(\w+)\}", command))
-    assert set(variables.values()) == parameters - {"images", "file"}
-    prefix = f"RECOLOR_{name}_".upper().replace("-", "_")
-    known = {
-        parameter.envvar or prefix + parameter.name.upper() for parameter in COMMANDS[name].params
-    }
-    assert set(variables) <= known
+def test_parameters_have_the_defaults_of_the_command(name, monkeypatch):
+    """Nothing is given but what must be: the command gets what it gets on the command line."""
+    required = {
+        parameter: "here" for parameter, about in ENTRY_POINTS[name]["parameters"].items()
+        if "default" not in about
+    }  # fmt: skip
+    typed = []
+    for parameter in COMMANDS[name].params:
+        if parameter.required:
+            option = [] if isinstance(parameter, click.Argument) else [parameter.opts[0]]
+            typed += [*option, "here"]
+    assert parsed(name, required, monkeypatch) == COMMANDS[name].make_context(name, typed).params
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_every_parameter_reaches_its_option(name, monkeypatch):
+    """Also where a value holds blanks, quotes or what a shell would take for its own."""
+    given, expected = {}, {}
+    for parameter in COMMANDS[name].params:
+        its_name = parameter.opts[-1].lstrip("-").replace("-", "_")
+        if isinstance(parameter.type, click.types.BoolParamType):
+            given[its_name] = expected[parameter.name] = "true"
+        elif isinstance(parameter.type, click.Choice):
+            given[its_name] = expected[parameter.name] = parameter.type.choices[-1]
+        elif isinstance(parameter.type, (click.IntRange, click.FloatRange)):
+            given[its_name] = str(parameter.type.max or 12)
+            expected[parameter.name] = float(given[its_name])
+        else:
+            text = f'$HOME/a folder/it\'s "{its_name}" 50%.jpg'
+            given[its_name] = f"{text}\nb c" if parameter.multiple else text
+            several = (text, "b c") if parameter.multiple else (text,)
+            several = tuple(parameter.type.convert(one, parameter, None) for one in several)
+            one = parameter.nargs == 1 and not parameter.multiple
+            expected[parameter.name] = several[0] if one else several
+    found = parsed(name, given, monkeypatch)
+    expected = {key: True if value == "true" else value for key, value in expected.items()}
+    assert found == expected
 
 
 def test_the_constraints_pin_every_requirement():
@@ -49,6 +95,47 @@ def test_the_constraints_pin_every_requirement():
     for requirement in re.findall(r'"([a-z-]+)[>=]=', setup):
         # PyTorch is an extra that the tests do without.
         assert requirement in pinned or requirement in ("python", "torch"), requirement
+
+
+@pytest.fixture
+def no_pip(tmp_path) -> dict[str, str]:
+    """An environment whose pip only leaves a note that it was called, and fails."""
+    package = tmp_path / "path" / "pip"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    called = tmp_path / "called"
+    (package / "__main__.py").write_text(
+        f"import sys\nopen({str(called)!r}, 'w').write(' '.join(sys.argv[1:]))\nsys.exit(3)\n"
+    )
+    return {
+        **os.environ,
+        "PYTHONPATH": str(package.parent),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+def project_sh(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:
+    command = ["sh", "platform/project.sh", "--version"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_nothing_is_installed_where_the_code_is_in_use_already(no_pip, tmp_path):
+    result = project_sh(ROOT, no_pip)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"recolor, version {version('poster-recolor')}\n"
+    # The same folder by another name.
+    (tmp_path / "link").symlink_to(ROOT)
+    assert project_sh(tmp_path / "link", no_pip).returncode == 0
+    assert not (tmp_path / "called").exists()
+
+
+def test_another_folder_of_code_is_installed_first(no_pip, tmp_path):
+    other = tmp_path / "other clone"
+    (other / "platform").mkdir(parents=True)
+    shutil.copy(ROOT / "platform" / "project.sh", other / "platform")
+    result = project_sh(other, no_pip)
+    assert result.returncode == 3 and not result.stdout
+    assert (tmp_path / "called").read_text().endswith("--no-build-isolation --editable .")
 
 
 def mlflow_run(store: str, entry_point: str, **parameters) -> subprocess.CompletedProcess:
@@ -103,7 +190,8 @@ def test_mlflow_run_reproduces_in_the_run_that_it_made(manifest, store, posters,
 
 
 @pytest.mark.slow
-def test_mlflow_run_fails_where_the_command_fails(store, tmp_path):
-    result = mlflow_run(store, "train", data=tmp_path, model="regression")
+def test_mlflow_run_fails_where_the_command_fails(manifest, store):
+    """The command gets two models, by paths with blanks, of which there is none."""
+    result = mlflow_run(store, "evaluate", data=manifest.folder, model="regression\nno such file")
     assert result.returncode != 0
-    assert "is not a whole data set" in result.stderr
+    assert "Error: no such file is no file of weights" in result.stderr
