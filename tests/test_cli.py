@@ -15,6 +15,7 @@ from conftest import environment
 from PIL import Image
 
 from recolor.datasets.palettes.palette import Palette
+from recolor.platform.cli.errors import UnexpectedError
 from recolor.platform.cli.main import main
 from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry.load import UsableModel
@@ -22,9 +23,10 @@ from recolor.platform.registry.registration import RegistryError
 
 
 def run(*arguments, **environment):
-    """Run a command in this process; an exception that is no exit is a bug."""
+    """Run a command in this process; an error that recolor does not know is a bug."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code != UnexpectedError.exit_code, result.output
     return result
 
 
