@@ -33,14 +33,14 @@ def repository(tmp_path) -> git.Repo:
 def test_a_checkout_has_its_commit_and_versions():
     tags = provenance.origin()
     assert tags["mlflow.source.git.commit"] == git.Repo(ROOT).head.commit.hexsha
-    assert tags["version.recolor"] == version("poster-recolor")
+    assert tags["version.poster-recolor"] == version("poster-recolor")
     assert tags["version.numpy"] == version("numpy")
 
 
 def test_a_copy_installed_within_another_project_has_none(repository, tmp_path):
     tags = origin_of_a_copy(tmp_path / ".venv" / "site-packages" / "recolor")
     assert "mlflow.source.git.commit" not in tags and "git.dirty" not in tags
-    assert "version.recolor" in tags
+    assert "version.poster-recolor" in tags
 
 
 def test_changes_since_the_commit_are_said(repository, tmp_path):

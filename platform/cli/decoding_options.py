@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from recolor.models.decoding.options import Decoding
-from recolor.platform.cli.options import declared_options
+from recolor.platform.cli.declared_options import declared_options
 
 
 def decoding_options(*names: str, **other_help: str) -> Callable:

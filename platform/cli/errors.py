@@ -22,7 +22,7 @@ class UnexpectedError(click.ClickException):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn every error into one that click reports in one line, without a traceback.
+    """Turn every error into one that click reports in one line.
 
     Raises:
         click.ClickException: In the place of any other error; an `UnexpectedError` for one that is
@@ -30,7 +30,8 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort):
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        # Click's own business.
         raise
     except KeyboardInterrupt:
         raise click.ClickException("interrupted") from None

@@ -1,8 +1,7 @@
 """Types of options, and options that several commands share."""
 
 import math
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import Field
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
@@ -64,52 +63,3 @@ LIBRARY = click.option(
     type=INPUT_FILE,
     help="Color schemes to choose from, made by `recolor palettes --make`, instead of recolor's.",
 )
-
-
-def declared_options(declared: Iterable[Field], other_help: dict[str, str] | None = None):
-    """Make options of a command of fields of `Settings` or `Decoding`.
-
-    An option that is not given is None, whatever its field's default.
-
-    Args:
-        declared: The fields.
-        other_help: Help of those that mean something else for this command, by name.
-
-    Returns:
-        A decorator of commands.
-    """
-    options = [_option(field, (other_help or {}).get(field.name)) for field in declared]
-
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def _option(declared: Field, help: str | None) -> Callable:
-    about = declared.metadata
-    name = declared.name.replace("_", "-")
-    more = {"help": help or _with_default(about["help"], declared.default)}
-    if "metavar" in about:
-        more["metavar"] = about["metavar"]
-    if about.get("flag"):
-        return click.option(f"--{name}/--no-{name}", default=None, **more)
-    if about.get("repeated"):
-        return click.option(f"--{name}", cls=Repeated, **more)
-    kind = str
-    if "integers" in about:
-        kind = click.IntRange(*about["integers"])
-    elif "range" in about:
-        kind = Finite(*about["range"])
-    elif "above" in about:
-        kind = Finite(about["above"], min_open=True)
-    elif "choices" in about:
-        kind = Name(about["choices"])
-    return click.option(f"--{name}", type=kind, **more)
-
-
-def _with_default(help: str, default) -> str:
-    known = isinstance(default, (str, int, float)) and "[default: " not in help
-    return f"{help}  [default: {default}]" if known else help

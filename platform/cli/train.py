@@ -6,8 +6,9 @@ import click
 
 from recolor.models.decoding.options import Decoding
 from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
-from recolor.platform.cli.options import DATA, OUTPUT_FILE, declared_options
+from recolor.platform.cli.options import DATA, OUTPUT_FILE
 from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
 from recolor.platform.cli.trained import report_trained
 from recolor.platform.training.own_decoding import DEFAULTS

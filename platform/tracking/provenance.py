@@ -4,9 +4,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-DISTRIBUTION = "poster-recolor"
 # Packages whose versions may change a result, as far as they are installed.
 PACKAGES = (
+    "poster-recolor",
     "tensorflow",
     "tensorflow-io",
     "jax",

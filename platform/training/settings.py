@@ -6,7 +6,7 @@ Nothing heavy is imported: Keras is needed only to ask a model kind for its defa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import MISSING, dataclass, field, fields, replace
 
 from recolor.datasets.errors import RecolorError
@@ -171,14 +171,6 @@ class Settings:
             raise TrainingError(f"{what} began with other settings: only --epochs may change")
 
 
-def choices(about) -> tuple[str, ...] | None:
-    """Return the names that an option takes, by its field's metadata; None if it takes any."""
-    names: Collection[str] | Callable[[], Collection[str]] | None = about.get("choices")
-    if names is None:
-        return None
-    return tuple(names() if callable(names) else names)
-
-
 def _check(name: str, value, about) -> None:
     if "integers" in about:
         low, high = about["integers"]
@@ -187,6 +179,7 @@ def _check(name: str, value, about) -> None:
             raise TrainingError(f"{name} must be {limits}, not {value}")
     if "above" in about and not (math.isfinite(value) and value > about["above"]):
         raise TrainingError(f"{name} must be a number above {about['above']}, not {value}")
-    names = choices(about)
-    if names and value not in names:
-        raise TrainingError(f"{name} must be one of {', '.join(names)}, not {value}")
+    if "choices" in about:
+        names = about["choices"]() if callable(about["choices"]) else about["choices"]
+        if value not in names:
+            raise TrainingError(f"{name} must be one of {', '.join(names)}, not {value}")
