@@ -132,6 +132,7 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
         **{name: getattr(weights, name) for name in ABOUT if name != "origin"},
         "takes_palette": about["takes_palette"],
         "dataset_digest": manifest.digest,
+        "training_posters": manifest.count("train"),
     }
     version = register(
         recolorer,
