@@ -1,5 +1,6 @@
 """The networks that come with recolor: whole, small, known for where they are from, and at work."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -55,7 +56,11 @@ def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path
     shutil.copy(posters[0], tmp_path / "poster.jpg")
     result = apply(tmp_path, "poster.jpg", "--out", "out", env=without_store())
     assert result.returncode == 0, result.stderr
-    assert f"1 recolored in out by {DEFAULT}" in result.stdout
+    assert re.search(
+        f"1 recolored in out by the {DEFAULT} network that comes along "
+        r"\(\d+ pixels, learned from \d+ posters\); no champion is registered here\n",
+        result.stdout,
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"poster.jpg", "out"}
     with Image.open(tmp_path / "out" / "poster.jpg") as image, Image.open(posters[0]) as before:
         assert image.size == before.size
@@ -63,11 +68,15 @@ def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path
 
 def test_a_champion_goes_first(trained, posters, store, tmp_path):
     result = apply(tmp_path, posters[0], "--out", "out", env=environment(store))
-    assert "1 recolored in out by models:/poster-recolor@champion" in result.stdout
+    assert re.search(
+        r"1 recolored in out by poster-recolor version \d+ \(champion; classification, 32 pixels, "
+        f"learned from 20 posters\\); --model {DEFAULT} takes the network that comes along\n",
+        result.stdout,
+    )
     result = apply(
         tmp_path, posters[0], "--out", "other", "--model", "regression", env=environment(store)
     )
-    assert "1 recolored in other by regression" in result.stdout
+    assert "1 recolored in other by the regression network that comes along (" in result.stdout
 
 
 def test_regression_is_nearer_to_the_true_colors_than_gray():

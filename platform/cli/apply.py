@@ -62,7 +62,7 @@ def apply(images, out, model, suggestions, hints, library, sheet, **options):
         sheet=sheet,
         progress=lambda files: progress_bar(len(files), "recoloring", files),
     )
-    click.echo(f"{len(outcome.written)} recolored in {out} by {chosen.source}")
+    click.echo(f"{len(outcome.written)} recolored in {out} by {chosen.about}")
     if used := {name: count for name, count in outcome.palettes.most_common() if name}:
         shown = [f"{name} ({count})" if count > 1 else name for name, count in used.items()]
         more = f"; {len(shown) - 6} more" if len(shown) > 6 else ""

@@ -47,33 +47,52 @@ def evaluate_models(
         predictors |= predictors_told(model, manifest, told, decoding)
     palettes = any(Told.parse(text).palette for text in told)
     vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
-    answers = {**predictors, **baseline_predictors(manifest, palettes, vividness)}
-    measured = score(manifest, split, answers, progress)
-    columns = {name: metrics.result() for name, metrics in measured.items()}
+    # Begun before the posters are scored, so that a scoring that fails leaves a failed run.
     with tracked_run(f"evaluate {split}") as run:
         parameters = {"split": split, "models": ",".join(model.source for model in models)}
         parameters |= {"told": ",".join(told), **decoding.describe()}
         log_parameters(run, parameters)
         log_dataset(manifest, split)
-        sources = {model.source: f"model_{number}" for number, model in enumerate(models, 1)}
-        log_columns({_logged_name(name, sources): values for name, values in columns.items()})
+        answers = {**predictors, **baseline_predictors(manifest, palettes, vividness)}
+        measured = score(manifest, split, answers, progress)
+        columns = {name: metrics.result() for name, metrics in measured.items()}
+        labels = _labels(models)
+        log_columns({_logged_name(name, labels): values for name, values in columns.items()})
         mlflow.log_text(report(columns), "metrics.md")
         if predictors:
             mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     return columns
 
 
-def _logged_name(column: str, sources: dict[str, str]) -> str:
-    """Put a number in the place of a model's source, which MLflow would not take in a name."""
-    source, separator, rest = column.partition(", ")
-    return sources.get(source, source) + separator + rest
+def _labels(models: Sequence[UsableModel]) -> dict[str, str]:
+    """Return what each source is called in metrics: its label, with a number where two share it."""
+    labels = {}
+    for model in models:
+        number, label = 1, model.label
+        while label in labels.values():
+            number += 1
+            label = f"{model.label}_{number}"
+        labels.setdefault(model.source, label)
+    return labels
+
+
+def _logged_name(column: str, labels: dict[str, str]) -> str:
+    """Put a model's label in the place of its source, which may be a path or a URI."""
+    for source, label in labels.items():
+        if column == source or column.startswith(f"{source}, "):
+            return label + column.removeprefix(source)
+    return column
 
 
 def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
-    """Log a table of metrics to the active run, as metrics ``COLUMN.METRIC`` and as a file."""
+    """Log a table of metrics to the active run, as a file and as metrics ``COLUMN.METRIC``.
+
+    The column ``gray`` has metrics like ``gray.l2_ab``, and the column ``classification, told
+    palette`` has metrics like ``classification.told_palette.l2_ab``.
+    """
     for name, metrics in columns.items():
         # MLflow's names take neither commas nor plus signs.
-        prefix = re.sub(r"[^\w.-]+", "_", name)
+        prefix = re.sub(r"[^\w.-]+", "_", name.replace(", ", "."))
         known = {key: value for key, value in metrics.items() if value is not None}
         mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
     mlflow.log_dict(columns, "metrics.json")

@@ -6,13 +6,13 @@ from pathlib import Path
 import keras
 
 from recolor.datasets.embeddings import EmbeddingError, embedding_network
-from recolor.datasets.palettes.library import load_library
-from recolor.models.catalog import DEFAULT
+from recolor.datasets.palettes.library import PaletteLibrary, load_library
+from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.painter import Painter
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights, WeightsError
 from recolor.platform.registry.promotion import current_champion
-from recolor.platform.registry.registration import CHAMPION_URI, load_model
+from recolor.platform.registry.registration import CHAMPION_URI, MODEL_NAME, load_model, version_of
 from recolor.platform.registry.weight_sources import local_weights, no_weights
 from recolor.platform.tracking import store
 
@@ -22,14 +22,18 @@ class UsableModel:
     """What is the same of all models.
 
     Attributes:
-        source: Where it was found, for people to read.
+        source: Where it was found, as it was asked for.
         embedding: The `Manifest.embedding_id` that it was trained with.
         painter: What recolors pictures by it.
+        label: Its kind and version, as ``classification_v3``, in names of metrics.
+        about: Which model it is, and why it was chosen, for people to read.
     """
 
     source: str
     embedding: str
     painter: Painter
+    label: str = ""
+    about: str = ""
 
 
 def load(source: str | None, library: Path | None = None) -> UsableModel:
@@ -48,17 +52,41 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
         PaletteError: If the library can't be read.
     """
     schemes = load_library(library)
-    if source is None:
+    by_default = source is None
+    if by_default:
         source = CHAMPION_URI if _there_is_a_champion() else DEFAULT
     weights = local_weights(source)
     if weights is not None:
-        return _of_weights(source, weights, schemes)
-    if ":/" not in source:
+        model = _of_weights(source, weights, schemes)
+        why = "; no champion is registered here"
+    elif ":/" not in source:
         raise no_weights(source)
-    store.connect()
-    model = load_model(source)
+    else:
+        store.connect()
+        model = _registered(source, schemes)
+        why = f"; --model {DEFAULT} takes the network that comes along"
+    return replace(model, about=model.about + why) if by_default else model
+
+
+def _registered(uri: str, schemes: PaletteLibrary) -> UsableModel:
+    model = load_model(uri)
     painter = replace(model.unwrap_python_model().painter, library=schemes)
-    return UsableModel(source, model.metadata.metadata["embedding"], painter)
+    known = model.metadata.metadata
+    facts, label, found = [painter.kind], painter.kind, f"the model {uri}"
+    if version := version_of(model):
+        number = version.version
+        label, found = f"{painter.kind}_v{number}", f"{MODEL_NAME} version {number}"
+        champion = current_champion()
+        if champion is not None and champion.version == number:
+            facts = [f"champion; {painter.kind}"]
+    facts += _facts(known["size"], known.get("training_posters"))
+    return UsableModel(uri, known["embedding"], painter, label, f"{found} ({', '.join(facts)})")
+
+
+def _facts(size: int, training_posters: int | None) -> list[str]:
+    """Say what a network looks at, and what it learned from, where that is known."""
+    learned = [f"learned from {training_posters} posters"] if training_posters else []
+    return [f"{size} pixels", *learned]
 
 
 def _there_is_a_champion() -> bool:
@@ -68,7 +96,7 @@ def _there_is_a_champion() -> bool:
     return current_champion() is not None
 
 
-def _of_weights(source: str, weights: Weights, schemes) -> UsableModel:
+def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> UsableModel:
     if weights.embedding not in ("none", "random", "imagenet"):
         raise EmbeddingError(
             f"{source} was trained with an embedding of a file of its own: use the registered model"
@@ -77,4 +105,10 @@ def _of_weights(source: str, weights: Weights, schemes) -> UsableModel:
         raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
     embedding = embedding_network(weights.embedding, weights.size)
     painter = Recolorer(weights, embedding).painter(schemes)
-    return UsableModel(source, weights.embedding, painter)
+    facts = _facts(weights.size, weights.origin.get("training_posters"))
+    if source in MODELS:
+        label, about = source, f"the {source} network that comes along ({', '.join(facts)})"
+    else:
+        label = f"{weights.model}_{Path(source).stem}"
+        about = f"{source} ({', '.join([weights.model, *facts])})"
+    return UsableModel(source, weights.embedding, painter, label, about)

@@ -124,6 +124,7 @@ def publish(
         **weights.describe(),
         "takes_palette": recolorer.kind.takes_palette,
         "dataset_digest": manifest.digest,
+        "training_posters": manifest.count("train"),
     }
     version = register(
         recolorer,

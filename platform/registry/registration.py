@@ -127,6 +127,14 @@ def _check_format(uri: str, metadata: dict) -> None:
         )
 
 
+def version_of(model: PyFuncModel) -> ModelVersion | None:
+    """Return the version that a loaded model is registered as in this store; None if it is not."""
+    versions = mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'")
+    # A version knows the model by its source alone, whichever way it was loaded.
+    source = f"models:/{model.metadata.model_id}"
+    return next((one for one in versions if one.source == source), None)
+
+
 def _parameters() -> ParamSchema:
     """The options of decoding as parameters of a request, with their defaults."""
     return ParamSchema(

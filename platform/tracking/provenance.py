@@ -23,7 +23,7 @@ DIRTY_TAG = "git.dirty"
 
 def origin() -> dict[str, str]:
     """Return tags with the versions and, where the code runs from a checkout, its commit."""
-    tags = {"version.python": sys.version.split()[0], "version.recolor": version(DISTRIBUTION)}
+    tags = {"version.python": sys.version.split()[0]}
     for package in PACKAGES:
         try:
             tags[f"version.{package}"] = version(package)

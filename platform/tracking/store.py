@@ -35,6 +35,37 @@ def store_exists() -> bool:
 
 
 @contextmanager
+def own_store(folder: Path) -> Iterator[str]:
+    """Use a store in a folder of its own for a while, and leave the user's alone.
+
+    Args:
+        folder: The store's folder; what it holds already stays.
+
+    Yields:
+        The store's URI.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    uri, before = f"sqlite:///{folder}/mlflow.db", mlflow.get_tracking_uri()
+    # Which store, run and experiment the user, or MLflow Projects, has chosen for this process.
+    names = [f"MLFLOW_{name}" for name in ("TRACKING_URI", "REGISTRY_URI", "RUN_ID")]
+    names += ["MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"]
+    chosen = {name: os.environ.pop(name) for name in names if name in os.environ}
+    mlflow.set_tracking_uri(uri)
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            # By default the artifacts would lie in the working directory.
+            mlflow.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri())
+        yield uri
+    finally:
+        mlflow.set_tracking_uri(before)
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(chosen)
+
+
+@contextmanager
 def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.
 

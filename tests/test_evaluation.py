@@ -1,0 +1,48 @@
+"""Evaluations as MLflow records them."""
+
+from dataclasses import replace
+
+import mlflow
+import pytest
+
+from recolor.platform.experiments.evaluation import evaluate_models
+from recolor.platform.registry.load import load
+
+
+def newest_run() -> mlflow.entities.Run:
+    return mlflow.search_runs(output_format="list", max_results=1)[0]
+
+
+def test_metrics_of_an_evaluation_are_named_by_kind_and_version(manifest, trained):
+    """So that runs can be compared. Two sources that share a name are told apart."""
+    uri = f"models:/poster-recolor/{trained.version}"
+    again = load(uri)
+    other = "file of weights"
+    told = ("nothing", "palette+hints5")
+    models = [again, load("classification"), replace(again, source=other)]
+    columns = evaluate_models(manifest, "test", models, told=told)
+    logged = newest_run().data.metrics
+    version = f"classification_v{trained.version}"
+    found = {name.removesuffix(".l2_ab") for name in logged if name.endswith(".l2_ab")}
+    names = (version, "classification", f"{version}_2")
+    assert found == {
+        *names, *(f"{name}.told_palette_hints5" for name in names), "gray", "mean_color",
+        *("own_mean_color", "lightness_under_the_palette", "matched_histograms"),
+        *("matched_deviations", "truth"),
+    }  # fmt: skip
+    assert logged[f"{version}.l2_ab"] == columns[uri]["l2_ab"]
+    assert (
+        logged[f"{version}.told_palette_hints5.ssim"]
+        == (columns[f"{uri}, told palette+hints5"]["ssim"])
+    )
+
+
+def test_a_scoring_that_fails_leaves_a_failed_run(manifest, store):
+    def interrupt(count):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        evaluate_models(manifest, "test", [], progress=interrupt)
+    run = newest_run()
+    assert (run.info.run_name, run.info.status) == ("evaluate test", "FAILED")
+    assert run.data.tags["dataset.digest"] == manifest.digest

@@ -1,0 +1,32 @@
+"""Which MLflow store is used."""
+
+import os
+
+import mlflow
+
+from recolor.platform.registry.load import load
+from recolor.platform.registry.registration import MODEL_NAME
+from recolor.platform.tracking.store import own_store, tracked_run
+
+
+def test_a_store_of_its_own_leaves_the_users_alone(tmp_path, store, trained, monkeypatch):
+    """Neither its champion nor its runs are seen, and afterwards everything is as it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "1")
+    before = dict(os.environ)
+    runs = len(mlflow.search_runs(experiment_names=["recolor"]))
+    for _ in range(2):
+        with own_store(tmp_path / "own") as uri:
+            assert uri.endswith("own/mlflow.db")
+            assert mlflow.MlflowClient().search_registered_models() == []
+            assert load(None).source == "classification"
+            with tracked_run("a run"):
+                mlflow.log_text("text", "file.txt")
+    assert len(list((tmp_path / "own").rglob("file.txt"))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+    assert (mlflow.get_tracking_uri(), dict(os.environ)) == (store, before)
+    monkeypatch.undo()
+    assert len(mlflow.search_runs(experiment_names=["recolor"])) == runs
+    assert [model.name for model in mlflow.MlflowClient().search_registered_models()] == [
+        MODEL_NAME
+    ]
