@@ -18,7 +18,7 @@ from recolor.datasets.shards import parse
 
 THREADS = min(8, os.cpu_count() or 1)
 
-# Inputs L ``uint8 [batch, S, S, 1]`` and embedding ``float32 [batch, 1000]``, and target ab ``int8
+# Inputs L ``uint8 [batch, S, S, 1]`` and embedding ``float32 [batch, n]``, and target ab ``int8
 # [batch, S, S, 2]``: what Keras' `fit` takes as x and y.
 Batch = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]
 
@@ -63,7 +63,7 @@ class Posters:
     def __init__(self, manifest: Manifest, split: str):
         if not manifest.count(split):
             raise DatasetError(f"{manifest.folder}: the {split} split is empty")
-        self._size = manifest.size
+        self._sizes = manifest.size, manifest.embedding_size
         self._shards = [RecordFile(path) for path in manifest.shards(split)]
         self._ends = list(itertools.accumulate(len(shard) for shard in self._shards))
         if len(self) != manifest.count(split):
@@ -79,7 +79,7 @@ class Posters:
         """Read a poster: see `shards.parse`."""
         shard = bisect_right(self._ends, number)
         start = self._ends[shard - 1] if shard else 0
-        return parse(self._shards[shard][number - start], self._size)
+        return parse(self._shards[shard][number - start], *self._sizes)
 
 
 def read_posters(

@@ -17,7 +17,6 @@ import tensorflow_io as tfio
 from recolor.datasets.color import L_SCALE
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import CELLS, classes_of_cells
-from recolor.datasets.shards import EMBEDDING_SIZE
 from recolor.models.decoding.guided_upsampling import guided_upsampling
 from recolor.models.decoding.hinting import FREE, UNDER_PALETTE, hinted
 from recolor.models.decoding.palette_constraint import (
@@ -28,6 +27,7 @@ from recolor.models.decoding.palette_constraint import (
 from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
 from recolor.models.decoding.vividness import vivid
 from recolor.models.painter import Painter
+from recolor.models.paper_trunk import EMBEDDING_SIZE
 
 # Half the side of guided upsampling's window, as a share of the network's squares. A free answer
 # gains by being evened out; under a palette it is sure enough to keep its details.

@@ -12,7 +12,7 @@ import keras
 import mlflow
 import numpy as np
 
-from recolor.datasets.embeddings import load_embedding
+from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
@@ -105,7 +105,7 @@ def publish(manifest: Manifest, weights: Weights, embedding: keras.Model | None)
     Args:
         manifest: The data set.
         weights: What the training led to.
-        embedding: The data set's, from `embeddings.load_embedding`.
+        embedding: The network of the data set's embedding, or None.
 
     Raises:
         WeightsError: If the weights are another network's.
@@ -163,7 +163,7 @@ def import_weights(manifest: Manifest, file: Path, **decoding: float) -> Trained
     tags, initial = checkpoint.origin["tags"], checkpoint.origin.get("initial")
     # Before there is a run, in which a mistake would stay.
     weights = best_weights(manifest, settings, checkpoint, {"tags": tags, "initial": initial})
-    embedding = load_embedding(manifest)
+    embedding = embedding_of(manifest).network(manifest.size)
     with tracked_run(f"import {settings.model}") as run:
         log_parameters(run, {**asdict(settings), "size": manifest.size})
         log_dataset(manifest, "training")
