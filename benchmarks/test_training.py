@@ -9,7 +9,7 @@ from train_step import dense_loss, paper_classes
 
 from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.demo_posters import generate_demo_posters
-from recolor.datasets.embeddings import embedding_network
+from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.input_pipeline import steps_per_epoch, training_batches
 from recolor.datasets.posters import letterbox
 from recolor.datasets.preparation import prepare
@@ -91,7 +91,7 @@ def test_stored_embeddings(benchmark):
 @pytest.mark.benchmark(group="a step of regression, 20 posters at 64 pixels")
 def test_embeddings_computed_in_every_step(benchmark):
     """As the earlier Keras implementations of this network do."""
-    embed = embedding_network("random", SIZE)
+    embed = EMBEDDINGS["random"].network(SIZE)
     train = step(Regression())
 
     def embed_and_train():

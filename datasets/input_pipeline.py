@@ -69,7 +69,7 @@ class Posters:
     def __init__(self, manifest: Manifest, split: str):
         if not manifest.count(split):
             raise DatasetError(f"{manifest.folder}: the {split} split is empty")
-        self._size = manifest.size
+        self._sizes = manifest.size, manifest.embedding_size
         self._shards = [RecordFile(path) for path in manifest.shards(split)]
         self._ends = list(itertools.accumulate(len(shard) for shard in self._shards))
         if len(self) != manifest.count(split):
@@ -85,7 +85,7 @@ class Posters:
         """Read a poster: see `shards.parse`."""
         shard = bisect_right(self._ends, number)
         start = self._ends[shard - 1] if shard else 0
-        return parse(self._shards[shard][number - start], self._size)
+        return parse(self._shards[shard][number - start], *self._sizes)
 
 
 def read_posters(

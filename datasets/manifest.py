@@ -29,10 +29,11 @@ class Manifest:
 
     Attributes:
         folder: Where the shards lie.
-        content: The JSON object. ``settings`` (size, embedding, split, seed); ``splits``, each with
-            its ``count``, its ``shards`` (``name``, ``count``, ``sha256``), its ``cells`` (pixels
-            in each populated cell of the color grid) and a digest of its ``members`` (the files'
-            contents); ``mean_ab`` of the training posters;
+        content: The JSON object. ``settings`` (size, embedding, split, seed); where the embedding's
+            weights are a file's, ``embedding_file``, its name; ``splits``, each with its ``count``,
+            its ``shards`` (``name``, ``count``, ``sha256``), its ``cells`` (pixels in each
+            populated cell of the color grid) and a digest of its ``members`` (the files' contents);
+            ``mean_ab`` of the training posters;
             ``posters`` (found, used, skipped, groups of near-duplicates); ``digest`` of it all.
     """
 
@@ -91,14 +92,19 @@ class Manifest:
 
     @property
     def embedding(self) -> str:
-        """The embedding's source: ``imagenet``, ``random``, ``none`` or a weights file's path."""
-        return self.content["settings"]["embedding"]["source"]
+        """The embedding's name."""
+        return self.content["settings"]["embedding"]["name"]
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of the embedding's vectors."""
+        return self.content["settings"]["embedding"]["size"]
 
     @property
     def embedding_id(self) -> str:
-        """What tells the embedding's weights from others: a file's sha256, or else the source."""
+        """What tells the embedding's weights from others: a file's sha256, or else the name."""
         identity = self.content["settings"]["embedding"]
-        return identity.get("sha256", identity["source"])
+        return identity.get("sha256", identity["name"])
 
     @property
     def mean_ab(self) -> tuple[float, float] | None:
@@ -137,8 +143,9 @@ class Manifest:
 
 
 def digest(content: dict) -> str:
-    """Digest a manifest's content, less its own digest."""
-    rest = {key: value for key, value in content.items() if key != "digest"}
+    """Digest a manifest's content, less its own digest and the name of a file elsewhere."""
+    left_out = ("digest", "embedding_file")
+    rest = {key: value for key, value in content.items() if key not in left_out}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 

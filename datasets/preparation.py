@@ -24,7 +24,8 @@ import numpy as np
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import GRID, count_cells
 from recolor.datasets.color import lab8_table
-from recolor.datasets.embeddings import embedding_identity, embedding_network
+from recolor.datasets.embeddings.catalog import EMBEDDINGS, find_embedding
+from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
 from recolor.datasets.errors import first_line
 from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
@@ -76,7 +77,7 @@ def prepare(
         out: The data set's folder.
         size: Side of the squares in pixels, a multiple of 8.
         split: Three counts or shares, see `splits.parse_split`.
-        embedding: See `embeddings.embedding_network`.
+        embedding: See `find_embedding`.
         seed: Seed of the division into splits and of the order inside them.
         workers: Number of processes that read images.
         overwrite: Replace a data set that is there already.
@@ -95,9 +96,10 @@ def prepare(
         raise DatasetError(f"size {size} is not a multiple of 8")
     if (out / FILE_NAME).exists() and not overwrite:
         raise DatasetError(f"{out} holds a data set already: choose another folder or --overwrite")
-    identity = embedding_identity(embedding)
+    described_by = find_embedding(embedding)
+    identity = described_by.identity
     files = find_images(inputs, leave_out=out)
-    embed = _embedder(embedding, size)
+    embed = _embedder(described_by, size)
     # Once, before each of the readers would make it.
     lab8_table()
     scratch = out / ".partial"
@@ -109,13 +111,15 @@ def prepare(
             shutil.rmtree(scratch)
             raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
         with TemporaryDirectory(prefix="shards-", dir=scratch) as finished:
-            content = _write_splits(Path(finished), records, size, split, seed)
+            content = _write_splits(Path(finished), records, (size, described_by.size), split, seed)
             content |= {
                 "format": FORMAT,
                 "settings": {
                     "size": size, "embedding": identity, "split": list(split), "seed": seed,
                 },
             }  # fmt: skip
+            if embedding not in EMBEDDINGS:
+                content["embedding_file"] = Path(embedding).name
             content["posters"] |= {"found": len(files), "skipped": len(skipped)}
             content["digest"] = digest(content)
             _publish(out, Path(finished), content, skipped)
@@ -205,10 +209,17 @@ def _version(path: Path) -> tuple | None:
         return None
 
 
-def _embedder(source: str, size: int) -> Callable[[list[np.ndarray]], list[np.ndarray | None]]:
-    network = embedding_network(source, size)
+def _embedder(
+    embedding: Embedding, size: int
+) -> Callable[[list[np.ndarray]], list[np.ndarray | None]]:
+    network = embedding.network(size)
     if network is None:
         return lambda images: [None] * len(images)
+    if network.output_shape[1:] != (embedding.size,):
+        raise EmbeddingError(
+            f"embedding {embedding.name} says that it has {embedding.size} numbers, but gives "
+            f"{network.output_shape[1:]}"
+        )
 
     def embed(images: list[np.ndarray]) -> list[np.ndarray]:
         batch = np.stack(images)[..., None]
@@ -249,7 +260,7 @@ def _read_chunk(file: Path) -> tuple[list[Record], list[tuple[str, str]]]:
 
 
 def _write_splits(
-    folder: Path, records: list[Record], size: int, split: tuple[float, ...], seed: int
+    folder: Path, records: list[Record], sizes: tuple[int, int], split: tuple[float, ...], seed: int
 ) -> dict:
     """Divide the posters and write all shards; return what the manifest says about it."""
     groups = group_near_duplicates(
@@ -262,7 +273,7 @@ def _write_splits(
     splits, mean_ab = {}, None
     for name in SPLITS:
         homes[name].sort(key=lambda record: (shuffle_key(record.sha256, seed), record.name))
-        splits[name], mean = _write_split(folder, name, homes[name], size)
+        splits[name], mean = _write_split(folder, name, homes[name], sizes)
         contents = "\n".join(sorted(record.sha256 for record in homes[name]))
         splits[name]["members"] = hashlib.sha256(contents.encode()).hexdigest()
         mean_ab = mean if name == "train" else mean_ab
@@ -274,7 +285,7 @@ def _write_splits(
 
 
 def _write_split(
-    folder: Path, split: str, records: list[Record], size: int
+    folder: Path, split: str, records: list[Record], sizes: tuple[int, int]
 ) -> tuple[dict, list[float] | None]:
     """Write a split's shards; return its part of the manifest, and the posters' mean color."""
     cells = np.zeros(GRID * GRID, np.int64)
@@ -293,7 +304,7 @@ def _write_split(
                 shard.write(framed)
                 sha256.update(framed)
                 try:
-                    poster = parse(unframe(framed), size)
+                    poster = parse(unframe(framed), *sizes)
                 except RecordError:
                     raise DatasetError(
                         f"{record.file} is damaged: remove {record.file.parent} and run the same "

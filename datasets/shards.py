@@ -13,8 +13,6 @@ from google.protobuf.message_factory import GetMessageClass
 from recolor.datasets.posters import Poster
 from recolor.datasets.records import RecordError
 
-EMBEDDING_SIZE = 1000
-
 
 def _declare_example() -> type:
     """Declare ``tensorflow.Example`` and return its class."""
@@ -62,7 +60,7 @@ def serialize(name: str, poster: Poster, embedding: np.ndarray | None) -> bytes:
     Args:
         name: The poster's id: its path inside the folder it was found in.
         poster: The poster.
-        embedding: ``float32 [1000]``, or None.
+        embedding: ``float32 [n]``, or None, which stands for zeros.
     """
     example = Example()
     feature = example.features.feature
@@ -82,23 +80,23 @@ def serialize(name: str, poster: Poster, embedding: np.ndarray | None) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
-def parse(record: bytes, size: int) -> dict[str, np.ndarray]:
+def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray]:
     """Parse a serialized poster.
 
     Returns:
         ``lightness uint8 [size, size, 1]``, ``ab int8 [size, size, 2]``, ``embedding float32
-        [1000]`` (zeros where none is stored), ``box int64 [4]`` (top, left, height, width),
-        ``source_size int64 [2]`` (height, width), and the strings ``id`` and ``sha256``.
+        [embedding_size]`` (zeros where none is stored), ``box int64 [4]`` (top, left, height,
+        width), ``source_size int64 [2]`` (height, width), and the strings ``id`` and ``sha256``.
 
     Raises:
-        RecordError: If the record is no poster of this size.
+        RecordError: If the record is no poster of these sizes.
     """
     try:
         feature = Example.FromString(record).features.feature
         if "embedding" in feature:
             embedding = np.array(feature["embedding"].float_list.value, np.float32)
         else:
-            embedding = np.zeros(EMBEDDING_SIZE, np.float32)
+            embedding = np.zeros(embedding_size, np.float32)
         return {
             "id": np.array(_bytes(feature["id"]).decode(errors="surrogateescape")),
             "sha256": np.array(_bytes(feature["sha256"]).decode()),
@@ -106,7 +104,7 @@ def parse(record: bytes, size: int) -> dict[str, np.ndarray]:
                 size, size, 1
             ),
             "ab": np.frombuffer(_bytes(feature["ab"]), np.int8).reshape(size, size, 2),
-            "embedding": embedding.reshape(EMBEDDING_SIZE),
+            "embedding": embedding.reshape(embedding_size),
             "box": np.array(feature["box"].int64_list.value, np.int64).reshape(4),
             "source_size": np.array(feature["source_size"].int64_list.value, np.int64).reshape(2),
         }

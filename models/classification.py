@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from recolor.datasets.classes import ColorClasses
-from recolor.models.kind import DistributionKind
+from recolor.models.kind import EMBEDDING_SIZE, DistributionKind
 from recolor.models.paper_trunk import conv, trunk
 
 
@@ -23,8 +23,8 @@ class Classification(DistributionKind):
     batch_size = 20
     epochs = 260
 
-    def __init__(self, classes: ColorClasses):
-        super().__init__(classes)
+    def __init__(self, classes: ColorClasses, embedding_size: int = EMBEDDING_SIZE):
+        super().__init__(classes, embedding_size)
         self.head = ClassHead(len(classes))
 
     def build(self, size: int) -> keras.Model:
@@ -32,7 +32,7 @@ class Classification(DistributionKind):
 
         All networks that are built by the same instance share the last layer.
         """
-        inputs, x = trunk(size)
+        inputs, x = trunk(size, self.embedding_size)
         return keras.Model(inputs, self.head(conv("features", 128)(x)), name=self.name)
 
     def loss(self, ab, features):

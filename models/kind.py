@@ -12,19 +12,20 @@ import numpy as np
 
 from recolor.datasets.classes import ColorClasses
 
+# Length of the paper's embedding.
+EMBEDDING_SIZE = 1000
+
 
 class ModelKind(ABC):
-    """A kind of network, for the color classes of a data set.
+    """A kind of network, for the color classes and the embedding of a data set.
 
     Attributes:
         name: As users type it, and as models are tagged.
         epochs, batch_size: Defaults of its training.
         takes_palette: Whether it is a `DistributionKind`, which can be told a palette and hints.
-        classes: The data set's color classes.
-
-    Args:
-        classes: The classes; None where only the network's structure is wanted, and it does not
-            depend on them.
+        classes: The data set's color classes; None where only the structure of a network is wanted
+            that does not depend on them.
+        embedding_size: Length of the data set's embedding.
     """
 
     name: str
@@ -32,8 +33,9 @@ class ModelKind(ABC):
     batch_size: int
     takes_palette = False
 
-    def __init__(self, classes: ColorClasses | None = None):
+    def __init__(self, classes: ColorClasses | None = None, embedding_size: int = EMBEDDING_SIZE):
         self.classes = classes
+        self.embedding_size = embedding_size
 
     @abstractmethod
     def build(self, size: int) -> keras.Model:

@@ -3,13 +3,12 @@
 The networks take two inputs, for squares of S pixels:
 
 - ``lightness``: L as stored, ``uint8 [batch, S, S, 1]``, brought to [-1, 1] inside;
-- ``embedding``: the Inception-ResNet-v2 softmax of the gray image, ``float32 [batch, 1000]``.
+- ``embedding``: what the gray image shows, ``float32 [batch, n]``; in the paper, the 1000
+  numbers of Inception-ResNet-v2's softmax.
 """
 
 import keras
 from keras import layers
-
-from recolor.datasets.shards import EMBEDDING_SIZE
 
 # (filters, stride) of the encoder's 3x3 convolutions (paper, Fig. 1).
 ENCODER = [(64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1)]
@@ -21,17 +20,18 @@ def conv(name: str, filters: int, stride: int = 1, **options) -> layers.Conv2D:
     return layers.Conv2D(filters, 3, strides=stride, name=name, **options)
 
 
-def trunk(size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
+def trunk(size: int, embedding_size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
     """Build the part up to the features at half resolution.
 
     Args:
         size: Side of the squares in pixels, a multiple of 8. The weights do not depend on it.
+        embedding_size: Length of the embedding.
 
     Returns:
         The two inputs, and features ``[batch, S/2, S/2, 64]``.
     """
     lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
-    embedding = keras.Input((EMBEDDING_SIZE,), name="embedding")
+    embedding = keras.Input((embedding_size,), name="embedding")
 
     x = layers.Rescaling(1 / 127.5, offset=-1)(lightness)
     for number, (filters, stride) in enumerate(ENCODER, 1):

@@ -16,7 +16,6 @@ import tensorflow_io as tfio
 from recolor.datasets.color import L_SCALE
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import CELLS, classes_of_cells
-from recolor.datasets.shards import EMBEDDING_SIZE
 from recolor.models.decoding.guided_upsampling import guided_upsampling
 from recolor.models.decoding.hinting import FREE, UNDER_PALETTE, hinted
 from recolor.models.decoding.palette_constraint import (
@@ -110,7 +109,7 @@ class Recolorer(tf.Module):
         square, (top, left, height, width) = self._letterbox(rgb)
         square = tf.ensure_shape(square, [self.size, self.size, 1])[None]
         computed = (
-            (lambda: tf.zeros([EMBEDDING_SIZE]))
+            (lambda: tf.zeros([self.kind.embedding_size]))
             if self.embedding is None
             else (lambda: self.embedding(square, training=False)[0])
         )
@@ -120,7 +119,7 @@ class Recolorer(tf.Module):
             computed,
         )
         box = tf.stack([top, left, height, width])
-        outputs = self._outputs(square[0], tf.ensure_shape(known, [EMBEDDING_SIZE]), box)
+        outputs = self._outputs(square[0], tf.ensure_shape(known, [self.kind.embedding_size]), box)
         shares = tf.zeros([CELLS])
         if self.kind.takes_palette:
             mean = mean_distribution(self.kind.logits(self._some(outputs, box)))

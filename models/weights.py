@@ -22,7 +22,7 @@ from recolor.datasets.errors import RecolorError, first_line
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.vividness import SHAPE
-from recolor.models.kind import ModelKind
+from recolor.models.kind import EMBEDDING_SIZE, ModelKind
 
 SUFFIX = ".safetensors"
 FORMAT = 3
@@ -52,6 +52,7 @@ class Weights:
         tensors: The network's variables by their paths, ``float32``.
         origin: How they came about, as JSON; see `best_weights` in the registry's publication.
         coarse_size: Side of smaller squares that it looks at as well; None for none.
+        embedding_size: Length of the embedding.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Weights:
     tensors: dict[str, np.ndarray]
     origin: dict
     coarse_size: int | None = None
+    embedding_size: int = EMBEDDING_SIZE
 
     @property
     def stages(self) -> list[dict]:
@@ -80,6 +82,7 @@ class Weights:
             "size": self.size,
             "coarse_size": self.coarse_size,
             "embedding": self.embedding,
+            "embedding_size": self.embedding_size,
             "temperature": self.decoding.temperature,
             "vividness": self.decoding.vividness,
         }
@@ -163,7 +166,8 @@ class Weights:
         Raises:
             WeightsError: If the weights are another network's.
         """
-        kind = MODELS[self.model](ColorClasses.from_counts(self.cell_counts))
+        classes = ColorClasses.from_counts(self.cell_counts)
+        kind = MODELS[self.model](classes, self.embedding_size)
         network = kind.build(self.size)
         self._give(network, lambda: self.tensors)
         return kind, network

@@ -5,9 +5,11 @@ import pytest
 from PIL import Image
 
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.embeddings import EmbeddingError, embedding_identity, embedding_network
-from recolor.datasets.input_pipeline import Posters
-from recolor.datasets.manifest import file_digest
+from recolor.datasets.embeddings.catalog import EMBEDDINGS, embedding_of, find_embedding
+from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
+from recolor.datasets.embeddings.inception_resnet_v2 import InceptionResNetV2
+from recolor.datasets.input_pipeline import Posters, read_posters
+from recolor.datasets.manifest import Manifest, file_digest
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
@@ -19,7 +21,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def network():
-    return embedding_network("random", SIZE)
+    return EMBEDDINGS["random"].network(SIZE)
 
 
 def lightness_images(number: int = 3) -> np.ndarray:
@@ -27,7 +29,7 @@ def lightness_images(number: int = 3) -> np.ndarray:
 
 
 def test_none_is_no_network():
-    assert embedding_network("none", SIZE) is None
+    assert EMBEDDINGS["none"].network(SIZE) is None
 
 
 @pytest.mark.slow
@@ -44,11 +46,13 @@ def test_a_weights_file_is_the_same_network_elsewhere(network, tmp_path):
     inception = network.layers[-1]
     path = tmp_path / "inception.weights.h5"
     inception.save_weights(path)
-    again = embedding_network(str(path), SIZE)
+    embedding = find_embedding(str(path))
+    again = embedding.network(SIZE)
     images = lightness_images()
     np.testing.assert_array_equal(network.predict_on_batch(images), again.predict_on_batch(images))
-    identity = embedding_identity(str(path))
-    assert identity == {"source": str(path), "sha256": file_digest(path)}
+    assert embedding.identity == {
+        "name": "inception-resnet-v2", "size": 1000, "sha256": file_digest(path)
+    }  # fmt: skip
 
 
 @pytest.mark.slow
@@ -56,13 +60,110 @@ def test_a_file_that_holds_no_such_weights(tmp_path):
     path = tmp_path / "other.weights.h5"
     path.write_bytes(b"not a weights file")
     with pytest.raises(EmbeddingError, match="can't be loaded") as caught:
-        embedding_network(str(path), SIZE)
+        find_embedding(str(path)).network(SIZE)
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_source():
     with pytest.raises(EmbeddingError, match="neither imagenet, random, none nor a weights file"):
-        embedding_identity("vgg")
+        find_embedding("vgg")
+
+
+class Quarters(Embedding):
+    """The mean lightness of each quarter of the square."""
+
+    name = "quarters"
+    size = 4
+
+    def network(self, side):
+        import keras
+        from keras import layers
+
+        lightness = keras.Input((side, side, 1), dtype="uint8")
+        x = layers.Rescaling(1.0, dtype="float32")(lightness)
+        return keras.Model(lightness, layers.Flatten()(layers.AveragePooling2D(side // 2)(x)))
+
+
+@pytest.fixture
+def quarters():
+    EMBEDDINGS.register("quarters", Quarters())
+    yield
+    EMBEDDINGS.unregister("quarters")
+
+
+SETTINGS = {"size": SIZE, "split": (4, 0, 0), "seed": 0, "workers": 1}
+
+
+def test_an_embedding_of_ones_own_is_stored_at_its_own_length(quarters, posters, tmp_path):
+    dataset, _ = prepare(posters[:4], tmp_path / "data", embedding="quarters", **SETTINGS)
+    assert (dataset.embedding, dataset.embedding_id, dataset.embedding_size) == (
+        "quarters", "quarters", 4,
+    )  # fmt: skip
+    assert isinstance(embedding_of(dataset), Quarters)
+    (batch,) = read_posters(dataset, "train", 4)
+    lightness, half = batch["lightness"].astype(float), SIZE // 2
+    means = lightness.reshape(4, 2, half, 2, half).mean((2, 4)).reshape(4, 4)
+    np.testing.assert_allclose(batch["embedding"], means, rtol=1e-5)
+
+
+def test_an_embedding_that_is_not_registered_any_more(quarters, posters, tmp_path):
+    dataset, _ = prepare(posters[:4], tmp_path / "data", embedding="quarters", **SETTINGS)
+    EMBEDDINGS.register("quarters", EMBEDDINGS["none"])
+    with pytest.raises(EmbeddingError, match="'quarters' that is not there any more, or has"):
+        embedding_of(dataset)
+
+
+def test_an_embedding_that_lies_about_its_size(quarters, posters, tmp_path):
+    EMBEDDINGS["quarters"].size = 5
+    with pytest.raises(EmbeddingError, match="says that it has 5 numbers"):
+        prepare(posters[:4], tmp_path / "data", embedding="quarters", **SETTINGS)
+
+
+class TestWeightsInAFile:
+    """A data set keeps what they are, not where they lie."""
+
+    @pytest.fixture
+    def dataset(self, posters, tmp_path, monkeypatch) -> Manifest:
+        """Prepared with a file that is no real weights, as if by the embedding `quarters`."""
+        monkeypatch.setattr(InceptionResNetV2, "network", Quarters().network)
+        monkeypatch.setattr(InceptionResNetV2, "size", 4)
+        monkeypatch.delenv("RECOLOR_EMBEDDING", raising=False)
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "there").mkdir()
+        file = tmp_path / "there" / "inception.h5"
+        file.write_bytes(b"weights")
+        dataset, _ = prepare(posters[:4], tmp_path / "data", embedding=str(file), **SETTINGS)
+        return dataset
+
+    def test_no_path_is_kept(self, dataset, tmp_path):
+        text = (dataset.folder / "dataset.json").read_text()
+        assert "inception.h5" in text
+        assert str(tmp_path) not in text and "there" not in text
+
+    def test_the_same_weights_under_another_name_give_the_same_data_set(
+        self, dataset, posters, tmp_path
+    ):
+        (tmp_path / "other.h5").write_bytes(b"weights")
+        again, _ = prepare(posters[:4], tmp_path / "again", embedding="other.h5", **SETTINGS)
+        assert again.digest == dataset.digest
+
+    @pytest.mark.parametrize("place", ["inception.h5", "data/inception.h5", "elsewhere.h5"])
+    def test_they_are_found_on_another_machine(self, dataset, tmp_path, monkeypatch, place):
+        (tmp_path / "there" / "inception.h5").rename(tmp_path / place)
+        if place == "elsewhere.h5":
+            monkeypatch.setenv("RECOLOR_EMBEDDING", str(tmp_path / place))
+        found = embedding_of(Manifest.load(dataset.folder))
+        assert found.sha256 == dataset.embedding_id == file_digest(tmp_path / place)
+
+    @pytest.mark.parametrize("other", [False, True])
+    def test_missing_or_other_weights(self, dataset, tmp_path, other):
+        if other:
+            (tmp_path / "inception.h5").write_bytes(b"other weights")
+        with pytest.raises(EmbeddingError, match=r"RECOLOR_EMBEDDING$") as caught:
+            embedding_of(dataset)
+        assert f"the weights in inception.h5 (sha256 {dataset.embedding_id[:12]}" in str(
+            caught.value
+        )
 
 
 @pytest.mark.slow

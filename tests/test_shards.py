@@ -98,7 +98,7 @@ def test_tensorflow_parses_a_serialized_poster(embedding):
 @pytest.mark.parametrize("embedding", [None, RNG.random(1000, np.float32)])
 def test_parse_gives_back_what_was_serialized(embedding):
     given = poster()
-    found = parse(serialize("a.jpg", given, embedding), 16)
+    found = parse(serialize("a.jpg", given, embedding), 16, 1000)
     np.testing.assert_array_equal(found["lightness"][..., 0], given.lightness)
     np.testing.assert_array_equal(found["ab"], given.ab)
     expected = np.zeros(1000) if embedding is None else embedding
@@ -113,4 +113,13 @@ def test_parse_gives_back_what_was_serialized(embedding):
 )
 def test_what_is_no_poster_of_the_size(record):
     with pytest.raises(RecordError, match="no poster of 16 pixels"):
-        parse(record, 16)
+        parse(record, 16, 1000)
+
+
+def test_embeddings_of_any_length():
+    vector = RNG.random(7, np.float32)
+    record = serialize("a", poster(), vector)
+    np.testing.assert_array_equal(parse(record, 16, 7)["embedding"], vector)
+    np.testing.assert_array_equal(parse(serialize("a", poster(), None), 16, 7)["embedding"], 0)
+    with pytest.raises(RecordError, match="no poster"):
+        parse(record, 16, 8)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import keras
 
-from recolor.datasets.embeddings import EmbeddingError, embedding_network
+from recolor.datasets.embeddings.catalog import EMBEDDINGS
+from recolor.datasets.embeddings.embedding import EmbeddingError
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.painter import Painter
@@ -97,13 +98,13 @@ def _there_is_a_champion() -> bool:
 
 
 def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> UsableModel:
-    if weights.embedding not in ("none", "random", "imagenet"):
+    if weights.embedding not in EMBEDDINGS:
         raise EmbeddingError(
             f"{source} was trained with an embedding of a file of its own: use the registered model"
         )
     if keras.backend.backend() != "tensorflow":
         raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
-    embedding = embedding_network(weights.embedding, weights.size)
+    embedding = EMBEDDINGS[weights.embedding].network(weights.size)
     painter = Recolorer(weights, embedding).painter(schemes)
     facts = _facts(weights.size, weights.origin.get("training_posters"))
     if source in MODELS:

@@ -12,7 +12,7 @@ import keras
 import mlflow
 import numpy as np
 
-from recolor.datasets.embeddings import load_embedding
+from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
@@ -60,6 +60,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding)
         model=checkpoint.origin["settings"]["model"],
         size=manifest.size,
         embedding=manifest.embedding_id,
+        embedding_size=manifest.embedding_size,
         decoding=decoding,
         cell_counts=manifest.cell_counts("train"),
         calibration=no_calibration(),
@@ -104,7 +105,7 @@ def publish(
         manifest: The data set.
         checkpoint: The last state of the training, which knows its `lineage`.
         decoding: How the model decodes where nothing else is asked for.
-        embedding: The data set's, from `embeddings.load_embedding`.
+        embedding: The network of the data set's embedding, or None.
 
     Raises:
         WeightsError: If the weights are another network's.
@@ -167,7 +168,7 @@ def import_weights(
     settings = Settings.of_saved(checkpoint.origin["settings"])
     decoding = own_decoding(decoding, saved_decoding(checkpoint))
     # Before there is a run, in which a mistake would stay.
-    embedding = load_embedding(manifest)
+    embedding = embedding_of(manifest).network(manifest.size)
     with tracked_run(f"import {settings.model}") as run:
         log_parameters(run, {**asdict(settings), **to_save(decoding), "size": manifest.size})
         log_dataset(manifest, "training")
@@ -190,4 +191,4 @@ if __name__ == "__main__":
     last = newest_checkpoint(trained_run)
     own = own_decoding(DEFAULT_DECODING, saved_decoding(last))
     with tracked_run("", trained_run):
-        publish(data_set, last, own, load_embedding(data_set))
+        publish(data_set, last, own, embedding_of(data_set).network(data_set.size))

@@ -76,7 +76,7 @@ def fit(
     best, progress = {}, Progress()
     failures: list[RecolorError] = []
     with _explained(devices, failures):
-        kind = MODELS[settings.model](manifest.classes)
+        kind = MODELS[settings.model](manifest.classes, manifest.embedding_size)
         network = compiled_network(kind, manifest.size, settings, devices)
         if start is not None:
             try:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import mlflow
 
-from recolor.datasets.embeddings import load_embedding
+from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
@@ -112,7 +112,7 @@ def train(
         fit(manifest, settings, devices, start, initial=initial)
         return None
     # Before the hours of training, since it may be missing.
-    embedding = load_embedding(manifest)
+    embedding = embedding_of(manifest).network(manifest.size)
     with tracked_run(f"train {settings.model}", resume) as run:
         # First of all what it takes to go on.
         mlflow.log_dict(asdict(settings), SETTINGS_FILE)

@@ -1,0 +1,1 @@
+"""Embeddings: what describes to a network what a gray picture shows."""
