@@ -13,10 +13,9 @@ from click.testing import CliRunner
 from conftest import environment
 from PIL import Image
 
-from recolor.datasets import input_pipeline
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.catalog import MODELS
-from recolor.platform.cli.main import AUGMENTATIONS, MODEL_KINDS, PRECISIONS, SCHEDULES, main
+from recolor.platform.cli.main import MODEL_KINDS, PRECISIONS, SCHEDULES, main
 from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry.load import UsableModel
 from recolor.platform.registry.registration import RegistryError
@@ -42,7 +41,6 @@ def test_all_that_there_is_can_be_chosen():
     assert set(MODEL_KINDS) == set(MODELS)
     assert PRECISIONS == fitting.PRECISIONS
     assert SCHEDULES == fitting.SCHEDULES
-    assert AUGMENTATIONS == input_pipeline.AUGMENTATIONS
 
 
 @pytest.mark.parametrize(

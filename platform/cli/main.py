@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import click
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.augmentation.catalog import names_of
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.splits import SPLITS, parse_split
 from recolor.models.decoding.options import Decoding
@@ -23,7 +24,6 @@ from recolor.models.decoding.options import Decoding
 MODEL_KINDS = ("regression", "classification")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("plateau", "cosine")
-AUGMENTATIONS = ("none", "mirror", "full", "crop")
 KERAS_BACKENDS = ("tensorflow", "jax", "torch")
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
@@ -40,6 +40,13 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
+
+
+def _check_recipe(context, parameter, recipe):
+    """Refuse a recipe that names what is no augmentation."""
+    if recipe is not None:
+        names_of(recipe)
+    return recipe
 
 
 EVALUATED_PALETTE = (
@@ -258,9 +265,11 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
 )
 @click.option(
     "--augment",
-    type=click.Choice(AUGMENTATIONS),
-    help="Mirror posters at random; or mirror, turn and zoom them (full); or mirror and crop them "
-    "and bend their lightness (crop).  [default: none]",
+    metavar="RECIPE",
+    callback=_check_recipe,
+    help="What is done to posters at random: mirror, crop, gamma (bends the lightness), joined as "
+    "mirror+crop+gamma, for which crop stands alone, too; or full: mirrors, turns and zooms.  "
+    "[default: none]",
 )
 @click.option(
     "--temperature",

@@ -43,8 +43,8 @@ class Settings:
         learning_rate: Adam's, at the start.
         schedule: How it falls, one of `SCHEDULES`: halved on each plateau of the training loss, as
             in the paper, or along half a cosine to nearly zero in the last epoch.
-        augment: What is done to the training posters at random, one of
-            `input_pipeline.AUGMENTATIONS`.
+        augment: What is done to the training posters at random: a recipe, see
+            `recolor.datasets.augmentation.catalog.augmentation`.
         temperature: T of the annealed mean (classification).
         vividness: How vivid the trained model's colors become by default, 0 to 1; the training
             itself does not depend on it. See `recolor.models.decoding.vividness`.
