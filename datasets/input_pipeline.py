@@ -1,7 +1,6 @@
 """From shards to batches of arrays, for any framework."""
 
 import itertools
-import math
 import os
 from bisect import bisect_right
 from collections import deque
@@ -10,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from recolor.datasets.augmentation.catalog import augmentation
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.records import RecordFile
 from recolor.datasets.shards import parse
@@ -49,11 +48,6 @@ class Share:
 
 
 WHOLE = Share()
-
-AUGMENTATIONS = ("none", "mirror", "full", "crop")
-# Of "crop".
-SMALLEST_CROP = 0.6
-LARGEST_LOG_GAMMA = 0.2
 
 
 class Posters:
@@ -145,15 +139,16 @@ def training_batches(
         batch_size: Posters a batch, of all workers; the last one of an epoch may be smaller.
         first_epoch: Number of the epoch to begin with, from 0.
         seed: Seed of order and augmentation.
-        augment: What is done to posters at random, one of `AUGMENTATIONS`: nothing; mirroring;
-            mirroring, turning and zooming; mirroring, cropping and a gamma of the lightness.
+        augment: A recipe of what is done to posters at random, see `augmentation`.
         share: What this worker reads of each batch.
         inputs: What the network takes of a poster.
 
     Raises:
+        AugmentationError: If the recipe names what is no augmentation.
         DatasetError: If there are no training posters.
         RecordError: If a shard is damaged.
     """
+    change = augmentation(augment)
     posters = Posters(manifest, "train")
 
     def parts() -> Iterator[tuple[int, np.ndarray]]:
@@ -163,9 +158,6 @@ def training_batches(
 
     def read(numbered: tuple[int, np.ndarray]) -> Batch:
         epoch, part = numbered
-        if augment == "none":
-            return _batch([posters[number] for number in part], inputs)
-        change = {"mirror": _mirror, "full": _augment, "crop": _crop}[augment]
         return _batch(
             [
                 change(posters[number], np.random.default_rng([seed, epoch, number]))
@@ -210,64 +202,3 @@ def _ahead(read: Callable, parts: Iterable) -> Iterator:
 def _batch(posters: list[dict[str, np.ndarray]], inputs: Inputs) -> Batch:
     of_posters = zip(*(inputs(poster) for poster in posters), strict=True)
     return tuple(map(np.stack, of_posters)), np.stack([poster["ab"] for poster in posters])
-
-
-def _mirror(poster: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Mirror half of the posters."""
-    if generator.uniform() < 0.5:
-        return poster
-    return {**poster, **{name: poster[name][:, ::-1] for name in ("lightness", "ab")}}
-
-
-def _augment(
-    poster: dict[str, np.ndarray], generator: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Mirror half of the posters, turn by up to 5 degrees, zoom by up to 10 %; white around."""
-    mirror, turn, zoom = generator.uniform(-1, 1, 3)
-    angle = turn * (math.pi / 36)
-    scale = 1 + zoom * 0.1
-    flip = -1 if mirror < 0 else 1
-    cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
-    # Output (x, y) comes from input (a x + b y + c, d x + e y + f), turned about the center.
-    center = len(poster["ab"]) / 2
-    a, b, d, e = flip * cos, -flip * sin, sin, cos
-    c, f = center - (a + b) * center, center - (d + e) * center
-    turned = _lab_image(poster).transform(
-        poster["ab"].shape[1::-1],
-        Image.Transform.AFFINE,
-        (a, b, c, d, e, f),
-        Image.Resampling.BILINEAR,
-        fillcolor=(255, 128, 128),
-    )
-    return _of_lab_image(poster, turned)
-
-
-def _crop(poster: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Take a part of at least `SMALLEST_CROP` of each side, and bend the lightness; mirror half.
-
-    A gamma leaves black black and white white, so padding stays as it is. Colors are not bent with
-    the lightness: what is learned is that they depend on its structure more than on its level.
-    """
-    poster = _mirror(poster, generator)
-    side = len(poster["ab"])
-    part = side * generator.uniform(SMALLEST_CROP, 1)
-    left, top = generator.uniform(0, side - part, 2)
-    box = (left, top, left + part, top + part)
-    image = _lab_image(poster).resize((side, side), Image.Resampling.BILINEAR, box)
-    cropped = _of_lab_image(poster, image)
-    gamma = math.exp(generator.uniform(-LARGEST_LOG_GAMMA, LARGEST_LOG_GAMMA))
-    bent = np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-    return {**cropped, "lightness": bent[cropped["lightness"]]}
-
-
-def _lab_image(poster: dict[str, np.ndarray]) -> Image.Image:
-    """Make an image of three bytes a pixel for Pillow: L as stored, a + 128, b + 128."""
-    color = (poster["ab"].astype(np.int16) + 128).astype(np.uint8)
-    return Image.fromarray(np.concatenate([poster["lightness"], color], axis=-1))
-
-
-def _of_lab_image(poster: dict[str, np.ndarray], image: Image.Image) -> dict[str, np.ndarray]:
-    """Return the poster with lightness and color of an image as of `_lab_image`."""
-    lab = np.asarray(image)
-    color = (lab[..., 1:].astype(np.int16) - 128).astype(np.int8)
-    return {**poster, "lightness": lab[..., :1], "ab": color}

@@ -1,8 +1,7 @@
 """Options of commands that are declared as fields of a dataclass: of `Settings` and `Decoding`.
 
 A field's metadata holds its ``help`` and which values it takes: ``integers`` or a ``range``, from
-the lowest to the highest; ``above``, which numbers must exceed; ``choices``, names or a function
-that returns them; ``flag``, for a yes or no; ``repeated``, for any number of texts. ``metavar`` is
+the lowest to the highest; ``above``, which numbers must exceed; ``choices``, names; ``flag``, for a yes or no; ``repeated``, for any number of texts. ``metavar`` is
 how `--help` calls a value.
 """
 

@@ -1,7 +1,7 @@
 """Types of options, and options that several commands share."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -30,17 +30,17 @@ class Name(click.Choice):
     """A Choice whose names are asked for each time: a catalog may get new ones.
 
     Args:
-        names: The names, or a function that returns them.
+        names: The names.
     """
 
-    def __init__(self, names: Collection[str] | Callable[[], Collection[str]]):
+    def __init__(self, names: Collection[str]):
         self.names = names
         self.case_sensitive = True
 
     @property
     def choices(self) -> tuple[str, ...]:
         """All names."""
-        return tuple(self.names() if callable(self.names) else self.names)
+        return tuple(self.names)
 
 
 class Repeated(click.Option):

@@ -6,9 +6,9 @@ Nothing heavy is imported: Keras is needed only to ask a model kind for its defa
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import MISSING, dataclass, field, fields, replace
 
+from recolor.datasets.augmentation.catalog import names_of
 from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS
 from recolor.platform.training.own_decoding import DEFAULTS as DECODING
@@ -21,12 +21,6 @@ class TrainingError(RecolorError):
     """A training can't begin or go on."""
 
 
-def _augmentations() -> Collection[str]:
-    from recolor.datasets.input_pipeline import AUGMENTATIONS
-
-    return AUGMENTATIONS
-
-
 def _option(default, help: str, **about):
     """Declare an option.
 
@@ -34,8 +28,9 @@ def _option(default, help: str, **about):
         default: Its default; None for one that is only known later, MISSING for none at all.
         help: What `--help` says.
         about: What values it takes: ``integers``, the lowest and the highest, or None for no limit;
-            ``above``, a number that it must exceed; ``choices``, their names or a function that
-            returns them; ``flag``, True for a yes or no. ``metavar`` is how `--help` calls a value.
+            ``above``, a number that it must exceed; ``choices``, their names; ``check``, a function
+            that raises a `RecolorError`; ``flag``, True for a yes or no. ``metavar`` is how
+            `--help` calls a value.
     """
     return field(default=default, metadata={"help": help, **about})
 
@@ -52,7 +47,8 @@ class Settings:
         schedule: How it falls: ``plateau`` halves it whenever the training loss has not fallen for
             10 epochs, as in the paper; ``cosine`` follows half a cosine to nearly zero in the last
             epoch.
-        augment: How training posters are changed at random.
+        augment: How training posters are changed at random, a recipe of
+            `recolor.datasets.augmentation.catalog.names_of`.
         seed: Seed of the initial weights, the order of posters and the augmentation.
         precision: What the layers compute in; weights, losses and the annealed mean are always
             float32.
@@ -64,7 +60,7 @@ class Settings:
         force_initial: Whether these may be of a data set with other splits.
 
     Raises:
-        TrainingError: If a value is out of range.
+        TrainingError, AugmentationError: If a value is out of range.
 
     Example:
         >>> Settings("regression", learning_rate=2e-4).schedule
@@ -91,9 +87,10 @@ class Settings:
     )
     augment: str = _option(
         "none",
-        "How to change posters at random: mirror them; or mirror, turn and zoom them (full); or "
-        "mirror and crop them and change their gamma (crop).",
-        choices=_augmentations,
+        "How to change posters at random: names joined as mirror+crop+gamma, for which crop stands "
+        "alone, too; full mirrors, turns and zooms.",
+        check=names_of,
+        metavar="RECIPE",
     )
     seed: int = _option(0, "Of initial weights, order and augmentation.", integers=(0, 2**32 - 1))
     precision: str = _option(
@@ -180,6 +177,8 @@ def _check(name: str, value, about) -> None:
     if "above" in about and not (math.isfinite(value) and value > about["above"]):
         raise TrainingError(f"{name} must be a number above {about['above']}, not {value}")
     if "choices" in about:
-        names = about["choices"]() if callable(about["choices"]) else about["choices"]
+        names = about["choices"]
         if value not in names:
             raise TrainingError(f"{name} must be one of {', '.join(names)}, not {value}")
+    if "check" in about:
+        about["check"](value)

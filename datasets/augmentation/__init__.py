@@ -1,0 +1,1 @@
+"""Augmentation: what is done at random to training posters, anew in each epoch."""

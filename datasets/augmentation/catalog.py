@@ -1,0 +1,77 @@
+"""The augmentations by name. A new one is a file of its own and a line here.
+
+An augmentation is a function of a poster (the arrays of `shards.parse`) and a random generator, and
+returns the poster with other ``lightness`` and ``ab``, of the same shapes and types. What it is
+given it leaves unchanged. It must take its randomness from the generator alone, so that a resumed
+training sees what an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from recolor.datasets.catalog import Catalog
+from recolor.datasets.errors import RecolorError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Augmentation = Callable[[dict[str, np.ndarray], np.random.Generator], dict[str, np.ndarray]]
+
+AUGMENTATIONS: Catalog[Augmentation] = Catalog(
+    {
+        "mirror": "recolor.datasets.augmentation.mirror:mirror",
+        "crop": "recolor.datasets.augmentation.crop:crop",
+        "gamma": "recolor.datasets.augmentation.gamma:gamma",
+        "full": "recolor.datasets.augmentation.full:full",
+    }
+)
+# Recipes with a name of their own. Alone, "crop" means what it did before there were recipes.
+NAMED = {"none": (), "crop": ("mirror", "crop", "gamma")}
+
+
+class AugmentationError(RecolorError):
+    """There is no such augmentation."""
+
+
+def names_of(recipe: str) -> tuple[str, ...]:
+    """Return the names of a recipe's augmentations, in the order in which they are done.
+
+    Raises:
+        AugmentationError: If there is none of a name.
+
+    Example:
+        >>> names_of("mirror+gamma"), names_of("crop"), names_of("none")
+        (('mirror', 'gamma'), ('mirror', 'crop', 'gamma'), ())
+    """
+    if recipe in NAMED:
+        return NAMED[recipe]
+    names = tuple(recipe.split("+"))
+    for name in names:
+        if name not in AUGMENTATIONS:
+            raise AugmentationError(
+                f"augmentation {recipe!r}: {name!r} is none of {', '.join(AUGMENTATIONS)}; "
+                "join them as mirror+crop+gamma, or give none"
+            )
+    return names
+
+
+def augmentation(recipe: str) -> Augmentation:
+    """Return the augmentation that does one after another what a recipe names.
+
+    Args:
+        recipe: Names in `AUGMENTATIONS`, joined by ``+``; ``none`` for nothing; or ``crop`` alone,
+            which is ``mirror+crop+gamma``.
+
+    Raises:
+        AugmentationError: If there is none of a name.
+    """
+    steps = [AUGMENTATIONS[name] for name in names_of(recipe)]
+
+    def augment(poster, generator):
+        for step in steps:
+            poster = step(poster, generator)
+        return poster
+
+    return augment
