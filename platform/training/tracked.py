@@ -90,7 +90,9 @@ def train(
         # First of all what it takes to go on.
         mlflow.log_dict(asdict(settings), SETTINGS_FILE)
         started(run.info.run_id)
-        if not resume:
+        if resume:
+            log_parameters(run, {"epochs": settings.epochs})
+        else:
             log_parameters(run, {**asdict(settings), "size": manifest.size})
             mlflow.set_tag("embedding", manifest.embedding)
         log_dataset(manifest, "training")
