@@ -1,4 +1,4 @@
-"""Answers without a model. A model is worth something where it beats those that know the same."""
+"""Answers without a model. A model is worth something if it beats those that know as much."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from recolor.datasets.posters import Box
 
 LEVELS = 32
 ROUNDS = 100
-# As with the networks, no share is zero.
+# Keeps shares above zero, as in the networks' palette constraint.
 SMALLEST_SHARE = 1e-5
 
 
@@ -22,14 +22,14 @@ def gray(shape: tuple[int, int]) -> np.ndarray:
 
 
 def mean_color(shape: tuple[int, int], box: Box, mean_ab: tuple[float, float]) -> np.ndarray:
-    """One color all over the poster, neutral padding: ``int8 [h, w, 2]``."""
+    """Fill the poster with one color and the padding with gray: ``int8 [h, w, 2]``."""
     ab = gray(shape)
     ab[box.slices] = round_ab(np.asarray(mean_ab))
     return ab
 
 
 def own_mean_color(true_ab: np.ndarray, box: Box) -> np.ndarray:
-    """The poster's own mean color all over it: what a palette says without any picture."""
+    """Fill the poster with its own mean color: what a palette tells without any picture."""
     mean = true_ab[box.slices].reshape(-1, 2).mean(axis=0)
     return mean_color(true_ab.shape[:2], box, mean)
 
@@ -57,10 +57,10 @@ class ColorsByLightness:
         )
 
     def under(self, palette: Palette, lightness: np.ndarray, box: Box) -> np.ndarray:
-        """Decode these frequencies under a palette, as a network's distributions are.
+        """Decode these frequencies under a palette, in the way of a network's distributions.
 
-        It is the same iterative proportional fitting, but a pixel's lightness is all that is known
-        of it. So this is what the palette is worth without a network.
+        The iterative proportional fitting is the same, but all it knows about a pixel is its
+        lightness. So this shows what the palette is worth without a network.
 
         Args:
             palette: The palette.
@@ -74,7 +74,7 @@ class ColorsByLightness:
         level = lightness[box.slices].astype(int) * LEVELS // 256
         weights = np.bincount(level.ravel(), minlength=LEVELS) / level.size
         share = (self.counts[:, cells] + 0.01) / (self.counts[:, cells] + 0.01).sum(1)[:, None]
-        # What is asked of cells that no poster has is asked of the nearest one.
+        # The share of a cell that no training poster has goes to the nearest cell that has one.
         centers = cell_centers(cells)
         nearest = classes_of_cells(centers)
         wanted = np.bincount(nearest, palette.shares, len(cells))

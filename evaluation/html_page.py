@@ -1,4 +1,4 @@
-"""A Markdown text as a page of HTML that needs no other file."""
+"""Markdown as an HTML page that needs no other file."""
 
 import base64
 import mimetypes

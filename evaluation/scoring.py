@@ -21,7 +21,7 @@ from recolor.models.decoding.options import PALETTE_VIVIDNESS
 
 BATCH_POSTERS = 8
 SHEET_POSTERS = 12
-# Training posters that the colors by lightness are counted on.
+# How many training posters the colors by lightness are counted on.
 COUNTED_POSTERS = 1000
 
 
@@ -31,7 +31,7 @@ def baseline_predictors(
     """Return the answers without a model by name.
 
     Args:
-        manifest: The data set. Gray needs nothing of it, the others need its training posters.
+        manifest: The data set. All but gray are computed from its training posters.
         told_palette: Whether to add those that know each poster's own palette.
         vividness: See `told.baselines_told_the_palette`.
     """
@@ -85,7 +85,7 @@ def score(
         measured = None
         for poster in posters(manifest, split):
             answers = [*(predict(poster) for predict in predictors.values()), Answer(poster["ab"])]
-            # The last poster is measured while this one is predicted. They are added up in order:
+            # A poster is measured while the next one is predicted. Results are added in order, so
             # the sums don't depend on the threads.
             if measured is not None:
                 add(measured)

@@ -1,7 +1,7 @@
-"""What an answer is told about a poster before it is measured.
+"""What a model is told about a poster, beside its lightness, before its answer is measured.
 
-A gray picture has many right answers. So it matters what a model was told beside it, and an answer
-is only to be compared with others that were told the same.
+A gray picture has many right answers. What a model was told decides how near it can come to the
+truth, so an answer is compared only with others that were told the same.
 """
 
 import re
@@ -33,14 +33,14 @@ class ToldError(RecolorError):
 
 @dataclass(frozen=True)
 class Told:
-    """What an answer is told.
+    """What a model is told.
 
     Attributes:
         palette: The poster's own palette.
-        auto: No palette, but to choose the most fitting scheme itself.
-        suggestions: How many suggestions are made, of which the best in hindsight counts; 0 for a
-            single answer.
-        hints: At how many random points the true color is told.
+        auto: To choose the best-fitting color scheme itself.
+        suggestions: How many suggestions to make, of which the one nearest to the truth counts; 0
+            for a single answer.
+        hints: The true color at this many random points.
     """
 
     palette: bool = False
@@ -71,7 +71,7 @@ class Answer:
 
     Attributes:
         ab: ``int8 [S, S, 2]``, neutral in the padding.
-        asked: The palette that they were to have, if any.
+        asked: The palette that was asked for, if any.
         suggestions: All answers that this one was chosen from.
     """
 
@@ -87,8 +87,8 @@ Predictor = Callable[[dict[str, np.ndarray]], Answer]
 class Predictions:
     """A model's answers for stored posters: those of the pictures that `recolor apply` writes.
 
-    The model sees each poster as an RGB picture of its lightness. What it sees is kept for the
-    answers that are told something else.
+    The model sees each poster as an RGB picture of its lightness. What it made of the last poster
+    is kept, so that telling it something else costs only the painting.
     """
 
     def __init__(self, painter: Painter, decoding: Decoding):
@@ -99,10 +99,11 @@ class Predictions:
         self._painted: dict[str, np.ndarray] = {}
 
     def told(self, told: Told) -> Predictor:
-        """Return what answers when it is told something.
+        """Return a predictor that tells the model something.
 
         Raises:
-            DecodingError: If the model can't be told it.
+            ToldError, DecodingError: If the model can't be told that.
+            MeasurementError: When the predictor is called, if the network's outputs are not finite.
         """
         decoding = self.decoding
         if told.auto or told.palette or told.suggestions:
@@ -159,12 +160,12 @@ class Predictions:
 def baselines_told_the_palette(
     colors: baselines.ColorsByLightness, vividness: float = PALETTE_VIVIDNESS
 ) -> dict[str, Predictor]:
-    """Return the answers without a model that know a poster's own palette, or the poster itself.
+    """Return answers without a model that know a poster's own palette, or the poster itself.
 
     Args:
         colors: Counted on training posters.
-        vividness: How far the colors by lightness are carried to the palette's own, 0 to 1: as far
-            as those of the models that they are compared with.
+        vividness: How far the colors by lightness are moved to the palette's own, 0 to 1: use that
+            of the models beside them.
     """
 
     def predictor(function) -> Predictor:
@@ -198,7 +199,7 @@ def baselines_told_the_palette(
 
 
 def _carried(ab: np.ndarray, palette: Palette, vividness: float) -> np.ndarray:
-    """Carry colors ``int8 [h, w, 2]`` over to a palette's own, as the models' are."""
+    """Move colors ``int8 [h, w, 2]`` towards a palette's own, as models do."""
     ab = ab.astype(np.float32)
     rows, columns = (np.linspace(0, side - 1, CARRIED).astype(int) for side in ab.shape[:2])
     some = ab[np.ix_(rows, columns)].reshape(-1, 2)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -254,9 +255,23 @@ def test_networks_can_learn_eight_posters_by_heart(model, posters, learn_by_hear
 def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store):
     """What --resume alone goes on to is the last number of epochs that was asked for."""
     first = train(manifest, Settings("regression", epochs=1, batch_size=10))
-    longer = replace(saved_settings(first.run_id), epochs=3)
+    # As if it had been begun by an earlier version.
+    mlflow.MlflowClient().set_tag(first.run_id, "version.recolor", "0.0.9")
+    longer = replace(saved_settings(first.run_id), epochs=2)
+    train(manifest, longer, first.run_id)
+    longer = replace(longer, epochs=3)
     train(manifest, longer, first.run_id)
     assert saved_settings(first.run_id) == longer
+    run = mlflow.get_run(first.run_id).data
+    epochs = {name: value for name, value in run.params.items() if name.startswith("epochs")}
+    assert epochs == {"epochs": "1", "epochs.used": "2", "epochs.used.2": "3"}
+    origins = {name: value for name, value in run.tags.items() if name.endswith("version.recolor")}
+    now = version("recolor")
+    assert origins == {
+        "version.recolor": "0.0.9",
+        "resumed.1.version.recolor": now,
+        "resumed.2.version.recolor": now,
+    }
     with pytest.raises(RunError, match="raise --epochs"):
         train(manifest, replace(longer, epochs=2), first.run_id)
 

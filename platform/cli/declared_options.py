@@ -1,8 +1,8 @@
 """Options of commands that are declared as fields of a dataclass: of `Settings` and `Decoding`.
 
 A field's metadata holds its ``help`` and which values it takes: ``integers`` or a ``range``, from
-the lowest to the highest; ``above``, which numbers must exceed; ``choices``, names; ``flag``, for a yes or no; ``repeated``, for any number of texts. ``metavar`` is
-how `--help` calls a value.
+the lowest to the highest; ``above``, which numbers must exceed; ``choices``, names; ``flag``, for a
+yes or no; ``repeated``, for any number of texts. ``metavar`` is how `--help` calls a value.
 """
 
 from collections.abc import Callable, Iterable

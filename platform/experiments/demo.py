@@ -57,9 +57,7 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
         echo(f"[{time.monotonic() - started:3.0f} s] {text}")
 
     pictures = {}
-    say(
-        f"Drawing {OLD_POSTERS} faded posters, and recoloring them by the network that comes along."
-    )
+    say(f"Drawing {OLD_POSTERS} faded posters; the network that comes along recolors them.")
     old = list(generate_demo_posters(out / "old-posters", OLD_POSTERS, "old", seed=1))
     pretrained = load(DEFAULT).painter
     pictures["color schemes"] = out / "schemes.png"

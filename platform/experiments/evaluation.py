@@ -29,8 +29,8 @@ def evaluate_models(
         manifest: The data set.
         split: Its split.
         models: The models; may be none.
-        decoding: How their answers become colors, where they are told nothing else.
-        told: What they are told, one after the other, as `Told.parse` takes it.
+        decoding: How their answers become colors, where ``told`` does not say otherwise.
+        told: What they are told, each as `Told.parse` takes it.
         progress: Called with 1 after each poster.
 
     Returns:
@@ -39,7 +39,8 @@ def evaluate_models(
 
     Raises:
         RegistryError: If a model was trained with another embedding.
-        ToldError, DecodingError: If a model can't be told what it is to be told.
+        ToldError, DecodingError: If a model can't be told this.
+        MeasurementError: If a model's colors are not finite.
         DatasetError: If the split is empty.
     """
     predictors = {}

@@ -1,4 +1,4 @@
-"""The paper's experiment as a whole: both networks, their table and pictures, in one report."""
+"""The paper's whole experiment: both networks, the table and the pictures, in one report."""
 
 import json
 import os
@@ -55,10 +55,10 @@ class ReproductionError(RecolorError):
 
 @dataclass
 class Reproduction:
-    """What `reproduce` led to.
+    """What `reproduce` made.
 
     Attributes:
-        report: The report as Markdown; as HTML it lies beside.
+        report: The report as Markdown; the same as HTML lies beside it.
         columns: The metrics by column.
         skipped: Name and reason of each old poster that could not be recolored.
     """
@@ -80,14 +80,14 @@ def reproduce(
 ) -> Reproduction:
     """Train both networks by the paper's settings, evaluate them and write the report.
 
-    What is interrupted goes on where it stopped when it is started again with the same arguments.
+    Started again with the same arguments, it goes on where it was interrupted.
 
     Args:
         manifest: The data set; the paper's has 9,000, 1,000 and 800 posters.
         old: Folders and files of old posters to recolor; may be empty.
         out: Folder of the results.
         scale: Share of the paper's epochs to train for, more than 0; at least one epoch is.
-        given: Models that are trained already, by model kind, as `usable_model.load` takes them.
+        given: Models that are trained already, by model kind, as `load` takes them.
         echo: Takes the lines that say what is being done.
         bar: Makes a progress bar from a number of posters, a label and, if wanted, what to wrap.
 
@@ -96,7 +96,7 @@ def reproduce(
         ImageError: If an old poster is missing.
         DatasetError: If the training or the test split is empty.
         TrainingError, RunError, RegistryError, WeightsError: If a model can't be trained or used,
-            or one that is given is of the other kind.
+            or one that is given is of another kind.
     """
     given = {kind: source for kind, source in (given or {}).items() if source}
     _check(manifest, old, out)
@@ -133,7 +133,7 @@ def reproduce(
 
 
 def _check(manifest: Manifest, old: list[Path], out: Path) -> None:
-    """Find what is wrong before the hours of training."""
+    """Find mistakes before the hours of training."""
     for split in ("train", "test"):
         if not manifest.count(split):
             raise DatasetError(f"{manifest.folder}: the {split} split is empty")

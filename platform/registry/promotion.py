@@ -72,7 +72,7 @@ def rollback() -> tuple[str, str]:
         RegistryError: If there was none.
     """
     history = _history()
-    # No deleted one, nor the champion itself, as a crash in the middle of a promotion may leave it.
+    # Not a deleted one, nor the champion itself, which a crash during a promotion may leave there.
     candidates = {str(v.version) for v in _versions()}
     if champion := current_champion():
         candidates.discard(str(champion.version))
@@ -178,7 +178,7 @@ def _history() -> list[str]:
 
 
 def _registered_model() -> RegisteredModel | None:
-    """Return the registered model, or None where there is none yet; any other failure is one."""
+    """Return the registered model, or None if there is none yet."""
     try:
         return mlflow.MlflowClient().get_registered_model(MODEL_NAME)
     except MlflowException as error:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 import mlflow
@@ -69,7 +70,8 @@ def own_store(folder: Path) -> Iterator[str]:
 def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.
 
-    Within another run, it is that one's child.
+    Within another run, it is that one's child. A run that goes on keeps the tags of its origin, and
+    gets those of now as ``resumed.1.version.recolor``, and so on.
 
     Args:
         name: The run's name.
@@ -88,23 +90,32 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
         if parent is not None:
             # MLflow does it for new runs alone.
             mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
-        mlflow.set_tags(origin())
+        prefix = _next_resumption(run) if run_id else ""
+        mlflow.set_tags({prefix + name: value for name, value in origin().items()})
         yield run
+
+
+def _next_resumption(run: mlflow.ActiveRun) -> str:
+    """Return how the tags of this resumption begin: those of the first start and others stay."""
+    earlier = {name.split(".")[1] for name in run.data.tags if name.startswith("resumed.")}
+    return f"resumed.{len(earlier) + 1}."
 
 
 def log_parameters(run: mlflow.ActiveRun, parameters: dict[str, object]) -> None:
     """Log parameters; what the run has under a name already stays, and ours gets ``.used`` added.
 
     MLflow Projects logs an entry point's parameters itself, as they were typed or left empty, and
-    MLflow never changes a parameter: not ``1e-4`` to ``0.0001``, nor nothing to the default.
+    MLflow never changes a parameter: not ``1e-4`` to ``0.0001``, nor nothing to the default. What
+    changes again, as the epochs of a run that goes on, gets ``.used.2`` added, and so on.
     """
     known = mlflow.get_run(run.info.run_id).data.params
-    mlflow.log_params(
-        {
-            name if known.get(name, str(value)) == str(value) else f"{name}.used": value
-            for name, value in parameters.items()
-        }
-    )
+
+    def free(name: str, value: object) -> str:
+        """Return the first of NAME, NAME.used, NAME.used.2, ... that can take the value."""
+        names = chain([name, f"{name}.used"], (f"{name}.used.{n}" for n in count(2)))
+        return next(one for one in names if known.get(one, str(value)) == str(value))
+
+    mlflow.log_params({free(name, value): value for name, value in parameters.items()})
 
 
 def log_dataset(manifest: Manifest, context: str) -> None:

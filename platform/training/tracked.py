@@ -118,7 +118,9 @@ def train(
         mlflow.log_dict(asdict(settings), SETTINGS_FILE)
         mlflow.log_dict(to_save(decoding), DECODING_FILE)
         started(run.info.run_id)
-        if not resume:
+        if resume:
+            log_parameters(run, {"epochs": settings.epochs, **to_save(decoding)})
+        else:
             parameters = {**asdict(settings), **to_save(decoding), "size": manifest.size}
             log_parameters(run, parameters)
             mlflow.set_tag("embedding", manifest.embedding)
