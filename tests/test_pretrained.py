@@ -116,4 +116,4 @@ def test_the_wheel_has_them(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"recolor/models/pretrained/{path.name}" for path in FOLDER.iterdir()}
     assert expected <= names and "recolor/models/pretrained/README.md" in names
-    assert "recolor/datasets/palette_library.json" in names
+    assert "recolor/datasets/palettes/library.json" in names

@@ -53,16 +53,18 @@ def train(data, resume, untracked, temperature, vividness, **options):
     from recolor.datasets.manifest import Manifest
 
     decoding = Decoding(temperature=temperature, vividness=vividness)
+    # What is typed wrong is said first.
+    settings = None if resume else Settings(**given)
     manifest = Manifest.load(data)
     if untracked:
-        _train_untracked(manifest, Settings(**given), untracked, decoding)
+        _train_untracked(manifest, settings, untracked, decoding)
         return
     quiet_mlflow()
     from recolor.platform.tracking import store
     from recolor.platform.training import tracked
 
     store.connect()
-    settings = replace(tracked.saved_settings(resume), **given) if resume else Settings(**given)
+    settings = settings or replace(tracked.saved_settings(resume), **given)
     trained = tracked.train(manifest, settings, resume, _say_how_to_resume, decoding)
     if trained is not None:
         report_trained(trained)
