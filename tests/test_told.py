@@ -20,6 +20,7 @@ from recolor.evaluation.told import Predictions, Told, ToldError
 from recolor.models.decoding.options import Decoding, DecodingError
 from recolor.models.decoding.palette_constraint import SHARPENING, palette_offsets
 from recolor.platform.registry.load import load
+from recolor.platform.serving.files import recolor_files
 
 BOX = Box(2, 4, 20, 16)
 RNG = np.random.default_rng(5)
@@ -80,6 +81,26 @@ def test_who_is_told_more_is_nearer_to_the_truth(network, manifest):
     assert errors["palette"] < 0.6 * errors["nothing"]
     assert errors["hints20"] < 0.8 * errors["nothing"]
     assert errors["palette+hints20"] < errors["palette"]
+
+
+def test_what_is_measured_is_what_apply_writes(network, manifest, tmp_path):
+    """The error over a split against that of files."""
+    stored = list(posters(manifest, "test"))
+    for number, poster in enumerate(stored):
+        light = poster["lightness"][Box(*poster["box"]).slices][..., 0]
+        gray = lab8_to_rgb(light, np.zeros((*light.shape, 2)))
+        Image.fromarray(gray).save(tmp_path / f"{number}.png")
+    decoding = Decoding(palette="none")
+    recolor_files(network, [tmp_path], tmp_path.with_name("out"), decoding=decoding)
+    predictor = Predictions(network, decoding).told(Told())
+    measured = score(manifest, "test", {"model": predictor})["model"].result()["l2_ab"]
+    errors = []
+    for number, poster in enumerate(stored):
+        ab = np.zeros_like(poster["ab"], np.float32)
+        with Image.open(tmp_path.with_name("out") / f"{number}.png") as picture:
+            ab[Box(*poster["box"]).slices] = rgb_to_lab8(np.asarray(picture))[1]
+        errors.append(np.square(poster["ab"] - ab).mean())
+    assert measured == pytest.approx(np.mean(errors), rel=1e-6)
 
 
 def test_a_palette_that_was_asked_for_is_obtained(network, poster):
