@@ -368,10 +368,10 @@ def test_models_that_are_nothing_known(manifest, posters, store, tmp_path):
     words = "is no file of weights, nor one of regression, classification"
     for command in (["evaluate", "--data", manifest.folder], ["apply", posters[0], "--out", "x"]):
         assert f"nonsense.npz {words}" in error(run(*command, "--model", "nonsense.npz"))
-    damaged = tmp_path / "damaged.npz"
+    damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"PK")
     message = error(run("apply", posters[0], "--out", tmp_path / "out", "--model", damaged))
-    assert "damaged.npz is no whole file of weights" in message
+    assert "damaged.safetensors is no whole file of weights" in message
 
 
 def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):

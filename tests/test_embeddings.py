@@ -15,6 +15,7 @@ from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.recolorer import Recolorer
+from recolor.models.weights import Weights, named_values
 
 SIZE = 32
 
@@ -204,22 +205,27 @@ def test_a_poster_and_its_gray_copy_give_the_network_the_same(tmp_path):
 @pytest.mark.slow
 def test_the_served_graph_computes_the_embedding_itself(network):
     """With the embedding in the graph, the answer is that for the stored embedding."""
-    kind = MODELS["regression"]()
-    regression = kind.build(SIZE)
+    regression = MODELS["regression"]().build(SIZE)
     # Weights that make the embedding matter.
-    regression.set_weights([weight * 2 for weight in regression.get_weights()])
-    recolorer = Recolorer(kind, regression, network, SIZE, no_calibration())
+    tensors = {path: 2 * tensor for path, tensor in named_values(regression.weights).items()}
+    counts = np.zeros(1024, np.int64)
+    counts[[500, 528]] = 1
+    weights = Weights(
+        "regression", SIZE, "random", Decoding(temperature=0.38, vividness=0.0), counts,
+        no_calibration(), tensors, origin={},
+    )  # fmt: skip
     image = np.random.default_rng(2).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     picture, decoding = Image.fromarray(image), Decoding()
 
     def recolored(recolorer, embedding=None) -> np.ndarray:
-        painter = recolorer.painter(temperature=0.38, vividness=0.0)
+        painter = recolorer.painter()
         seen = painter.see(picture, decoding, embedding)
         return np.asarray(painter.painted(seen, None, decoding)).astype(int)
 
     lightness = rgb_to_lab8(image)[0][None, ..., None]
+    recolorer = Recolorer(weights, network)
     colored = recolored(recolorer)
     stored = recolored(recolorer, np.asarray(network(lightness))[0])
     assert np.abs(colored - stored).max() <= 1
-    without = recolored(Recolorer(kind, regression, None, SIZE, no_calibration()))
+    without = recolored(Recolorer(weights, None))
     assert np.abs(colored - without).max() > 0

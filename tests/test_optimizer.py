@@ -22,4 +22,4 @@ def test_variables_learn_by_their_own_learning_rates(jit):
         # Adam's first step has the learning rate's length in every weight.
         expected = 0.01 * scales.get(variable.path, 1.0) * variable.trainable
         moved = np.abs(np.array(variable) - before[variable.path])
-        np.testing.assert_allclose(moved, expected, rtol=1e-3, atol=1e-8)
+        np.testing.assert_allclose(moved, expected, rtol=0.05, atol=1e-8)

@@ -38,13 +38,13 @@ def test_the_papers_numbers_are_the_defaults_of_the_kinds():
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, not nan"),
         ({"clip": float("inf")}, "clip must be a number above 0"),
         ({"schedule": "never"}, "schedule must be one of plateau, cosine, not never"),
-        ({"augment": "explode"}, "augment must be one of none, mirror, full, crop"),
+        ({"augment": "explode"}, "'explode' is none of mirror, crop, gamma, full"),
         ({"precision": "float8"}, "precision must be one of float32"),
     ],
     ids=str,
 )
 def test_what_is_out_of_range_is_said(change, words):
-    with pytest.raises(TrainingError, match=words):
+    with pytest.raises(RecolorError, match=words):
         Settings(**{"model": "regression", **change})
 
 

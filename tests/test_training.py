@@ -18,7 +18,7 @@ from conftest import RECOLOR, ROOT, environment
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
-from recolor.models.weights import named_values
+from recolor.models.weights import assign_by_name, named_values
 from recolor.platform.tracking.checkpoints import FOLDER, keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.checkpoint import Checkpoint, Progress
@@ -256,7 +256,7 @@ def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store)
     """What --resume alone goes on to is the last number of epochs that was asked for."""
     first = train(manifest, Settings("regression", epochs=1, batch_size=10))
     # As if it had been begun by an earlier version.
-    mlflow.MlflowClient().set_tag(first.run_id, "version.recolor", "0.0.9")
+    mlflow.MlflowClient().set_tag(first.run_id, "version.poster-recolor", "0.0.9")
     longer = replace(saved_settings(first.run_id), epochs=2)
     train(manifest, longer, first.run_id)
     longer = replace(longer, epochs=3)
@@ -265,12 +265,14 @@ def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store)
     run = mlflow.get_run(first.run_id).data
     epochs = {name: value for name, value in run.params.items() if name.startswith("epochs")}
     assert epochs == {"epochs": "1", "epochs.used": "2", "epochs.used.2": "3"}
-    origins = {name: value for name, value in run.tags.items() if name.endswith("version.recolor")}
-    now = version("recolor")
+    origins = {
+        name: value for name, value in run.tags.items() if name.endswith("version.poster-recolor")
+    }
+    now = version("poster-recolor")
     assert origins == {
-        "version.recolor": "0.0.9",
-        "resumed.1.version.recolor": now,
-        "resumed.2.version.recolor": now,
+        "version.poster-recolor": "0.0.9",
+        "resumed.1.version.poster-recolor": now,
+        "resumed.2.version.poster-recolor": now,
     }
     with pytest.raises(RunError, match="raise --epochs"):
         train(manifest, replace(longer, epochs=2), first.run_id)
@@ -281,7 +283,7 @@ def test_every_epoch_is_validated_on_the_whole_split(manifest):
     settings = Settings("regression", epochs=3, batch_size=1, learning_rate=1e-30)
     last = fit(manifest, settings, Devices())
     network = MODELS["regression"](manifest.classes).build(manifest.size)
-    network.set_weights(last.weights)
+    assign_by_name(network.weights, last.weights)
     errors = []
     for poster in Posters(manifest, "validation"):
         ab = network([poster["lightness"][None], poster["embedding"][None]])

@@ -309,8 +309,8 @@ def _write_report(
         kind: Training(
             [_in_words(stage) for stage in found.stages],
             curves[kind],
-            f"Recolored at {found.size} pixels with T = {found.temperature:g}, vividness "
-            f"{found.vividness:g}; embedding: {found.embedding}.",
+            f"Recolored at {found.size} pixels with T = {found.decoding.temperature:g}, vividness "
+            f"{found.decoding.vividness:g}; embedding: {found.embedding}.",
         )
         for kind, found in weights.items()
     }

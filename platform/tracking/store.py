@@ -71,7 +71,7 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
     """Begin a run, or go on with one, with system metrics and the origin of the code.
 
     Within another run, it is that one's child. A run that goes on keeps the tags of its origin, and
-    gets those of now as ``resumed.1.version.recolor``, and so on.
+    gets those of now as ``resumed.1.version.poster-recolor``, and so on.
 
     Args:
         name: The run's name.
