@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 import pytest
 from click.testing import CliRunner
 
+from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.regression import Regression
