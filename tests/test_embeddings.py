@@ -209,7 +209,7 @@ def test_the_served_graph_computes_the_embedding_itself(network):
     # Weights that make the embedding matter.
     tensors = {path: 2 * tensor for path, tensor in named_values(regression.weights).items()}
     counts = np.zeros(1024, np.int64)
-    counts[[500, 528]] = 1
+    counts[[500, 501, 528, 529, 530]] = 1
     weights = Weights(
         "regression", SIZE, "random", Decoding(temperature=0.38, vividness=0.0), counts,
         no_calibration(), tensors, origin={},
