@@ -1,7 +1,7 @@
 """What a model kind is: all that the platform must know of a kind of network.
 
-A new kind is a subclass in a file of its own and a line in `recolor.models.catalog`. Nothing else
-knows kinds by name.
+A new kind is a subclass in a file of its own and a line in `recolor.models.catalog`. Only the
+paper's experiment and `catalog.DEFAULT` know kinds by name.
 """
 
 from abc import ABC, abstractmethod

@@ -1,6 +1,6 @@
 """The command `recolor`: a group of commands, each in a file of its own beside this one.
 
-A new command is a new file and a name in `COMMANDS`. A command's file imports nothing heavy at its
+A new command is a new file and a name in `NAMES`. A command's file imports nothing heavy at its
 top, so that `recolor --help` answers at once.
 """
 
