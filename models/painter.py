@@ -92,7 +92,7 @@ class Painter:
         Args:
             picture: RGB.
             decoding: Only its contrast counts.
-            embedding: The gray picture's, ``float32 [1000]``, where it is known already.
+            embedding: The gray picture's, ``float32 [n]``, where it is known already.
         """
         rgb = np.asarray(stretched(picture) if decoding.contrast == "auto" else picture)
         if embedding is None:

@@ -98,7 +98,7 @@ class Recolorer(tf.Module):
 
         Args:
             rgb: The image.
-            embedding: That of its gray picture, ``float32 [1000]``; empty to have it computed.
+            embedding: That of its gray picture, ``float32 [n]``; empty to have it computed.
 
         Returns:
             The network's ``outputs`` for the square, the picture's stored ``lightness`` at the

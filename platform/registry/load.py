@@ -26,7 +26,7 @@ class UsableModel:
         source: Where it was found, as it was asked for.
         embedding: The `Manifest.embedding_id` that it was trained with.
         painter: What recolors pictures by it.
-        label: Its kind and version, as ``classification_v3``, in names of metrics.
+        label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
         about: Which model it is, and why it was chosen, for people to read.
     """
 
@@ -43,7 +43,7 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     Args:
         source: The URI of a registered model, the path of a file of weights, or the name of a model
             kind, for the weights that come with recolor. None for the champion, or, where there is
-            none, for the default of those that come with recolor.
+            none, for `recolor.models.catalog.DEFAULT`.
         library: A file of color schemes; by default those that come with recolor.
 
     Raises:

@@ -43,7 +43,7 @@ class Checkpoint:
         weights: The network's variables by their paths.
         optimizer: The optimizer's variables by their paths.
         best: The network's variables after the best epoch.
-        origin: What the training was begun with, where no MLflow run knows it.
+        origin: What the training came from, see `lineage`.
     """
 
     progress: Progress

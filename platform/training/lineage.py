@@ -1,4 +1,4 @@
-"""What a training came from and began with: kept in its checkpoints, and told by its weights."""
+"""What a training came from and began with: kept in its checkpoints."""
 
 from dataclasses import asdict
 
@@ -26,10 +26,10 @@ def lineage(
         settings: The settings.
         decoding: The model's own, from `own_decoding`.
         initial: The weights that it begins with, if any.
-        start: The state that it goes on from, if any: what that began with stays.
+        start: The state that it goes on from, if any: its tags and initial weights stay.
 
     Returns:
-        ``settings``, ``decoding``, ``dataset_digest``, ``tags`` with the versions and the commit,
+        ``settings``, ``decoding``, ``dataset_digest``, ``tags`` with backend, versions and commit,
         and ``initial``, the origin of the initial weights or None.
     """
     began = start.origin if start else {}
