@@ -12,6 +12,7 @@ import numpy as np
 
 from recolor.datasets.augmentation.catalog import augmentation
 from recolor.datasets.manifest import DatasetError, Manifest
+from recolor.datasets.posters import stored_inputs
 from recolor.datasets.records import RecordFile
 from recolor.datasets.shards import parse
 
@@ -21,11 +22,6 @@ THREADS = min(8, os.cpu_count() or 1)
 Batch = tuple[tuple[np.ndarray, ...], np.ndarray]
 # From a poster, as of `recolor.datasets.shards.parse`, to what a network takes of it.
 Inputs = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, ...]]
-
-
-def stored_inputs(poster: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Take the lightness, ``uint8 [S, S, 1]``, and the embedding, ``float32 [n]``."""
-    return poster["lightness"], poster["embedding"]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One poster: from a file as users have them to what the networks see."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,16 @@ class Poster:
     box: Box
     source_size: tuple[int, int]
     fingerprint: np.ndarray
+
+
+def stored_inputs(poster: Mapping) -> tuple:
+    """Return what the paper's networks take of a stored poster.
+
+    Args:
+        poster: Arrays or tensors, among them ``lightness``, ``uint8 [S, S, 1]``, and ``embedding``,
+            ``float32 [n]``.
+    """
+    return poster["lightness"], poster["embedding"]
 
 
 def letterbox(rgb: Image.Image, size: int) -> tuple[np.ndarray, Box]:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from recolor.datasets.classes import ColorClasses
+from recolor.datasets.posters import stored_inputs
 
 # Length of the paper's embedding.
 EMBEDDING_SIZE = 1000
@@ -43,7 +44,8 @@ class ModelKind(ABC):
 
         Every layer that has weights needs a name of its own, since the weights are kept by it:
         Keras' own names depend on what else was built before. The weights may not depend on the
-        size.
+        size: the network is also called for squares of other ones. Its outputs are ``float32
+        [batch, S / k, S / k, m]`` with an integer k.
         """
 
     @abstractmethod
@@ -57,26 +59,30 @@ class ModelKind(ABC):
 
     @abstractmethod
     def decode(self, outputs, temperature):
-        """Return colors: ab ``float32 [batch, h, w, 2]``, in `keras.ops`.
+        """Return colors at the square's resolution: ab ``float32 [batch, k h, k w, 2]``.
+
+        In `keras.ops`.
 
         Args:
-            outputs: The network's, or a rectangle cut out of them.
+            outputs: The network's, or a rectangle cut out of them, ``[batch, h, w, m]``.
             temperature: T of the annealed mean (eq. 4), where there is one.
         """
 
     def inputs(self, poster: Mapping) -> tuple:
-        """Return what the network takes of a poster, in the order of its inputs.
+        """Return what the network takes of one poster, in the order of its inputs.
 
         Args:
-            poster: Arrays or tensors: ``lightness``, ``uint8 [S, S, 1]``; ``embedding``,
-                ``float32 [n]``; ``box``, ``int32 [4]``: top, left, height, width.
+            poster: NumPy arrays in training, TensorFlow's tensors in the graph, without a batch
+                axis: ``lightness``, ``uint8 [S, S, 1]``; ``embedding``, ``float32 [n]``; ``box``,
+                integers ``[4]``: top, left, height, width.
         """
-        return poster["lightness"], poster["embedding"]
+        return stored_inputs(poster)
 
     def initialize(self, network: keras.Model) -> None:  # noqa: B027 - most kinds need not
         """Give a new network weights to begin a training with, where they are not all random.
 
-        This is the place to load a pretrained encoder.
+        This is the place to load a pretrained encoder. It is not called for a training that goes
+        on, or begins with ``--initial-weights``.
         """
 
     def learning_rate_scale(self, path: str) -> float:
@@ -102,7 +108,11 @@ class ModelKind(ABC):
 
 
 class DistributionKind(ModelKind):
-    """A kind that answers with a distribution over the color classes at every pixel."""
+    """A kind that answers with a distribution over the color classes at every pixel.
+
+    Its outputs serve as features, too: hints compare them by their angle, and those for two sizes
+    of a square are averaged.
+    """
 
     takes_palette = True
 
@@ -117,10 +127,10 @@ class DistributionKind(ModelKind):
 
     @abstractmethod
     def decode(self, outputs, temperature, offsets=0.0, colors=None, chosen=None):
-        """Return colors by the annealed mean: ab ``float32 [batch, h, w, 2]``.
+        """Return colors by the annealed mean: ab ``float32 [batch, k h, k w, 2]``.
 
         Args:
-            outputs: The network's, or a rectangle cut out of them.
+            outputs: The network's, or a rectangle cut out of them, ``[batch, h, w, m]``.
             temperature: T of eq. 4.
             offsets: Added to the logits, ``float32 [n]``, as `palette_offsets` finds them for a
                 palette; by default none.

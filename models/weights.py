@@ -6,7 +6,7 @@ keeps it small; trained weights lose nothing that could be seen by it.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Weights:
         model: Name of the model kind in `recolor.models.catalog.MODELS`.
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
-        embedding: `Manifest.embedding_id` of its data: ``none``, or which weights.
+        embedding: `Manifest.embedding_id` of its data: a name, or the sha256 of a file of weights.
         decoding: How its answers become colors where nothing else is asked for; temperature and
             vividness count.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
@@ -76,7 +76,7 @@ class Weights:
         return stages
 
     def describe(self) -> dict[str, object]:
-        """Return what the network is, less its tensors and origin, as plain values."""
+        """Return what the network is, less its arrays and origin, as plain values."""
         return {
             "model": self.model,
             "size": self.size,
@@ -169,22 +169,25 @@ class Weights:
         classes = ColorClasses.from_counts(self.cell_counts)
         kind = MODELS[self.model](classes, self.embedding_size)
         network = kind.build(self.size)
-        self._give(network, lambda: self.tensors)
+        self.begin(network, kind)
         return kind, network
 
     def begin(self, network: keras.Model, kind: ModelKind) -> None:
-        """Give a network these weights, to be trained further; its color classes may be others.
+        """Give a network these weights; its color classes may be others.
 
         Args:
             network: A network of the same kind, of any size.
             kind: The model kind's instance that has built it.
 
         Raises:
-            WeightsError: If it is of another kind.
+            WeightsError: If it is of another kind, or has an embedding of another length.
         """
         self.check_model(kind.name)
         own = ColorClasses.from_counts(self.cell_counts)
-        self._give(network, lambda: kind.adapted(self.tensors, own))
+        try:
+            assign_by_name(network.weights, kind.adapted(self.tensors, own))
+        except (ValueError, IndexError):
+            raise WeightsError(f"the weights are not those of a {self.model} network") from None
 
     def check_model(self, model: str) -> None:
         """Check that these are weights of a model kind.
@@ -196,12 +199,6 @@ class Weights:
             raise WeightsError(
                 f"the weights are of a {self.model} network, not of a {model} network"
             )
-
-    def _give(self, network: keras.Model, tensors: Callable) -> None:
-        try:
-            assign_by_name(network.weights, tensors())
-        except (ValueError, IndexError):
-            raise WeightsError(f"the weights are not those of a {self.model} network") from None
 
 
 def named_values(variables: Iterable[keras.Variable]) -> dict[str, np.ndarray]:

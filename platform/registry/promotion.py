@@ -9,7 +9,13 @@ from mlflow.exceptions import MlflowException
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.metric import HIGHER
 from recolor.evaluation.validation import GRAY, MEAN_COLOR, TOLD_PALETTE, told_or_free
-from recolor.platform.registry.registration import CHAMPION, METRIC_TAG, MODEL_NAME, RegistryError
+from recolor.platform.registry.registration import (
+    CHAMPION,
+    METRIC_TAG,
+    MODEL_NAME,
+    RegistryError,
+    registered_versions,
+)
 
 # Registered-model tag with the versions that were champion before, oldest first.
 HISTORY_TAG = "champion.history"
@@ -34,7 +40,7 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
     Raises:
         RegistryError: If there is nothing to promote, or gray or the champion is better.
     """
-    existing = {str(v.version): _Candidate(v, metric) for v in _versions()}
+    existing = {str(v.version): _Candidate(v, metric) for v in registered_versions()}
     versions = {name: v for name, v in existing.items() if v.value is not None}
     if chosen in existing and force:
         best = existing[chosen]
@@ -73,7 +79,7 @@ def rollback() -> tuple[str, str]:
     """
     history = _history()
     # Not a deleted one, nor the champion itself, which a crash during a promotion may leave there.
-    candidates = {str(v.version) for v in _versions()}
+    candidates = {str(v.version) for v in registered_versions()}
     if champion := current_champion():
         candidates.discard(str(champion.version))
     while history and history[-1] not in candidates:
@@ -166,10 +172,6 @@ def _objection(best: _Candidate, champion: _Candidate | None) -> str | None:
     if best.loses_to(champion.value):
         return f"the champion, {champion}, is better"
     return None
-
-
-def _versions() -> list[ModelVersion]:
-    return list(mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'"))
 
 
 def _history() -> list[str]:

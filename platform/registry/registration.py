@@ -127,12 +127,16 @@ def _check_format(uri: str, metadata: dict) -> None:
         )
 
 
+def registered_versions() -> list[ModelVersion]:
+    """Return all versions in this store."""
+    return list(mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'"))
+
+
 def version_of(model: PyFuncModel) -> ModelVersion | None:
     """Return the version that a loaded model is registered as in this store; None if it is not."""
-    versions = mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'")
     # A version knows the model by its source alone, whichever way it was loaded.
     source = f"models:/{model.metadata.model_id}"
-    return next((one for one in versions if one.source == source), None)
+    return next((one for one in registered_versions() if one.source == source), None)
 
 
 def _parameters() -> ParamSchema:

@@ -136,13 +136,15 @@ def train(
                 keep_checkpoint(checkpoint)
 
             start = fit(manifest, settings, devices, start, keep, initial)
-        start.origin = about
+            start.origin = about
+        else:
+            # With a decoding that may be another than when it was kept.
+            start.origin = about
+            keep_checkpoint(start)
         if BACKEND == "tensorflow":
             from recolor.platform.registry.publication import publish
 
             return publish(manifest, start, decoding, embedding)
-        # With a decoding that may be another than when it was kept.
-        keep_checkpoint(start)
         return _publish_by_tensorflow(manifest, run.info.run_id)
 
 
