@@ -31,6 +31,7 @@ from recolor.models.decoding.options import (
     Decoding,
     DecodingError,
 )
+from recolor.models.decoding.own_decoding import OwnDecoding
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,26 @@ class Painter:
 
     Attributes:
         look, paint: The functions of `recolor.models.recolorer.Recolorer`, taken by name.
-        temperature, vividness: The model's own T of the annealed mean, and its vividness without a
-            palette.
+        own: The model's own decoding.
         kind: Name of the model kind.
         takes_palette: Whether it can be told a palette, and hints.
-        library: The color schemes to choose from.
+        library: The color schemes to choose from; None for those that come with recolor.
     """
 
     look: Callable
     paint: Callable
-    temperature: float
-    vividness: float
+    own: OwnDecoding
     kind: str
     takes_palette: bool
     library: PaletteLibrary | None = None
+
+    @classmethod
+    def of(
+        cls, look: Callable, paint: Callable, about: dict, library: PaletteLibrary | None = None
+    ) -> "Painter":
+        """Make one of a model's functions and of what `Recolorer.about` has returned."""
+        own = OwnDecoding(**about["own"])
+        return cls(look, paint, **{**about, "own": own}, library=library)
 
     def recolor(self, picture: Image.Image, decoding: Decoding) -> Image.Image:
         """Recolor an RGB picture at its own resolution.
@@ -160,9 +167,8 @@ class Painter:
         """
         self.check(replace(decoding, palette=FREE))
         height, width = seen.rgb.shape[:2]
-        own = {"palette": PALETTE_VIVIDNESS, "free": self.vividness}
-        if decoding.vividness is not None:
-            own = dict.fromkeys(own, decoding.vividness)
+        own = self.own.changed(decoding)
+        wanted = decoding.vividness
         table = np.zeros((CELLS, 3), np.float32)
         if palette is not None:
             table = np.concatenate([palette.shares[:, None], palette.colors], axis=1)
@@ -173,9 +179,9 @@ class Painter:
             box=seen.answer["box"],
             palette=np.float32(table),
             hints=hint_array(decoding.hint, width, height),
-            temperature=np.float32(decoding.temperature or self.temperature),
-            vividness=np.float32(own["palette"]),
-            free_vividness=np.float32(own["free"]),
+            temperature=np.float32(own.temperature),
+            vividness=np.float32(PALETTE_VIVIDNESS if wanted is None else wanted),
+            free_vividness=np.float32(own.vividness),
             strength=np.float32(decoding.strength),
             keep=np.float32(decoding.keep),
         )

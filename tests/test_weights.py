@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from recolor.datasets.classes import ColorClasses, cell_centers
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values
 from recolor.platform.registry.weight_sources import find_weights
@@ -43,7 +43,7 @@ def weights(request) -> Weights:
     calibration = no_calibration()
     calibration[1] *= 1.5
     return Weights(
-        request.param, 16, "none", Decoding(temperature=0.3, vividness=0.2), counts, calibration,
+        request.param, 16, "none", OwnDecoding(temperature=0.3, vividness=0.2), counts, calibration,
         named_values(network.weights), origin,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import click
 
-from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_options, typed_decoding
 from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, OUTPUT
 from recolor.platform.cli.progress import progress_bar, report_skipped
@@ -46,7 +46,7 @@ def apply(images, out, model, suggestions, hints, library, sheet, **options):
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
-    use_tensorflow()
+    check_backend()
     quiet_mlflow()
     from recolor.platform.registry.load import load
     from recolor.platform.serving.files import recolor_files

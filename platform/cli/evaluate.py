@@ -7,7 +7,7 @@ import click
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.splits import SPLITS
-from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_options, typed_decoding
 from recolor.platform.cli.options import DATA, LIBRARY, OUTPUT_FILE, Repeated
 from recolor.platform.cli.progress import progress_bar
@@ -60,7 +60,7 @@ def evaluate(data, split, model, told, library, markdown, json_file, **options):
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
-    use_tensorflow()
+    check_backend()
     quiet_mlflow()
     from recolor.evaluation import tables
     from recolor.evaluation.told import NOTHING, Told

@@ -11,7 +11,7 @@ from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.painter import Painter
 from recolor.models.recolorer import Recolorer
-from recolor.models.weights import Weights, WeightsError
+from recolor.models.weights import Weights
 from recolor.platform.registry.promotion import current_champion
 from recolor.platform.registry.registration import CHAMPION_URI, MODEL_NAME, load_model, version_of
 from recolor.platform.registry.weight_sources import local_weights, no_weights
@@ -102,10 +102,8 @@ def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> Usabl
         raise EmbeddingError(
             f"{source} was trained with an embedding of a file of its own: use the registered model"
         )
-    if keras.backend.backend() != "tensorflow":
-        raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
     embedding = EMBEDDINGS[weights.embedding].network(weights.size)
-    painter = Recolorer(weights, embedding).painter(schemes)
+    painter = _recolorer(weights, embedding).painter(schemes)
     facts = _facts(weights.size, weights.origin.get("training_posters"))
     if source in MODELS:
         label, about = source, f"the {source} network that comes along ({', '.join(facts)})"
@@ -113,3 +111,11 @@ def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> Usabl
         label = f"{weights.model}_{Path(source).stem}"
         about = f"{source} ({', '.join([weights.model, *facts])})"
     return UsableModel(source, weights.embedding, painter, label, about)
+
+
+def _recolorer(weights: Weights, embedding: keras.Model | None) -> Recolorer:
+    if keras.backend.backend() != "tensorflow":
+        return Recolorer(weights, embedding)
+    from recolor.platform.serving.saved_model import RecoloringGraph
+
+    return RecoloringGraph(weights, embedding)

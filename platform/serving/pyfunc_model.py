@@ -38,10 +38,9 @@ class PosterRecolorer(PythonModel):
         self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
         signatures = self.saved_model.signatures
-        self.painter = Painter(
-            _tensors(signatures["look"]), _tensors(signatures["paint"]), **about,
-            library=load_library(),
-        )  # fmt: skip
+        self.painter = Painter.of(
+            _tensors(signatures["look"]), _tensors(signatures["paint"]), about, load_library()
+        )
 
     def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
         """Recolor the column ``image`` of a data frame.
