@@ -20,7 +20,6 @@ from recolor.datasets.palettes.palette import (
     PaletteError,
     freshened,
     has_color,
-    is_colors,
     neutral_share,
 )
 from recolor.models.decoding.options import (
@@ -32,6 +31,7 @@ from recolor.models.decoding.options import (
     DecodingError,
 )
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.decoding.typed import is_typed_colors
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Painter:
             if not has_color(seen.source):
                 raise PaletteError("the picture has no colors of its own: use palette auto")
             return freshened(seen.source)
-        if _is_typed(wanted, self._library):
+        if is_typed_colors(wanted, self._library):
             neutrals = decoding.neutrals
             if neutrals is None:
                 neutrals = neutral_share(np.asarray(seen.answer["lightness"]))
@@ -217,23 +217,3 @@ class Painter:
             )
         if decoding.hint:
             raise DecodingError(f"a {self.kind} network takes no hints: choose another model")
-
-
-def names_palette(text: str, library: PaletteLibrary) -> bool:
-    """Whether a text is a word for a palette or typed colors, rather than a file or its content.
-
-    Raises:
-        PaletteError: If it is colors that are typed wrong.
-    """
-    if _is_typed(text, library):
-        Palette.of_colors(text)
-        return True
-    try:
-        return text in (SOURCE, AUTO, FREE) or bool(library[text])
-    except PaletteError:
-        return False
-
-
-def _is_typed(text: str, library: PaletteLibrary) -> bool:
-    """Whether a text is one of colors; a scheme's name may look like one."""
-    return text.strip().lower() not in library.names and is_colors(text)

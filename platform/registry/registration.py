@@ -31,7 +31,7 @@ from recolor.datasets import (
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.palettes import color_names, library, palette
 from recolor.models import painter
-from recolor.models.decoding import options, own_decoding
+from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.decoding.options import Decoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
@@ -53,7 +53,7 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
-    contrast, palette, library, hints, options, own_decoding, painter,
+    contrast, palette, library, hints, options, own_decoding, typed, painter,
 )  # fmt: skip
 
 
