@@ -2,7 +2,7 @@
 
 Usage: python backend_probe.py INPUT.npz OUTPUT.npz
 
-The pictures are recolored by the files of weights beside INPUT.npz.
+Beside INPUT.npz there are files of weights, named by their kinds, to recolor a picture with.
 """
 
 import sys
@@ -20,8 +20,6 @@ from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.platform.registry.load import load
 
-# The paper's networks, whose weights come along: others may take other inputs, and have none.
-PAPER = ("regression", "classification")
 PICTURE = "picture"
 FREE = {"free": Decoding(palette="none", vividness=0.5)}
 PALETTE = {
@@ -69,7 +67,8 @@ def main(source: str, target: str) -> None:
     given = np.load(source)
     inputs, ab = [given["lightness"], given["embedding"]], given["ab"]
     results = {}
-    for name in PAPER:
+    for file in sorted(Path(source).parent.glob("*.safetensors")):
+        name = file.stem
         kind = MODELS[name](ColorClasses.from_counts(given["counts"]))
         network = kind.build(inputs[0].shape[1])
         weights = [given[f"{name}_{number}"] for number in range(len(network.weights))]
@@ -80,7 +79,6 @@ def main(source: str, target: str) -> None:
         results[f"{name} ab"] = ops.convert_to_numpy(kind.decode(outputs, 0.38))
         for number, gradient in enumerate(gradients(network, kind, inputs, ab)):
             results[f"{name} gradient {number}"] = gradient
-    for file in sorted(Path(source).parent.glob("*.safetensors")):
         results |= recolored(file)
     np.savez(target, **results)
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from backend_probe import PAPER, PICTURE
-from conftest import ROOT, environment
+from backend_probe import PICTURE
+from conftest import PAPER, ROOT, environment
 
 from recolor.datasets.classes import ColorClasses
 from recolor.evaluation.scoring import score

@@ -31,7 +31,7 @@ def test_the_papers_numbers_are_the_defaults_of_the_kinds():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model": "gan"}, "model must be one of regression, classification, not gan"),
+        ({"model": "gan"}, f"model must be one of {', '.join(MODELS)}, not gan"),
         ({"model": None}, "model must be one of"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
         ({"seed": 2**32}, "seed must be between 0 and 4294967295"),

@@ -9,6 +9,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
+from conftest import PAPER
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -34,7 +35,7 @@ def some_classes(cells=CELLS) -> np.ndarray:
     return counts
 
 
-@pytest.fixture(params=list(MODELS))
+@pytest.fixture(params=PAPER)
 def weights(request) -> Weights:
     counts = some_classes()
     keras.utils.set_random_seed(1)
@@ -209,7 +210,7 @@ def test_weights_of_another_size_and_other_classes_begin_a_training(weights):
 
 
 def test_weights_of_the_other_kind_are_refused(weights):
-    (other,) = set(MODELS) - {weights.model}
+    (other,) = set(PAPER) - {weights.model}
     kind = MODELS[other](ColorClasses.from_counts(weights.cell_counts))
     with pytest.raises(WeightsError, match=f"of a {weights.model} network"):
         weights.begin(kind.build(16), kind)
