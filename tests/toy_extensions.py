@@ -54,7 +54,7 @@ class Tint(ModelKind):
 
     def inputs(self, poster):
         box = poster["box"]
-        # Arrays in training, tensors in a graph.
+        # Arrays in training, tensors where a picture is recolored.
         share = box.astype(np.float32) if isinstance(box, np.ndarray) else ops.cast(box, "float32")
         return poster["lightness"], poster["embedding"], share / 1000
 
