@@ -244,7 +244,7 @@ def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
     moved = [
         np.abs(one - other).max() for one, other in zip(before, network.get_weights(), strict=True)
     ]
-    assert 0 < max(moved) < 0.01
+    assert 0 < max(moved) < 0.1
     assert keras.config.dtype_policy().name == "float32"
 
 
