@@ -8,6 +8,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
+# The paper's networks. They take a poster's lightness and embedding, and their weights come along.
+PAPER = ("regression", "classification")
+
 # Nothing of the developer's own store must be seen or touched.
 for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
     os.environ.pop(variable, None)

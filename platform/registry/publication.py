@@ -20,15 +20,15 @@ from recolor.evaluation.scoring import comparison_sheet, posters
 from recolor.evaluation.told import Predictions, Told
 from recolor.evaluation.validation import validate
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
-from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
 from recolor.platform.registry.registration import METRIC_TAG, register
+from recolor.platform.serving.saved_model import RecoloringGraph
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.own_decoding import own_decoding, to_save
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.untracked import load_checkpoint, saved_decoding
 
@@ -44,13 +44,13 @@ class TrainedModel:
     metrics: dict[str, float]
 
 
-def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding) -> Weights:
+def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     Args:
         manifest: The data set.
         checkpoint: The last state of the training, which knows its `lineage`.
-        decoding: The model's own, from `own_decoding`.
+        decoding: The model's own.
 
     Raises:
         WeightsError: If the weights are another network's.
@@ -83,7 +83,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding)
 
 def calibrated(manifest: Manifest, weights: Weights) -> Weights:
     """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
-    painter = Recolorer(replace(weights, calibration=no_calibration()), None).painter()
+    painter = RecoloringGraph(replace(weights, calibration=no_calibration()), None).painter()
     predict = Predictions(painter, Decoding(vividness=0)).told(Told())
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -95,7 +95,7 @@ def calibrated(manifest: Manifest, weights: Weights) -> Weights:
 
 
 def publish(
-    manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding, embedding: keras.Model | None
+    manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
 ) -> TrainedModel:
     """Register what was trained, by whatever backend; log its pictures and metrics.
 
@@ -104,14 +104,14 @@ def publish(
     Args:
         manifest: The data set.
         checkpoint: The last state of the training, which knows its `lineage`.
-        decoding: How the model decodes where nothing else is asked for.
+        decoding: The model's own.
         embedding: The network of the data set's embedding, or None.
 
     Raises:
         WeightsError: If the weights are another network's.
     """
     weights = best_weights(manifest, checkpoint, decoding)
-    recolorer = Recolorer(weights, embedding)
+    recolorer = RecoloringGraph(weights, embedding)
     title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
     mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
     painter = recolorer.painter()
@@ -166,18 +166,18 @@ def import_weights(
     """
     checkpoint = load_checkpoint(file, manifest)
     settings = Settings.of_saved(checkpoint.origin["settings"])
-    decoding = own_decoding(decoding, saved_decoding(checkpoint))
+    own = saved_decoding(checkpoint).changed(decoding)
     # Before there is a run, in which a mistake would stay.
     embedding = embedding_of(manifest).network(manifest.size)
     with tracked_run(f"import {settings.model}") as run:
-        log_parameters(run, {**asdict(settings), **to_save(decoding), "size": manifest.size})
+        log_parameters(run, {**asdict(settings), **asdict(own), "size": manifest.size})
         log_dataset(manifest, "training")
         tags = checkpoint.origin["tags"].items()
         mlflow.set_tags({f"trained.{name}": value for name, value in tags})
         mlflow.set_tag("embedding", manifest.embedding)
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
-        return publish(manifest, checkpoint, decoding, embedding)
+        return publish(manifest, checkpoint, own, embedding)
 
 
 def _held_out_split(manifest: Manifest) -> str:
@@ -189,6 +189,6 @@ if __name__ == "__main__":
     folder, trained_run = sys.argv[1:]
     data_set = Manifest.load(Path(folder))
     last = newest_checkpoint(trained_run)
-    own = own_decoding(DEFAULT_DECODING, saved_decoding(last))
+    own = saved_decoding(last)
     with tracked_run("", trained_run):
         publish(data_set, last, own, embedding_of(data_set).network(data_set.size))

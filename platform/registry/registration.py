@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -30,11 +31,13 @@ from recolor.datasets import (
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.palettes import color_names, library, palette
 from recolor.models import painter
-from recolor.models.decoding import options
+from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.decoding.options import Decoding
-from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
+
+if TYPE_CHECKING:
+    from recolor.platform.serving.saved_model import RecoloringGraph
 
 MODEL_NAME = "poster-recolor"
 CHAMPION = "champion"
@@ -43,14 +46,14 @@ CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"
 METRIC_TAG = "validation."
 
 # Of what a version holds: its code, its graph and its weights.
-FORMAT = 3
+FORMAT = 4
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
-    contrast, palette, library, hints, options, painter,
+    contrast, palette, library, hints, options, own_decoding, typed, painter,
 )  # fmt: skip
 
 
@@ -58,7 +61,9 @@ class RegistryError(RecolorError):
     """The registry does not hold what is asked for, or a promotion is refused."""
 
 
-def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict) -> ModelVersion:
+def register(
+    recolorer: "RecoloringGraph", weights: Weights, metadata: dict, tags: dict
+) -> ModelVersion:
     """Log a model to the active run and register it as a new version.
 
     Args:

@@ -13,6 +13,7 @@ from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
@@ -21,7 +22,6 @@ from recolor.platform.training.devices import BACKEND, find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
-from recolor.platform.training.own_decoding import own_decoding, to_save
 from recolor.platform.training.settings import Settings, TrainingError
 
 SETTINGS_FILE = "settings.json"
@@ -37,7 +37,7 @@ def saved_settings(run_id: str) -> Settings:
     return Settings.of_saved(_saved(run_id, SETTINGS_FILE))
 
 
-def saved_decoding(run_id: str) -> Decoding:
+def saved_decoding(run_id: str) -> OwnDecoding:
     """Read a training run's own decoding of its model.
 
     Raises:
@@ -48,7 +48,7 @@ def saved_decoding(run_id: str) -> Decoding:
     except (mlflow.MlflowException, OSError):
         # Earlier versions kept it among the settings.
         saved = _saved(run_id, SETTINGS_FILE)
-    return own_decoding(DEFAULT_DECODING, saved)
+    return OwnDecoding.of_saved(saved)
 
 
 def _saved(run_id: str, file: str) -> dict:
@@ -78,7 +78,7 @@ def train(
         resume: Id of the run to go on with.
         started: Called with the run's id when it begins.
         decoding: How the model is to decode where nothing else is asked for; what is None in it is
-            left as it was in the run to go on with, or else to `own_decoding.DEFAULTS`.
+            left as it was in the run to go on with, or else as `OwnDecoding` has it.
 
     Returns:
         `publication.TrainedModel`; None in a worker that is not the chief.
@@ -95,10 +95,10 @@ def train(
         raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
     settings = settings.complete()
     start = None
-    before = saved_decoding(resume) if resume else DEFAULT_DECODING
-    decoding = own_decoding(decoding, to_save(before) if resume else {})
+    before = saved_decoding(resume) if resume else OwnDecoding()
+    own = before.changed(decoding)
     if resume:
-        _check_resumable(manifest, settings, resume, decodes_anew=decoding != before)
+        _check_resumable(manifest, settings, resume, decodes_anew=own != before)
         start = newest_checkpoint(resume)
         if start and start.progress.epoch > settings.epochs:
             raise RunError(
@@ -116,16 +116,16 @@ def train(
     with tracked_run(f"train {settings.model}", resume) as run:
         # First of all what it takes to go on.
         mlflow.log_dict(asdict(settings), SETTINGS_FILE)
-        mlflow.log_dict(to_save(decoding), DECODING_FILE)
+        mlflow.log_dict(asdict(own), DECODING_FILE)
         started(run.info.run_id)
         if resume:
-            log_parameters(run, {"epochs": settings.epochs, **to_save(decoding)})
+            log_parameters(run, {"epochs": settings.epochs, **asdict(own)})
         else:
-            parameters = {**asdict(settings), **to_save(decoding), "size": manifest.size}
+            parameters = {**asdict(settings), **asdict(own), "size": manifest.size}
             log_parameters(run, parameters)
             mlflow.set_tag("embedding", manifest.embedding)
         log_dataset(manifest, "training")
-        about = lineage(manifest, settings, decoding, initial, start)
+        about = lineage(manifest, settings, own, initial, start)
         if start is None or start.progress.epoch < settings.epochs:
             mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
 
@@ -144,7 +144,7 @@ def train(
         if BACKEND == "tensorflow":
             from recolor.platform.registry.publication import publish
 
-            return publish(manifest, start, decoding, embedding)
+            return publish(manifest, start, own, embedding)
         return _publish_by_tensorflow(manifest, run.info.run_id)
 
 
