@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from recolor.evaluation.scoring import posters
-from recolor.platform.registry.promotion import HISTORY_TAG, current_champion, promote, rollback
-from recolor.platform.registry.registration import (
+from recolor.platform.registry.history import EARLIER_TAG
+from recolor.platform.registry.promotion import promote, rollback
+from recolor.platform.registry.registration import load_model
+from recolor.platform.registry.versions import (
     CHAMPION_URI,
     MODEL_NAME,
     RegistryError,
-    load_model,
+    current_champion,
 )
 
 
@@ -150,7 +152,7 @@ def test_rollback_never_goes_back_to_the_champion_itself(versions):
         promote("l2_ab")
     client = mlflow.MlflowClient()
     # As left by a crash between writing the history and giving the alias.
-    client.set_registered_model_tag(MODEL_NAME, HISTORY_TAG, '["1", "2"]')
+    client.set_registered_model_tag(MODEL_NAME, EARLIER_TAG, '["1", "2"]')
     assert rollback()[0] == "1"
 
 

@@ -27,20 +27,20 @@ from recolor.datasets import (
     images,
     shared_table,
 )
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import color_names, library, palette
 from recolor.models import painter
 from recolor.models.decoding import options
 from recolor.models.decoding.options import Decoding
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
+from recolor.platform.registry.versions import (
+    CHAMPION_URI,
+    MODEL_NAME,
+    RegistryError,
+    registered_versions,
+)
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
-
-MODEL_NAME = "poster-recolor"
-CHAMPION = "champion"
-CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"
-# Version tags with the metrics in validation begin so.
-METRIC_TAG = "validation."
 
 # Of what a version holds: its code, its graph and its weights.
 FORMAT = 3
@@ -52,10 +52,6 @@ SERVED_MODULES = (
     errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
     contrast, palette, library, hints, options, painter,
 )  # fmt: skip
-
-
-class RegistryError(RecolorError):
-    """The registry does not hold what is asked for, or a promotion is refused."""
 
 
 def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict) -> ModelVersion:
@@ -125,11 +121,6 @@ def _check_format(uri: str, metadata: dict) -> None:
             f"model {uri} was registered by another version of recolor: train it again, or choose "
             "another with --model"
         )
-
-
-def registered_versions() -> list[ModelVersion]:
-    """Return all versions in this store."""
-    return list(mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'"))
 
 
 def version_of(model: PyFuncModel) -> ModelVersion | None:
