@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 
 import click
 
@@ -69,7 +70,7 @@ def _show_versions(found):
 
     click.echo(
         f"{metric.label}, {metric.direction} is better, on the validation posters, told the "
-        "palette and free (compare it where the data is the same):"
+        "palette and free; compare it where the data is the same:"
     )
     _show_table(
         {
@@ -83,7 +84,7 @@ def _show_versions(found):
             "run": [one.run and one.run[:SHORT] for one in found],
             "study": [one.study for one in found],
             "commit": [commit(one) for one in found],
-            "registered (UTC)": [_until_minutes(one.time) for one in found],
+            "registered (UTC)": [_clock(one.time, "minutes") for one in found],
         }
     )
 
@@ -92,10 +93,10 @@ def _show_changes(found):
     """Print `history.Change`s as a table."""
     _show_table(
         {
-            "time (UTC)": [_until_minutes(one.time) for one in found],
+            "time (UTC)": [_clock(one.time, "seconds") for one in found],
             "from": [one.from_version for one in found],
             "to": [one.to_version for one in found],
-            "why": [one.reason for one in found],
+            "reason": [one.reason for one in found],
         }
     )
 
@@ -110,5 +111,6 @@ def _show_table(columns):
     click.echo(markdown([list(shown), *cells]), nl=False)
 
 
-def _until_minutes(time):
-    return time[:16].replace("T", " ")
+def _clock(time, precision):
+    moment = datetime.fromisoformat(time).replace(tzinfo=None)
+    return moment.isoformat(" ", precision)

@@ -71,26 +71,31 @@ def promote(
         return best.number, "\n".join([*lines, f"{best} is the champion already"])
     objection = _objection(best, champion)
     if objection and not force:
-        raise RegistryError(f"{best} was not promoted: {objection}; --force does it all the same")
-    facts = f"forced, though {objection}" if objection else best.measure
-    if champion is not None and not objection:
-        facts += f", after {champion.measure}"
+        ways = "--force does it all the same"
+        if not _comparable(best, champion):
+            ways = f"--data DATA measures both on the same posters, {ways}"
+        raise RegistryError(f"{best} was not promoted: {objection}; {ways}")
+    if objection:
+        why = f"forced, though {objection}"
+    else:
+        why = best.measure + (
+            f" (version {champion.number}: {champion.measure})" if champion else ""
+        )
     change = Change(
         from_version=champion and champion.number,
         to_version=best.number,
-        reason=f"{facts}; {reason}" if reason else facts,
+        reason=_joined(why, reason),
         metric=metric,
         from_value=champion and champion.value,
         to_value=best.value,
         data=best.data,
     )
-    tag = record(change)
-    meanwhile = {
-        one.to_version for name, one in read_history().changes.items() if name not in (*known, tag)
-    } - {best.number}
+    known[record(change)] = change
+    changes = read_history().changes
+    meanwhile = {changes[tag].to_version for tag in changes.keys() - known.keys()} - {best.number}
     if meanwhile and not force:
-        # They were not compared with this one.
-        rivals = [version for name, version in existing.items() if name in meanwhile]
+        # This version was not compared with those.
+        rivals = [existing[number] for number in meanwhile & existing.keys()]
         return promote(metric, _best([best, *rivals]).number, False, reason, data, progress)
     now = str(current_champion().version)
     outcome = (
@@ -120,8 +125,7 @@ def rollback(reason: str | None = None) -> tuple[str, str]:
     former = [version for version in read_history().former_champions() if version in candidates]
     if not former:
         raise RegistryError(f"{MODEL_NAME} has no earlier champion to go back to")
-    facts = "rolled back"
-    record(Change(standing, former[-1], f"{facts}; {reason}" if reason else facts, rollback=True))
+    record(Change(standing, former[-1], _joined("rolled back", reason), rollback=True))
     return former[-1], f"version {former[-1]} is the champion again"
 
 
@@ -255,11 +259,18 @@ def _objection(best: _Candidate, champion: _Candidate | None) -> str | None:
         return f"gray is better ({best.gray:.4g})"
     if champion is None:
         return None
-    name, hint = f"the champion, version {champion.number},", "--data measures both on a data set"
     if champion.value is None:
-        return f"{name} has no validated {champion.metric} ({hint})"
+        return f"the champion, version {champion.number}, has no validated {champion.metric}"
     if champion.data != best.data:
-        return f"{name} was validated on other data ({hint})"
+        return f"the champion, version {champion.number}, was validated on other data"
     if best.loses_to(champion.value):
         return f"the champion, {champion}, is better"
     return None
+
+
+def _comparable(best: _Candidate, champion: _Candidate | None) -> bool:
+    return champion is None or (champion.value is not None and champion.data == best.data)
+
+
+def _joined(why: str, reason: str | None) -> str:
+    return f"{why}; {reason}" if reason else why

@@ -54,12 +54,21 @@ SERVED_MODULES = (
 )  # fmt: skip
 
 
-def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict) -> ModelVersion:
+def register(
+    recolorer: Recolorer,
+    weights: Weights,
+    card: Path,
+    description: str,
+    metadata: dict,
+    tags: dict,
+) -> ModelVersion:
     """Log a model to the active run and register it as a new version.
 
     Args:
         recolorer: The model.
         weights: Its weights, kept with it.
+        card: The folder of its model card, kept with it.
+        description: What the version is, in words.
         metadata: What a user of the model must know: kind, size, embedding, data set.
         tags: Tags of the version.
     """
@@ -78,6 +87,7 @@ def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict)
                 "saved_model": str(saved_model),
                 "about": str(settings),
                 "weights": str(weights_file),
+                "card": str(card),
             },
             code_paths=[str(_code_for_serving(Path(folder)))],
             signature=ModelSignature(Schema([text]), Schema([text]), _parameters()),
@@ -87,6 +97,7 @@ def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict)
             registered_model_name=MODEL_NAME,
         )
     client = mlflow.MlflowClient()
+    client.update_model_version(MODEL_NAME, info.registered_model_version, description)
     for name, value in tags.items():
         client.set_model_version_tag(MODEL_NAME, info.registered_model_version, name, value)
     return client.get_model_version(MODEL_NAME, info.registered_model_version)
