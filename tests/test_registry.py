@@ -16,27 +16,6 @@ from recolor.platform.registry.versions import (
 )
 
 
-@pytest.fixture
-def versions(tmp_path, monkeypatch):
-    """Register versions by their validation metrics and data; the store is this test's own."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient()
-    client.create_registered_model(MODEL_NAME)
-
-    def register(data="data-1", **metrics):
-        tags = {f"validation.{name}": str(value) for name, value in metrics.items()}
-        version = client.create_model_version(
-            MODEL_NAME, source=str(tmp_path), tags={"dataset.digest": data, **tags}
-        )
-        return str(version.version)
-
-    yield register
-    mlflow.set_tracking_uri(before)
-
-
 def validated(free, told=None, gray=236.0, mean_color=212.0) -> dict[str, float]:
     """Tags of a version of today: its l2_ab free and told the palette, and the baselines'."""
     found = {"l2_ab": free, "gray.l2_ab": gray, "mean_color.l2_ab": mean_color}

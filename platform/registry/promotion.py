@@ -75,12 +75,9 @@ def promote(
         if not _comparable(best, champion):
             ways = f"--data DATA measures both on the same posters, {ways}"
         raise RegistryError(f"{best} was not promoted: {objection}; {ways}")
-    if objection:
-        why = f"forced, though {objection}"
-    else:
-        why = best.measure + (
-            f" (version {champion.number}: {champion.measure})" if champion else ""
-        )
+    why = f"forced, though {objection}" if objection else best.measure
+    if champion and not objection:
+        why += f" (version {champion.number}: {champion.measure})"
     change = Change(
         from_version=champion and champion.number,
         to_version=best.number,
