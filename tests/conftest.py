@@ -104,6 +104,17 @@ def versions(empty_database, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def copied_store(trained, store, tmp_path, monkeypatch):
+    """The store with the trained model, copied: what is registered here, no other test sees."""
+    shutil.copy(store.removeprefix("sqlite:///"), tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    yield uri
+    mlflow.set_tracking_uri(store)
+
+
+@pytest.fixture
 def recolor():
     """Run the command line as a user does, in a process of its own."""
 
