@@ -74,6 +74,16 @@ class Weights:
             stage = stage.get("initial")
         return stages
 
+    def held_out_like(self, held_out: str) -> bool:
+        """Whether all trainings that led to these weights have held out the same posters.
+
+        Trainings of earlier versions of recolor, which don't know theirs, count as if they had.
+
+        Args:
+            held_out: `Manifest.held_out` of a data set.
+        """
+        return all(stage.get("held_out", held_out) == held_out for stage in self.stages)
+
     def describe(self) -> dict[str, object]:
         """Return what the network is, less its arrays and origin, as plain values."""
         return {

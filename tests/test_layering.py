@@ -108,6 +108,17 @@ def test_help_loads_no_heavy_package():
     assert result.returncode == 0, result.stderr
 
 
+def test_the_registry_is_asked_without_tensorflow():
+    """It takes seconds to load, and `recolor models` and `promote` only read and write tags."""
+    code = (
+        "import sys\nfrom recolor.platform.registry import listing, promotion\n"
+        "heavy = {'keras', 'matplotlib', 'tensorflow'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     "code",
     ["", "import recolor.platform.cli.main", "from recolor.platform import training"],

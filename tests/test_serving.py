@@ -32,7 +32,8 @@ from recolor.models.recolorer import PIECE, WINDOW, Recolorer
 from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
-from recolor.platform.registry.registration import CHAMPION_URI, load_model
+from recolor.platform.registry.registration import load_model
+from recolor.platform.registry.versions import CHAMPION_URI
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import recolor_files
 from recolor.platform.serving.saved_model import RecoloringGraph

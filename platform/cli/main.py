@@ -17,6 +17,7 @@ NAMES = (
     "import-weights",
     "evaluate",
     "reproduce",
+    "models",
     "promote",
     "apply",
     "palettes",

@@ -8,14 +8,19 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.embeddings.embedding import EmbeddingError
+from recolor.datasets.manifest import Manifest
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.painter import Painter
 from recolor.models.pretrained import pretrained_weights
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
-from recolor.platform.registry.promotion import current_champion
-from recolor.platform.registry.registration import MODEL_NAME, load_model, version_of
+from recolor.platform.registry.registration import load_model, version_of
+from recolor.platform.registry.versions import (
+    MODEL_NAME,
+    RegistryError,
+    current_champion,
+)
 from recolor.platform.registry.weight_sources import local_weights, no_weights
 from recolor.platform.tracking import store
 
@@ -37,6 +42,19 @@ class UsableModel:
     painter: Painter
     label: str = ""
     about: str = ""
+
+    def check_embedding(self, manifest: Manifest) -> None:
+        """Check that a data set has the embeddings that the model was trained with.
+
+        Raises:
+            RegistryError: If it has not.
+        """
+        if self.embedding != manifest.embedding_id:
+            raise RegistryError(
+                f"model {self.source} was trained with embedding {self.embedding}, but "
+                f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters "
+                "anew"
+            )
 
 
 def load(source: str | None, library: Path | None = None) -> UsableModel:

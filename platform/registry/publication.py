@@ -4,6 +4,7 @@ This is TensorFlow's part of a training, whatever the framework that trained.
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +24,15 @@ from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
 from recolor.models.weights import Weights
-from recolor.platform.registry.registration import METRIC_TAG, register
+from recolor.platform.registry.model_card import (
+    CARD,
+    LEARNING_CURVE,
+    PREDICTIONS,
+    description,
+    model_card,
+)
+from recolor.platform.registry.registration import register
+from recolor.platform.registry.versions import DATA_TAG, KIND_TAG, METRIC_TAG, POSTERS_TAG
 from recolor.platform.serving.saved_model import RecoloringGraph
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
@@ -112,27 +121,37 @@ def publish(
     """
     weights = best_weights(manifest, checkpoint, decoding)
     recolorer = RecoloringGraph(weights, embedding)
-    title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
-    mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
     painter = recolorer.painter()
-    predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
-    sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
-    mlflow.log_image(sheet, "predictions.png")
-    metrics = validate(manifest, painter)
-    measured = {METRIC_TAG + name: value for name, value in metrics.items()}
-    mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     metadata = {
         **weights.describe(),
         "takes_palette": recolorer.kind.takes_palette,
         "dataset_digest": manifest.digest,
         "training_posters": manifest.count("train"),
     }
-    version = register(
-        recolorer,
-        weights,
-        metadata,
-        {"model": weights.model, "dataset.digest": manifest.digest, **measured},
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        pages = Path(folder) / "model_card"
+        pages.mkdir()
+        title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
+        curve = learning_curve(weights.origin["history"], title)
+        curve.savefig(pages / LEARNING_CURVE)
+        predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
+        sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
+        sheet.save(pages / PREDICTIONS)
+        mlflow.log_artifacts(str(pages))
+        metrics = validate(manifest, painter)
+        measured = {METRIC_TAG + name: value for name, value in metrics.items()}
+        mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
+        page = model_card(manifest, weights, metrics)
+        (pages / CARD).write_text(page, encoding="utf-8")
+        mlflow.log_artifact(str(pages / CARD))
+        tags = {
+            KIND_TAG: weights.model,
+            DATA_TAG: manifest.digest,
+            POSTERS_TAG: manifest.count("train"),
+            **measured,
+        }
+        about = description(manifest, weights, metrics)
+        version = register(recolorer, weights, pages, about, metadata, tags)
     mlflow.set_tag(VERSION_TAG, version.version)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
 
