@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from uuid import uuid4
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
 from recolor.platform.registry.versions import (
     CHAMPION,
@@ -122,8 +123,17 @@ def record(change: Change) -> str:
     # Whoever sets the alias last reads the changes once more, and so it agrees with all of them.
     while (newest := _newest())[0] != settled:
         settled, version = newest
-        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        _set_alias(client, version)
     return tag
+
+
+def _set_alias(client: mlflow.MlflowClient, version: str) -> None:
+    try:
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+    except MlflowException:
+        # MLflow looks whether there is the alias, then inserts it. Where two do so at once for the
+        # first time, one fails; now there is the alias.
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
 
 
 def _number(tag: str) -> int:
