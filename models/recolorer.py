@@ -4,9 +4,9 @@ It works in two steps: `look` is what depends on the gray picture alone, and `pa
 it. What a picture looks like to the network is kept between them, so that another palette answers
 at once.
 
-All is in `keras.ops`, so a picture comes out the same on every backend, but for rounding. What
-TensorFlow does in a better way, as the graph that is saved with every model,
-`recolor.platform.serving.saved_model.RecoloringGraph` says.
+All is in `keras.ops`, so a picture comes out the same on every backend, up to rounding.
+`recolor.platform.serving.saved_model.RecoloringGraph` makes a TensorFlow graph of it, which is
+saved with every model.
 """
 
 from collections.abc import Callable
@@ -168,6 +168,7 @@ class Recolorer:
             "takes_palette": self.kind.takes_palette,
         }
 
+    # What `RecoloringGraph` does in ways of its own.
     _rgb_to_lab = staticmethod(rgb_to_lab)
     _lab_to_rgb = staticmethod(lab_to_rgb)
     _resize = staticmethod(ops.image.resize)

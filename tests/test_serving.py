@@ -28,6 +28,8 @@ from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.posters import letterbox
 from recolor.models.decoding.guided_upsampling import guided_upsampling
 from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.painter import Painter
 from recolor.models.recolorer import PIECE, WINDOW, Recolorer
 from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
@@ -290,6 +292,17 @@ def test_files_keep_name_format_and_size(model, tmp_path):
     with Image.open(outcome.sheet) as sheet:
         assert sheet.width > 600
     assert not list(out.rglob(".recolor*"))
+
+
+@pytest.mark.parametrize("framework", [np, tf], ids=["numpy", "tensorflow"])
+def test_a_picture_that_memory_is_too_small_for_is_skipped(framework, posters, tmp_path):
+    class Greedy(Painter):
+        def see(self, *arguments):
+            return framework.zeros([2**45])
+
+    painter = Greedy(None, None, OwnDecoding(), "greedy", takes_palette=True)
+    outcome = recolor_files(painter, [posters[0]], tmp_path / "out")
+    assert outcome.skipped == [(posters[0].name, "too large for this machine's memory")]
 
 
 def test_rotated_photos_come_out_upright(model, tmp_path):

@@ -98,7 +98,7 @@ class RecoloringGraph(Recolorer, tf.Module):
         pieces = tf.reshape(
             tf.pad(pixels, [[0, -count % piece], [0, 0]]), [-1, piece, pictures.shape[-1]]
         )
-        # Ops that run side by side would each need a piece's memory.
+        # One after the other, since each needs memory of its own.
         done = tf.map_fn(function, pieces, parallel_iterations=1)
         channels = done.shape[-1]
         pixels = tf.reshape(done, [-1, channels])[:count]
