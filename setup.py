@@ -31,7 +31,9 @@ setup(
         "recolor.models": ["pretrained/*"],
     },
     install_requires=[
+        "alembic>=1.13",
         "click>=8.1",
+        "filelock>=3.15",
         "gitpython>=3.1",
         "google-crc32c>=1.5",
         "keras>=3.8",
@@ -47,6 +49,7 @@ setup(
         "pyyaml>=6",
         "scikit-image>=0.24",
         "scipy>=1.11",
+        "sqlalchemy>=2",
         "tensorflow==2.17.1",
         "tensorflow-io==0.37.1",
         "tqdm>=4.66",
@@ -54,9 +57,11 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
         "jax": ["jax>=0.4.30"],
+        "postgresql": ["psycopg[binary]>=3.2"],
         "torch": ["torch>=2.6"],
         "test": [
             "jax>=0.4.30",
+            "psycopg[binary]>=3.2",
             "pytest>=8",
             "pytest-benchmark>=5",
             "pytest-timeout>=2.3",

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
+import servers
 
 # Nothing of the developer's own store must be seen or touched.
 for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
@@ -68,6 +70,28 @@ def trained(manifest, store):
     result = train(manifest, Settings("classification", epochs=2, batch_size=5))
     promote("l2_ab")
     return result
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL server; its URL names a database that is to stay empty."""
+    with servers.postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql(postgresql_server, request) -> str:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    return servers.new_database(postgresql_server, request.node.name[:60])
+
+
+@pytest.fixture
+def tracking_server(postgresql, tmp_path) -> Iterator[servers.TrackingServer]:
+    """An MLflow server that keeps its runs in PostgreSQL, and hands out artifacts itself."""
+    server = servers.TrackingServer(postgresql, tmp_path / "artifacts")
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture

@@ -9,10 +9,17 @@ from pathlib import Path
 import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.db import upgrade
+from mlflow.store import db_migrations
+from mlflow.store.db.db_types import DATABASE_ENGINES
+from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.uri import get_uri_scheme
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
+from recolor.platform.tracking.database import ensure_database
 from recolor.platform.tracking.provenance import origin
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
@@ -24,10 +31,28 @@ class RunError(RecolorError):
 
 
 def connect() -> None:
-    """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory."""
+    """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory.
+
+    A database is made, or brought up to date, where need be.
+
+    Raises:
+        DatabaseError: If it can't be used.
+    """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        Path("mlruns").mkdir(exist_ok=True)
         mlflow.set_tracking_uri(DEFAULT_STORE)
+    _ensure_store(mlflow.get_tracking_uri())
+
+
+def _ensure_store(uri: str) -> None:
+    if get_uri_scheme(uri) in DATABASE_ENGINES:
+        ensure_database(uri, _prepare, Path(db_migrations.__path__[0]))
+
+
+def _prepare(url: str) -> None:
+    """Make or upgrade MLflow's tables, and the experiment that it always wants to find."""
+    # The function of `mlflow db upgrade`.
+    upgrade.callback(url)
+    SqlAlchemyStore(url, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
 
 
 def store_exists() -> bool:
@@ -55,6 +80,7 @@ def own_store(folder: Path) -> Iterator[str]:
     mlflow.set_tracking_uri(uri)
     os.environ["MLFLOW_TRACKING_URI"] = uri
     try:
+        _ensure_store(uri)
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             # By default the artifacts would lie in the working directory.
             mlflow.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri())
@@ -83,7 +109,9 @@ def tracked_run(
     """
     # MLflow Projects and the user may have chosen an experiment already.
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
-        mlflow.set_experiment(EXPERIMENT)
+        experiment = mlflow.set_experiment(EXPERIMENT)
+        # Where another process makes it at this instant, MLflow returns it without choosing it.
+        mlflow.set_experiment(experiment_id=experiment.experiment_id)
     parent = mlflow.active_run()
     with mlflow.start_run(
         run_id,
