@@ -46,7 +46,7 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
     try:
         place = sqlalchemy.make_url(url)
         scripts = ScriptDirectory(str(migrations))
-        if place.get_backend_name() == "sqlite" and place.database not in (None, "", ":memory:"):
+        if _is_file(place):
             _ensure_file(place, prepare, scripts)
         else:
             _ensure_on_server(place, prepare, scripts)
@@ -62,6 +62,43 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
         raise DatabaseError(f"the database {place!r} can't be used: {reason}") from None
 
 
+@contextmanager
+def alone(url: str) -> Iterator[None]:
+    """Hold a lock of a database's own, which one process at a time can have.
+
+    It is a file beside a SQLite database, and PostgreSQL's elsewhere; other databases have none.
+
+    Raises:
+        DatabaseError: If another process does not give it back in time.
+    """
+    place = sqlalchemy.make_url(url)
+    if not _is_file(place):
+        with _alone(place):
+            yield
+        return
+    with _file_lock(Path(place.database).resolve()):
+        yield
+
+
+@contextmanager
+def _file_lock(file: Path) -> Iterator[None]:
+    lock = FileLock(f"{file}.lock", timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise DatabaseError(
+            f"another process has held {file}.lock for {LOCK_SECONDS} s: end it, and try again"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_file(place: sqlalchemy.URL) -> bool:
+    return place.get_backend_name() == "sqlite" and place.database not in (None, "", ":memory:")
+
+
 def _ensure_file(
     place: sqlalchemy.URL, prepare: Callable[[str], None], scripts: ScriptDirectory
 ) -> None:
@@ -70,15 +107,10 @@ def _ensure_file(
     if file.exists() and _is_newest(place, scripts):
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(f"{file}.lock", timeout=LOCK_SECONDS):
-            # Another process may have been here first.
-            if not (file.exists() and _is_newest(place, scripts)):
-                _make_file(file, place, prepare)
-    except Timeout:
-        raise DatabaseError(
-            f"another process has held {file}.lock for {LOCK_SECONDS} s: end it, and try again"
-        ) from None
+    with _file_lock(file):
+        # Another process may have been here first.
+        if not (file.exists() and _is_newest(place, scripts)):
+            _make_file(file, place, prepare)
 
 
 def _make_file(file: Path, place: sqlalchemy.URL, prepare: Callable[[str], None]) -> None:
