@@ -37,7 +37,7 @@ def log_outcome(study: Study, plan: Plan) -> None:
             if len(plan.space) > 1 and count(study, TrialState.COMPLETE) >= LEAST_FOR_IMPORTANCES:
                 names = (*PLOTS, IMPORTANCES)
             for name in names:
-                _plot(study, name, Path(folder))
+                _plot(study, plan.objective, name, Path(folder))
         mlflow.log_artifacts(folder, FOLDER)
     numbers = {f"trials.{state.name.lower()}": count(study, state) for state in DONE}
     if best := best_trial(study):
@@ -68,11 +68,12 @@ def table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _plot(study: Study, name: str, folder: Path) -> None:
+def _plot(study: Study, objective: str, name: str, folder: Path) -> None:
     """Write a plot as a picture, and as a page of its own that needs no network."""
-    axes = np.ravel(getattr(drawn, f"plot_{name}")(study))
+    named = {} if name == "intermediate_values" else {"target_name": objective}
+    axes = np.ravel(getattr(drawn, f"plot_{name}")(study, **named))
     figure = axes[0].figure
     figure.savefig(folder / f"{name}.png", dpi=110, bbox_inches="tight")
     plt.close(figure)
-    page = getattr(interactive, f"plot_{name}")(study)
+    page = getattr(interactive, f"plot_{name}")(study, **named)
     page.write_html(folder / f"{name}.html", include_plotlyjs=True)

@@ -45,6 +45,14 @@ def lost(study: Study, worker: str) -> None:
             optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES)(study, trial)
 
 
+def is_run_again(study: Study, number: int | None) -> bool:
+    """Whether a trial was begun again after this time, which has its number in Optuna's count."""
+    trials = study.get_trials(deepcopy=False)
+    return number is not None and any(
+        number_of(later) == number_of(trials[number]) for later in trials[number + 1 :]
+    )
+
+
 class SilentTrials:
     """Trials whose worker was killed between their first moment and their first heartbeat.
 

@@ -157,5 +157,6 @@ def suggest(trial: Trial, space: Space) -> dict[str, int | float | bool | str]:
 def in_words(distribution: BaseDistribution) -> str:
     """Return a dimension's values as `parse_space` reads them."""
     if isinstance(distribution, CategoricalDistribution):
-        return ",".join(str(value) for value in distribution.choices)
+        words = (str(value) for value in distribution.choices)
+        return ",".join({"True": "true", "False": "false"}.get(word, word) for word in words)
     return f"{distribution.low}:{distribution.high}" + ":log" * distribution.log

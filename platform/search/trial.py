@@ -48,7 +48,6 @@ class Objective:
         say: Takes what is to be shown of the trial: ``trial``, ``epoch``, ``epochs``, ``value``
             and ``best``, and in the end ``state``.
         current: Number of the trial under way in Optuna's own count, None between two.
-        taken: Whether it was given to another worker.
     """
 
     study: Study
@@ -59,7 +58,6 @@ class Objective:
     worker: str
     say: Callable[..., None]
     current: int | None = None
-    taken: bool = False
 
     def __call__(self, trial: Trial) -> float:
         """Run a trial, or go on with it, and return its value.
@@ -69,7 +67,7 @@ class Objective:
             SurplusTrialError: If there are enough trials already.
             TakenTrialError: If another worker goes on with it.
         """
-        self.current, self.taken = trial.number, False
+        self.current = trial.number
         self._check_is_wanted(trial)
         trial.set_user_attr(WORKER, self.worker)
         number = number_of(self.study.get_trials(deepcopy=False)[trial.number])
@@ -131,7 +129,6 @@ class Objective:
         try:
             trial.report(value, epoch)
         except UpdateFinishedTrialError:
-            self.taken = True
             raise TakenTrialError from None
 
     def _value(self, last: Checkpoint) -> float:

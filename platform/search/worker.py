@@ -63,9 +63,9 @@ def work(task: dict, say: Callable[..., None]) -> None:
                 continue
             try:
                 study.optimize(objective, n_trials=1, catch=(SurplusTrialError,))
-            except ValueError:
-                # Optuna's, when it is told of a trial that is another worker's by now.
-                if not objective.taken:
+            except Exception:
+                # Optuna's own, where another worker goes on with the trial.
+                if not retry.is_run_again(study, objective.current):
                     raise
             objective.current = None
     except KeyboardInterrupt:
