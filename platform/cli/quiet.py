@@ -22,3 +22,5 @@ def quiet_mlflow() -> None:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It logs the tracebacks of errors that it raises, too.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
