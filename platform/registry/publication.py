@@ -13,6 +13,7 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.embeddings.catalog import embedding_of
+from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
@@ -70,7 +71,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding)
             "size": manifest.size,
             "dataset_digest": manifest.digest,
             "held_out": manifest.held_out,
-            "training_posters": manifest.count("train"),
+            "training_posters": _training_posters(manifest, checkpoint),
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
             "best_loss": progress.best_loss,
@@ -110,22 +111,13 @@ def publish(
     Raises:
         WeightsError: If the weights are another network's.
     """
-    weights = best_weights(manifest, checkpoint, decoding)
-    recolorer = Recolorer(weights, embedding)
-    title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
-    mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
-    painter = recolorer.painter()
-    predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
-    sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
-    mlflow.log_image(sheet, "predictions.png")
-    metrics = validate(manifest, painter)
+    recolorer, weights, metrics = measure(manifest, checkpoint, decoding, embedding)
     measured = {METRIC_TAG + name: value for name, value in metrics.items()}
-    mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     metadata = {
         **weights.describe(),
         "takes_palette": recolorer.kind.takes_palette,
         "dataset_digest": manifest.digest,
-        "training_posters": manifest.count("train"),
+        "training_posters": weights.origin["training_posters"],
     }
     version = register(
         recolorer,
@@ -135,6 +127,36 @@ def publish(
     )
     mlflow.set_tag(VERSION_TAG, version.version)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
+
+
+def measure(
+    manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding, embedding: keras.Model | None
+) -> tuple[Recolorer, Weights, dict[str, float]]:
+    """Log the pictures and metrics of what was trained to the active run; register nothing.
+
+    Args:
+        manifest, checkpoint, decoding, embedding: As for `publish`.
+
+    Returns:
+        The model, its weights, and its metrics as of `validate`.
+
+    Raises:
+        WeightsError: If the weights are another network's.
+    """
+    weights = best_weights(manifest, checkpoint, decoding)
+    recolorer = Recolorer(weights, embedding)
+    title = (
+        f"{weights.model}, {weights.origin['training_posters']} posters of {manifest.size} pixels"
+    )
+    mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
+    painter = recolorer.painter()
+    predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
+    sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
+    mlflow.log_image(sheet, "predictions.png")
+    metrics = validate(manifest, painter)
+    measured = {METRIC_TAG + name: value for name, value in metrics.items()}
+    mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
+    return recolorer, weights, metrics
 
 
 def published_model(run_id: str) -> TrainedModel:
@@ -178,6 +200,11 @@ def import_weights(
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
         return publish(manifest, checkpoint, decoding, embedding)
+
+
+def _training_posters(manifest: Manifest, checkpoint: Checkpoint) -> int:
+    settings = Settings.of_saved(checkpoint.origin["settings"])
+    return posters_in(manifest, "train", settings.train_fraction)
 
 
 def _held_out_split(manifest: Manifest) -> str:

@@ -93,7 +93,9 @@ def own_store(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
+def tracked_run(
+    name: str, run_id: str | None = None, tags: dict[str, str] | None = None
+) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.
 
     Within another run, it is that one's child. A run that goes on keeps the tags of its origin, and
@@ -102,6 +104,8 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
     Args:
         name: The run's name.
         run_id: The run to go on with.
+        tags: Tags that the run has from its first moment. Its parent's, among them, makes it a
+            child of a run of another process.
     """
     # MLflow Projects and the user may have chosen an experiment already.
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
@@ -113,6 +117,7 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
         run_id,
         run_name=None if run_id else name,
         nested=parent is not None,
+        tags=tags,
         log_system_metrics=True,
     ) as run:
         if parent is not None:

@@ -13,11 +13,12 @@ from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import keep_checkpoint, newest_checkpoint
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.devices import BACKEND, find_devices
+from recolor.platform.training.devices import BACKEND, Devices, find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
@@ -64,6 +65,7 @@ def train(
     resume: str | None = None,
     started: Callable[[str], None] = lambda run_id: None,
     decoding: Decoding = DEFAULT_DECODING,
+    tags: dict[str, str] | None = None,
 ):
     """Train a network, log everything about it to MLflow and register the result.
 
@@ -79,6 +81,7 @@ def train(
         started: Called with the run's id when it begins.
         decoding: How the model is to decode where nothing else is asked for; what is None in it is
             left as it was in the run to go on with, or else to `own_decoding.DEFAULTS`.
+        tags: More tags of the run.
 
     Returns:
         `publication.TrainedModel`; None in a worker that is not the chief.
@@ -104,48 +107,92 @@ def train(
             raise RunError(
                 f"run {resume} has {start.progress.epoch} epochs already: raise --epochs"
             )
-    initial = None
-    if settings.initial_weights and start is None:
-        initial = find_weights(settings.initial_weights)
-        check_initial_weights(initial, manifest, settings)
+    initial = initial_weights(manifest, settings) if start is None else None
     if not devices.chief:
         fit(manifest, settings, devices, start, initial=initial)
         return None
     # Before the hours of training, since it may be missing.
     embedding = embedding_of(manifest).network(manifest.size)
-    with tracked_run(f"train {settings.model}", resume) as run:
-        # First of all what it takes to go on.
-        mlflow.log_dict(asdict(settings), SETTINGS_FILE)
-        mlflow.log_dict(to_save(decoding), DECODING_FILE)
-        started(run.info.run_id)
-        if resume:
-            log_parameters(run, {"epochs": settings.epochs, **to_save(decoding)})
-        else:
-            parameters = {**asdict(settings), **to_save(decoding), "size": manifest.size}
-            log_parameters(run, parameters)
-            mlflow.set_tag("embedding", manifest.embedding)
-        log_dataset(manifest, "training")
-        about = lineage(manifest, settings, decoding, initial, start)
-        if start is None or start.progress.epoch < settings.epochs:
-            mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
-
-            def keep(checkpoint: Checkpoint) -> None:
-                checkpoint.origin = about
-                epoch = checkpoint.progress.epoch
-                mlflow.log_metrics({**checkpoint.progress.history[-1], "epochs": epoch}, step=epoch)
-                keep_checkpoint(checkpoint)
-
-            start = fit(manifest, settings, devices, start, keep, initial)
-            start.origin = about
-        else:
-            # With a decoding that may be another than when it was kept.
-            start.origin = about
-            keep_checkpoint(start)
+    with tracked_run(f"train {settings.model}", resume, tags) as run:
+        last = train_in_run(
+            run, manifest, settings, decoding, devices, start, initial, started=started
+        )
         if BACKEND == "tensorflow":
             from recolor.platform.registry.publication import publish
 
-            return publish(manifest, start, decoding, embedding)
+            return publish(manifest, last, decoding, embedding)
         return _publish_by_tensorflow(manifest, run.info.run_id)
+
+
+def initial_weights(manifest: Manifest, settings: Settings) -> Weights | None:
+    """Find the weights that a training begins with; None if it begins with random ones.
+
+    Raises:
+        TrainingError, WeightsError: If they can't be had, or can't be used here.
+    """
+    if not settings.initial_weights:
+        return None
+    initial = find_weights(settings.initial_weights)
+    check_initial_weights(initial, manifest, settings)
+    return initial
+
+
+def train_in_run(
+    run: mlflow.ActiveRun,
+    manifest: Manifest,
+    settings: Settings,
+    decoding: Decoding,
+    devices: Devices,
+    start: Checkpoint | None,
+    initial: Weights | None,
+    *,
+    started: Callable[[str], None] = lambda run_id: None,
+    after_epoch: Callable[[Checkpoint], None] = lambda checkpoint: None,
+) -> Checkpoint:
+    """Train a network, and log everything about it to the active run; nothing is registered.
+
+    Args:
+        run: The active run.
+        manifest: The data set.
+        settings: The settings, complete.
+        decoding: The model's own, from `own_decoding`.
+        devices: What `find_devices` has found; this worker is the chief.
+        start: The state to go on from, if the run has one.
+        initial: The weights to begin with, if there are any and there is no ``start``.
+        started: Called with the run's id when the run can be gone on with.
+        after_epoch: Called with the state after each epoch, once it is kept.
+
+    Returns:
+        The last state.
+
+    Raises:
+        DatasetError, DeviceError, RecordError, TrainingError, WeightsError: See `loop.fit`.
+    """
+    # First of all what it takes to go on.
+    mlflow.log_dict(asdict(settings), SETTINGS_FILE)
+    mlflow.log_dict(to_save(decoding), DECODING_FILE)
+    started(run.info.run_id)
+    log_parameters(run, {**asdict(settings), **to_save(decoding), "size": manifest.size})
+    mlflow.set_tag("embedding", manifest.embedding)
+    log_dataset(manifest, "training")
+    about = lineage(manifest, settings, decoding, initial, start)
+    if start is not None and start.progress.epoch >= settings.epochs:
+        # With a decoding that may be another than when it was kept.
+        start.origin = about
+        keep_checkpoint(start)
+        return start
+    mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
+
+    def keep(checkpoint: Checkpoint) -> None:
+        checkpoint.origin = about
+        epoch = checkpoint.progress.epoch
+        mlflow.log_metrics({**checkpoint.progress.history[-1], "epochs": epoch}, step=epoch)
+        keep_checkpoint(checkpoint)
+        after_epoch(checkpoint)
+
+    last = fit(manifest, settings, devices, start, keep, initial)
+    last.origin = about
+    return last
 
 
 def _publish_by_tensorflow(manifest: Manifest, run_id: str):
