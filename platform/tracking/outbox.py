@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,14 +11,14 @@ import mlflow
 from mlflow.entities import Metric
 
 from recolor.datasets.atomic_file import atomic_write
-from recolor.platform.tracking.server import PROBE_SECONDS, patience, what_failed
+from recolor.platform.tracking.server import patience, what_failed
 from recolor.platform.training.checkpoint import Checkpoint
 
 WAITING = Path("mlruns/waiting")
 # Where a run has its checkpoints, here and among its artifacts.
 CHECKPOINTS = "checkpoint"
-# How long a server that has just answered may take for a checkpoint.
-UPLOAD_SECONDS = 120
+# How long a training stands still for a server that is gone, and for one that takes a checkpoint.
+PROBE_SECONDS, UPLOAD_SECONDS = 5, 120
 
 _logger = logging.getLogger(__name__)
 
@@ -58,27 +59,27 @@ class Outbox:
     def send(self) -> None:
         """Send all that waits, metrics in the order of their epochs; each arrives once.
 
+        What the store has got from elsewhere meanwhile, of the same or later epochs, stays.
+
         Raises:
             MlflowException, OSError: If the store can't be reached, or does not take it.
         """
         client = mlflow.MlflowClient()
-        # It has more than it has confirmed if it went away in between.
+        # It may have more than it has confirmed.
         known = client.get_run(self.run_id).data.metrics.get("epochs", 0)
-        for file in sorted(self.folder.glob("*.json"), key=lambda file: int(file.stem)):
-            epoch = int(file.stem)
-            if epoch > known:
-                about = json.loads(file.read_text(encoding="utf-8"))
-                when, values = about["timestamp"], about["metrics"]
-                client.log_batch(
-                    self.run_id,
-                    [Metric(name, value, when, epoch) for name, value in values.items()],
-                )
-            file.unlink()
-        for file in self.checkpoints():
-            client.log_artifact(self.run_id, str(file), CHECKPOINTS)
-            file.unlink()
-        for folder in (self.folder / CHECKPOINTS, self.folder, WAITING, WAITING.parent):
-            # What holds something stays.
+        waiting = {int(file.stem): file for file in self.folder.glob("*.json")}
+        for epoch in sorted(epoch for epoch in waiting if epoch > known):
+            about = json.loads(waiting[epoch].read_text(encoding="utf-8"))
+            when, values = about["timestamp"], about["metrics"].items()
+            metrics = [Metric(name, value, when, epoch) for name, value in values]
+            client.log_batch(self.run_id, metrics)
+        if max(waiting, default=-1) >= known:
+            for file in self.checkpoints():
+                client.log_artifact(self.run_id, str(file), CHECKPOINTS)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        for folder in (WAITING, WAITING.parent):
+            # What holds something else stays.
             with suppress(OSError):
                 folder.rmdir()
 

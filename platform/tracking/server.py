@@ -8,8 +8,8 @@ import mlflow
 
 from recolor.datasets.errors import RecolorError, first_line
 
-# How long a server may take for a small answer, where there is no time to wait for it.
-PROBE_SECONDS = 10
+# How long a server may take for a small answer before it counts as gone.
+CHECK_SECONDS = 10
 
 
 class ServerError(RecolorError):
@@ -20,10 +20,10 @@ def check_server() -> None:
     """Ask the tracking server something small, before any work.
 
     Raises:
-        ServerError: If it does not answer within ten seconds, or answers with an error.
+        ServerError: If it does not answer in time, or answers with an error.
     """
     try:
-        with patience(retries=0, seconds=PROBE_SECONDS):
+        with patience(retries=0, seconds=CHECK_SECONDS):
             mlflow.MlflowClient().search_experiments(max_results=1)
     except mlflow.MlflowException as error:
         raise ServerError(

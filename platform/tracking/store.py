@@ -21,7 +21,7 @@ from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
 from recolor.platform.tracking.database import ensure_database
 from recolor.platform.tracking.provenance import origin
-from recolor.platform.tracking.server import PROBE_SECONDS, check_server, patience
+from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patience
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
 EXPERIMENT = "recolor"
@@ -133,7 +133,7 @@ def tracked_run(
             yield run
         except BaseException:
             # What has gone wrong is to be said at once, also where the server is gone as well.
-            with patience(retries=0, seconds=PROBE_SECONDS), suppress(mlflow.MlflowException):
+            with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
                 mlflow.end_run("FAILED")
             raise
 

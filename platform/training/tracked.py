@@ -206,7 +206,7 @@ def train_in_run(
 
 @contextmanager
 def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
-    """Say where a training is, and what goes on with it, if the store fails after the last epoch."""
+    """Say where a training is, and how to go on, if the store fails after the last epoch."""
     try:
         yield
     except (mlflow.MlflowException, OSError) as error:
