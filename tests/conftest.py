@@ -85,10 +85,11 @@ def postgresql(postgresql_server, request) -> str:
     return servers.new_database(postgresql_server, request.node.name[:60])
 
 
-@pytest.fixture
-def tracking_server(postgresql, tmp_path) -> Iterator[servers.TrackingServer]:
+@pytest.fixture(scope="module")
+def tracking_server(postgresql_server, tmp_path_factory) -> Iterator[servers.TrackingServer]:
     """An MLflow server that keeps its runs in PostgreSQL, and hands out artifacts itself."""
-    server = servers.TrackingServer(postgresql, tmp_path / "artifacts")
+    database = servers.new_database(postgresql_server, "mlflow")
+    server = servers.TrackingServer(database, tmp_path_factory.mktemp("artifacts"))
     server.start()
     yield server
     server.kill()

@@ -13,8 +13,9 @@ from recolor.platform.search import retry
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import parse_space
 from recolor.platform.search.storage import open_storage
-from recolor.platform.search.study import RUN_ID, begin_study, newest_states
+from recolor.platform.search.study import PLAN, RUN_ID, begin_study, newest_states
 from recolor.platform.search.tree import STATE_TAG, TRIAL_TAG, runs_within, study_run
+from recolor.platform.search.trial import Objective, SurplusTrialError
 from recolor.platform.search.worker import work
 from recolor.platform.training.settings import Settings
 
@@ -113,16 +114,21 @@ def test_a_trial_that_was_given_to_another_worker_is_left_to_it(begin):
     assert taken == [0] and states == [TrialState.FAIL, TrialState.COMPLETE]
     (run,) = runs_within(study, TRIAL_TAG)
     assert run.info.status == "FINISHED" and run.data.tags[STATE_TAG] == "complete"
-    assert sorted(set(steps(run.info.run_id))) == [1, 2, 3]
+    assert steps(run.info.run_id) == [1, 2, 3]
     assert sorted(study.trials[1].intermediate_values) == [1, 2, 3]
 
 
-def test_there_are_never_too_many_trials(begin):
-    """Another worker begins its trial at the instant in which this one begins the same last one."""
-
-    def begin_too(study):
-        study.ask()
-
-    study = begin(1, before=begin_too, say=lambda study, message: study.tell(0, 1.0))
-    assert newest_states(study)[0] == TrialState.COMPLETE
+def test_a_worker_waits_for_the_last_trial_of_another(begin):
+    study = begin(1, before=lambda study: study.ask(), say=lambda study, _: study.tell(0, 1.0))
+    assert newest_states(study) == {0: TrialState.COMPLETE}
     assert not runs_within(study, TRIAL_TAG)
+
+
+def test_of_two_last_trials_begun_at_once_the_second_leaves(begin, tiny):
+    study = begin(1)
+    plan = Plan.of_json(study.user_attrs[PLAN])
+    said = []
+    objective = Objective(study, plan, tiny, None, 1, "me", said.append)
+    study.optimize(objective, n_trials=1, catch=(SurplusTrialError,))
+    assert newest_states(study) == {0: TrialState.COMPLETE, 1: TrialState.FAIL}
+    assert len(runs_within(study, TRIAL_TAG)) == 1 and not said

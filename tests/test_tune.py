@@ -98,7 +98,7 @@ class Place:
             assert run.data.tags["trial.state"] == states[number].name.lower()
             history = client.get_metric_history(run.info.run_id, "val_loss")
             last = epochs if states[number] == TrialState.COMPLETE else len(history)
-            assert sorted({metric.step for metric in history}) == list(range(1, last + 1))
+            assert sorted(metric.step for metric in history) == list(range(1, last + 1))
 
     def wait_for(self, found):
         """Return what a function of the study returns, as soon as it is something."""

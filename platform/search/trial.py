@@ -19,6 +19,7 @@ from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
 from recolor.platform.search.tree import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_within, trial_tags
 from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import Devices
@@ -102,6 +103,8 @@ class Objective:
                 mlflow.set_tag(STATE_TAG, "complete")
             except (TrialPruned, DivergenceError) as error:
                 pruned = error
+                # After the last epoch, `train_in_run` does it.
+                Outbox(run.info.run_id).send()
                 mlflow.set_tags({STATE_TAG: "pruned", REASON_TAG: str(error)})
             except KeyboardInterrupt:
                 mlflow.set_tag(STATE_TAG, "killed")

@@ -50,6 +50,8 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
             _ensure_file(place, prepare, scripts)
         else:
             _ensure_on_server(place, prepare, scripts)
+    except DatabaseError:
+        raise
     except (ArgumentError, NoSuchModuleError):
         raise DatabaseError(f"{url} is no database URL that SQLAlchemy knows") from None
     except ModuleNotFoundError as error:
@@ -57,7 +59,8 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
             f"{place!r} needs the package {error.name}, which is not installed: "
             "pip install 'poster-recolor[postgresql]' brings PostgreSQL's"
         ) from None
-    except (SQLAlchemyError, sqlite3.Error, CommandError, OSError) as error:
+    # Migrations raise a ValueError where what is there is not what they expect.
+    except (SQLAlchemyError, sqlite3.Error, CommandError, OSError, ValueError) as error:
         reason = first_line(getattr(error, "orig", None) or error)
         raise DatabaseError(f"the database {place!r} can't be used: {reason}") from None
 

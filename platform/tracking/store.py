@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
 from recolor.platform.tracking.database import ensure_database
 from recolor.platform.tracking.provenance import origin
+from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patience
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
 EXPERIMENT = "recolor"
@@ -36,7 +37,7 @@ def connect() -> None:
     A database is made, or brought up to date, where need be.
 
     Raises:
-        DatabaseError: If it can't be used.
+        DatabaseError, ServerError: If it can't be used.
     """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(DEFAULT_STORE)
@@ -44,8 +45,11 @@ def connect() -> None:
 
 
 def _ensure_store(uri: str) -> None:
-    if get_uri_scheme(uri) in DATABASE_ENGINES:
+    scheme = get_uri_scheme(uri)
+    if scheme in DATABASE_ENGINES:
         ensure_database(uri, _prepare, Path(db_migrations.__path__[0]))
+    elif scheme in ("http", "https"):
+        check_server()
 
 
 def _prepare(url: str) -> None:
@@ -125,7 +129,13 @@ def tracked_run(
             mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
         prefix = _next_resumption(run) if run_id else ""
         mlflow.set_tags({prefix + name: value for name, value in origin().items()})
-        yield run
+        try:
+            yield run
+        except BaseException:
+            # What has gone wrong is to be said at once, also where the server is gone as well.
+            with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
+                mlflow.end_run("FAILED")
+            raise
 
 
 def _next_resumption(run: mlflow.ActiveRun) -> str:

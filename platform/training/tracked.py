@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import mlflow
@@ -15,7 +17,9 @@ from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
-from recolor.platform.tracking.checkpoints import keep_checkpoint, newest_checkpoint
+from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.outbox import Outbox
+from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
@@ -90,6 +94,7 @@ def train(
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
         DeviceError, TrainingError: See `devices.find_devices` and `loop.fit`.
         RunError: If the run was trained on other data, or has nothing left to do.
+        ServerError: If the network is trained, but the store can't be told.
         WeightsError: If the initial weights can't be had, or are another network's.
     """
     # First of all: TensorFlow's workers find each other before anything else is done.
@@ -117,11 +122,12 @@ def train(
         last = train_in_run(
             run, manifest, settings, decoding, devices, start, initial, started=started
         )
-        if BACKEND == "tensorflow":
-            from recolor.platform.registry.publication import publish
+        with _how_to_go_on(run.info.run_id, manifest):
+            if BACKEND == "tensorflow":
+                from recolor.platform.registry.publication import publish
 
-            return publish(manifest, last, decoding, embedding)
-        return _publish_by_tensorflow(manifest, run.info.run_id)
+                return publish(manifest, last, decoding, embedding)
+            return _publish_by_tensorflow(manifest, run.info.run_id)
 
 
 def initial_weights(manifest: Manifest, settings: Settings) -> Weights | None:
@@ -167,6 +173,7 @@ def train_in_run(
 
     Raises:
         DatasetError, DeviceError, RecordError, TrainingError, WeightsError: See `loop.fit`.
+        ServerError: If the store does not take the last metrics or checkpoint; they wait for it.
     """
     # First of all what it takes to go on.
     mlflow.log_dict(asdict(settings), SETTINGS_FILE)
@@ -176,23 +183,40 @@ def train_in_run(
     mlflow.set_tag("embedding", manifest.embedding)
     log_dataset(manifest, "training")
     about = lineage(manifest, settings, decoding, initial, start)
+    outbox = Outbox(run.info.run_id)
     if start is not None and start.progress.epoch >= settings.epochs:
         # With a decoding that may be another than when it was kept.
         start.origin = about
-        keep_checkpoint(start)
-        return start
-    mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
+        outbox.put(start)
+        last = start
+    else:
+        mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
 
-    def keep(checkpoint: Checkpoint) -> None:
-        checkpoint.origin = about
-        epoch = checkpoint.progress.epoch
-        mlflow.log_metrics({**checkpoint.progress.history[-1], "epochs": epoch}, step=epoch)
-        keep_checkpoint(checkpoint)
-        after_epoch(checkpoint)
+        def keep(checkpoint: Checkpoint) -> None:
+            checkpoint.origin = about
+            outbox.put(checkpoint)
+            after_epoch(checkpoint)
 
-    last = fit(manifest, settings, devices, start, keep, initial)
-    last.origin = about
+        last = fit(manifest, settings, devices, start, keep, initial)
+        last.origin = about
+    with _how_to_go_on(run.info.run_id, manifest):
+        outbox.send()
     return last
+
+
+@contextmanager
+def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
+    """Say where a training is, and how to go on, if the store fails after the last epoch."""
+    try:
+        yield
+    except (mlflow.MlflowException, OSError) as error:
+        folder = Outbox(run_id).folder
+        waiting = f"; metrics and checkpoint wait in {folder}" if folder.exists() else ""
+        command = ["recolor", "train", "--resume", run_id, "--data", str(manifest.folder)]
+        raise ServerError(
+            f"run {run_id} is trained, but not registered: {what_failed(error)}{waiting}; "
+            f"to bring it in: {shlex.join(command)}"
+        ) from None
 
 
 def _publish_by_tensorflow(manifest: Manifest, run_id: str):
