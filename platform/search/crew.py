@@ -76,6 +76,7 @@ class Crew:
         task: What `worker.work` takes, but for the worker's name.
         environment: The environment variables that they have in common.
         heard: Called with a worker's number and each of its messages, and with None at its end.
+        failed: Called with each worker that has failed or was killed.
     """
 
     def __init__(
@@ -84,9 +85,11 @@ class Crew:
         task: dict,
         environment: dict[str, str],
         heard: Callable[[int, dict | None], None],
+        failed: Callable[[Worker], None],
     ):
         self._messages: Queue = Queue()
         self._heard = heard
+        self._failed = failed
         self._left = count
         self.workers = [
             Worker(number, task, {**environment, **devices}, self._messages)
@@ -97,8 +100,12 @@ class Crew:
         """Hand on what the workers say, until all have ended."""
         while self._left:
             number, message = self._messages.get()
-            self._left -= message is None
             self._heard(number, message)
+            if message is None:
+                self._left -= 1
+                worker = self.workers[number - 1]
+                if worker.failure():
+                    self._failed(worker)
 
     def stop(self) -> None:
         """Ask all workers to put their trials back and to end."""
@@ -109,7 +116,7 @@ class Crew:
         """End those that are left, at once."""
         for worker in self.workers:
             worker.process.kill()
-            worker.process.wait()
+        self.listen()
 
 
 def _devices(count: int) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.platform.search import retry
 from recolor.platform.search.best import COMMAND_FILE, Best, best_of, train_best
-from recolor.platform.search.crew import Crew
+from recolor.platform.search.crew import Crew, Worker
 from recolor.platform.search.outcome import log_outcome
 from recolor.platform.search.plan import VAL_LOSS, Plan, PlanError
 from recolor.platform.search.reconcile import close_orphans
@@ -151,7 +151,14 @@ def _work(
         "data": str(manifest.folder),
         "trials": trials,
     }
-    crew = Crew(demand.workers, task, _environment(study), heard)
+    failures = []
+
+    def put_back(worker: Worker) -> None:
+        # At once, not only when its heartbeat is missed.
+        retry.lost(study, worker.name)
+        failures.append(f"worker {worker.number}: {worker.failure()}")
+
+    crew = Crew(demand.workers, task, _environment(study), heard, put_back)
     try:
         crew.listen()
     except KeyboardInterrupt:
@@ -160,10 +167,7 @@ def _work(
         raise
     finally:
         crew.kill()
-        failed = {one: reason for one in crew.workers if (reason := one.failure())}
-        for worker in failed:
-            retry.lost(study, worker.name)
-    return [f"worker {worker.number}: {reason}" for worker, reason in failed.items()]
+    return failures
 
 
 def _environment(study: Study) -> dict[str, str]:
