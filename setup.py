@@ -33,6 +33,7 @@ setup(
     install_requires=[
         "alembic>=1.13",
         "click>=8.1",
+        "cmaes>=0.11",
         "filelock>=3.15",
         "gitpython>=3.1",
         "google-crc32c>=1.5",
@@ -43,6 +44,7 @@ setup(
         "numpy>=1.26,<2",
         "optuna>=5",
         "pillow>=11.3",
+        "plotly>=6",
         "protobuf>=4.25",
         "psutil>=5.9",
         "safetensors>=0.4",
@@ -55,6 +57,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "dashboard": ["optuna-dashboard>=0.20"],
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
         "jax": ["jax>=0.4.30"],
         "postgresql": ["psycopg[binary]>=3.2"],

@@ -93,7 +93,7 @@ class Crew:
         self._left = count
         self.workers = [
             Worker(number, task, {**environment, **devices}, self._messages)
-            for number, devices in enumerate(_devices(count), 1)
+            for number, devices in enumerate(share_gpus(count), 1)
         ]
 
     def listen(self) -> None:
@@ -120,7 +120,14 @@ class Crew:
 
 
 def _devices(count: int) -> list[dict[str, str]]:
-    """Share the GPUs out among workers, as environment variables of each."""
+    """Share the GPUs out among workers.
+
+    Args:
+        count: Number of workers.
+
+    Returns:
+        Environment variables of each.
+    """
     gpus = _visible_gpus()
     if not gpus:
         return [{}] * count
