@@ -119,7 +119,7 @@ class Crew:
         self.listen()
 
 
-def _devices(count: int) -> list[dict[str, str]]:
+def share_gpus(count: int) -> list[dict[str, str]]:
     """Share the GPUs out among workers.
 
     Args:
