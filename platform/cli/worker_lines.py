@@ -1,6 +1,6 @@
 """What is said while workers run trials: a live line for each, and a line for each trial."""
 
-import click
+import sys
 
 
 class WorkerLines:
@@ -46,8 +46,8 @@ class WorkerLines:
     ) -> None:
         reached = "" if value is None else f", {self._objective} {value:.4g}"
         if state is not None:
-            bar.clear()
-            click.echo(f"trial {trial} {state}{reached}", err=True)
+            # Above the live lines.
+            bar.write(f"trial {trial} {state}{reached}", file=sys.stderr)
             return
         if value is None:
             # It begins here, or goes on.
