@@ -53,7 +53,8 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
     except DatabaseError:
         raise
     except (ArgumentError, NoSuchModuleError):
-        raise DatabaseError(f"{url} is no database URL that SQLAlchemy knows") from None
+        scheme = url.partition(":")[0]
+        raise DatabaseError(f"{scheme}:... is no database URL that SQLAlchemy knows") from None
     except ModuleNotFoundError as error:
         raise DatabaseError(
             f"{place!r} needs the package {error.name}, which is not installed; PostgreSQL is "
