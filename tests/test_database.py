@@ -166,7 +166,7 @@ def of_later_version(file: Path) -> str:
         (lambda file: f"sqlite:///{file.parent}", "unable to open database file"),
         (lambda _: f"postgresql://127.0.0.1:{servers.free_port()}/none", "Connection refused"),
         (lambda _: "mysql://127.0.0.1/none", "needs the package MySQLdb"),
-        (lambda file: f"sqlite+none:///{file}", "is no database URL"),
+        (lambda file: f"sqlite+none:///{file}", "sqlite+none:... is no database URL"),
     ],
 )
 def test_what_is_wrong_with_a_database_is_one_line(store, words, connected, monkeypatch):

@@ -53,11 +53,12 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
     except DatabaseError:
         raise
     except (ArgumentError, NoSuchModuleError):
-        raise DatabaseError(f"{url} is no database URL that SQLAlchemy knows") from None
+        scheme = url.partition(":")[0]
+        raise DatabaseError(f"{scheme}:... is no database URL that SQLAlchemy knows") from None
     except ModuleNotFoundError as error:
         raise DatabaseError(
-            f"{place!r} needs the package {error.name}, which is not installed: "
-            "pip install 'poster-recolor[postgresql]' brings PostgreSQL's"
+            f"{place!r} needs the package {error.name}, which is not installed; PostgreSQL is "
+            "reached by postgresql+psycopg://... after pip install 'psycopg[binary]'"
         ) from None
     # Migrations raise a ValueError where what is there is not what they expect.
     except (SQLAlchemyError, sqlite3.Error, CommandError, OSError, ValueError) as error:

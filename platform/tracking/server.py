@@ -1,6 +1,7 @@
 """A tracking server that may be slow, or gone for a while."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -57,7 +58,9 @@ def patience(retries: int, seconds: int) -> Iterator[None]:
 
 def what_failed(error: Exception) -> str:
     """Say in a few words why the store could not be used."""
+    # Without a password.
+    uri = re.sub("//.*@", "//", mlflow.get_tracking_uri())
     # MLflow's own words are of its HTTP client, several lines long.
     if isinstance(error, mlflow.MlflowException) and isinstance(error.__context__, OSError):
-        return f"the tracking server {mlflow.get_tracking_uri()} does not answer"
-    return f"the store {mlflow.get_tracking_uri()} failed ({first_line(error)})"
+        return f"the tracking server {uri} does not answer"
+    return f"the store {uri} failed ({first_line(error)})"

@@ -132,9 +132,11 @@ def tracked_run(
         try:
             yield run
         except BaseException:
-            # What has gone wrong is to be said at once, also where the server is gone as well.
-            with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
-                mlflow.end_run("FAILED")
+            # Unless the run has been ended already. What has gone wrong is to be said at once, also
+            # where the server is gone as well.
+            if mlflow.active_run() is run:
+                with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
+                    mlflow.end_run("FAILED")
             raise
 
 
