@@ -20,6 +20,8 @@ PAPER = {
         "accuracy_2_poster": 44.8,
     },
 }
+# What stands in a cell that has no value.
+NOTHING = "-"
 PAPER_NOTE = (
     "The paper's figures are for its own posters, of which the truth has 386 classes, and its"
     " 1-class and 2-class accuracies follow a definition of its own: they are for reference."
@@ -40,17 +42,28 @@ def metric_table(columns: dict[str, dict[str, float | None]]) -> list[list[str]]
 
 
 def markdown(cells: list[list[str]]) -> str:
-    """Render cells as a Markdown table, aligned to be read as it is."""
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    """Render cells as a Markdown table, aligned to be read as it is.
+
+    Numbers stand at the right of their columns, unless it is the first one.
+
+    Args:
+        cells: The rows, the header first.
+    """
+    columns = list(zip(*cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    right = [number and all(map(_is_number, column[1:])) for number, column in enumerate(columns)]
 
     def line(row: list[str]) -> str:
-        first, *others = (
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        aligned = (
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(row, widths, right, strict=True)
         )
-        return "| " + " | ".join([first, *others]) + " |"
+        return "| " + " | ".join(aligned) + " |"
 
-    dashes = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    dashes = [
+        "-" * (width - 1) + ":" if numeric else "-" * width
+        for width, numeric in zip(widths, right, strict=True)
+    ]
     rule = "| " + " | ".join(dashes) + " |"
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])]) + "\n"
 
@@ -60,5 +73,13 @@ def report(columns: dict[str, dict[str, float | None]]) -> str:
     return f"{markdown(metric_table(columns | PAPER))}\n{PAPER_NOTE}\n"
 
 
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell == NOTHING
+    return True
+
+
 def _format(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+    return NOTHING if value is None else f"{value:.{digits}f}"

@@ -72,7 +72,7 @@ class ModelKind(ABC):
         """Return what the network takes of one poster, in the order of its inputs.
 
         Args:
-            poster: NumPy arrays in training, TensorFlow's tensors in the graph, without a batch
+            poster: NumPy arrays in training, tensors where a picture is recolored, without a batch
                 axis: ``lightness``, ``uint8 [S, S, 1]``; ``embedding``, ``float32 [n]``; ``box``,
                 integers ``[4]``: top, left, height, width.
         """

@@ -20,7 +20,6 @@ from recolor.datasets.palettes.palette import (
     PaletteError,
     freshened,
     has_color,
-    is_colors,
     neutral_share,
 )
 from recolor.models.decoding.options import (
@@ -31,6 +30,8 @@ from recolor.models.decoding.options import (
     Decoding,
     DecodingError,
 )
+from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.decoding.typed import is_typed_colors
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,26 @@ class Painter:
 
     Attributes:
         look, paint: The functions of `recolor.models.recolorer.Recolorer`, taken by name.
-        temperature, vividness: The model's own T of the annealed mean, and its vividness without a
-            palette.
+        own: The model's own decoding.
         kind: Name of the model kind.
         takes_palette: Whether it can be told a palette, and hints.
-        library: The color schemes to choose from.
+        library: The color schemes to choose from; None for those that come with recolor.
     """
 
     look: Callable
     paint: Callable
-    temperature: float
-    vividness: float
+    own: OwnDecoding
     kind: str
     takes_palette: bool
     library: PaletteLibrary | None = None
+
+    @classmethod
+    def of(
+        cls, look: Callable, paint: Callable, about: dict, library: PaletteLibrary | None = None
+    ) -> "Painter":
+        """Make one of a model's functions and of what `Recolorer.about` has returned."""
+        own = OwnDecoding(**about["own"])
+        return cls(look, paint, **{**about, "own": own}, library=library)
 
     def recolor(self, picture: Image.Image, decoding: Decoding) -> Image.Image:
         """Recolor an RGB picture at its own resolution.
@@ -125,7 +132,7 @@ class Painter:
             if not has_color(seen.source):
                 raise PaletteError("the picture has no colors of its own: use palette auto")
             return freshened(seen.source)
-        if _is_typed(wanted, self._library):
+        if is_typed_colors(wanted, self._library):
             neutrals = decoding.neutrals
             if neutrals is None:
                 neutrals = neutral_share(np.asarray(seen.answer["lightness"]))
@@ -160,9 +167,8 @@ class Painter:
         """
         self.check(replace(decoding, palette=FREE))
         height, width = seen.rgb.shape[:2]
-        own = {"palette": PALETTE_VIVIDNESS, "free": self.vividness}
-        if decoding.vividness is not None:
-            own = dict.fromkeys(own, decoding.vividness)
+        own = self.own.changed(decoding)
+        wanted = decoding.vividness
         table = np.zeros((CELLS, 3), np.float32)
         if palette is not None:
             table = np.concatenate([palette.shares[:, None], palette.colors], axis=1)
@@ -173,9 +179,9 @@ class Painter:
             box=seen.answer["box"],
             palette=np.float32(table),
             hints=hint_array(decoding.hint, width, height),
-            temperature=np.float32(decoding.temperature or self.temperature),
-            vividness=np.float32(own["palette"]),
-            free_vividness=np.float32(own["free"]),
+            temperature=np.float32(own.temperature),
+            vividness=np.float32(PALETTE_VIVIDNESS if wanted is None else wanted),
+            free_vividness=np.float32(own.vividness),
             strength=np.float32(decoding.strength),
             keep=np.float32(decoding.keep),
         )
@@ -211,23 +217,3 @@ class Painter:
             )
         if decoding.hint:
             raise DecodingError(f"a {self.kind} network takes no hints: choose another model")
-
-
-def names_palette(text: str, library: PaletteLibrary) -> bool:
-    """Whether a text is a word for a palette or typed colors, rather than a file or its content.
-
-    Raises:
-        PaletteError: If it is colors that are typed wrong.
-    """
-    if _is_typed(text, library):
-        Palette.of_colors(text)
-        return True
-    try:
-        return text in (SOURCE, AUTO, FREE) or bool(library[text])
-    except PaletteError:
-        return False
-
-
-def _is_typed(text: str, library: PaletteLibrary) -> bool:
-    """Whether a text is one of colors; a scheme's name may look like one."""
-    return text.strip().lower() not in library.names and is_colors(text)

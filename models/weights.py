@@ -7,7 +7,7 @@ keeps it small; trained weights lose nothing that could be seen by it.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
@@ -20,7 +20,7 @@ from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.models.catalog import MODELS
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import SHAPE
 from recolor.models.kind import EMBEDDING_SIZE, ModelKind
 
@@ -45,8 +45,7 @@ class Weights:
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
         embedding: `Manifest.embedding_id` of its data: a name, or the sha256 of a file of weights.
-        decoding: How its answers become colors where nothing else is asked for; temperature and
-            vividness count.
+        decoding: Its own.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
         calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`.
         tensors: The network's variables by their paths, ``float32``.
@@ -58,7 +57,7 @@ class Weights:
     model: str
     size: int
     embedding: str
-    decoding: Decoding
+    decoding: OwnDecoding
     cell_counts: np.ndarray
     calibration: np.ndarray
     tensors: dict[str, np.ndarray]
@@ -75,6 +74,16 @@ class Weights:
             stage = stage.get("initial")
         return stages
 
+    def held_out_like(self, held_out: str) -> bool:
+        """Whether all trainings that led to these weights have held out the same posters.
+
+        Trainings of earlier versions of recolor, which don't know theirs, count as if they had.
+
+        Args:
+            held_out: `Manifest.held_out` of a data set.
+        """
+        return all(stage.get("held_out", held_out) == held_out for stage in self.stages)
+
     def describe(self) -> dict[str, object]:
         """Return what the network is, less its arrays and origin, as plain values."""
         return {
@@ -83,8 +92,7 @@ class Weights:
             "coarse_size": self.coarse_size,
             "embedding": self.embedding,
             "embedding_size": self.embedding_size,
-            "temperature": self.decoding.temperature,
-            "vividness": self.decoding.vividness,
+            **asdict(self.decoding),
         }
 
     @classmethod
@@ -115,9 +123,7 @@ class Weights:
             if about.pop("digest") != _digest(tensors, about):
                 raise ValueError("it was changed")
             del about["format"]
-            decoding = Decoding(
-                temperature=about.pop("temperature"), vividness=about.pop("vividness")
-            )
+            decoding = OwnDecoding(about.pop("temperature"), about.pop("vividness"))
             weights = cls(
                 **about,
                 decoding=decoding,

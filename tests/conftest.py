@@ -1,6 +1,7 @@
 """What tests share: demo posters, a small data set of them, and a store with a trained model."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from pathlib import Path
 import mlflow
 import pytest
 import servers
+
+# The paper's networks. They take a poster's lightness and embedding, and their weights come along.
+PAPER = ("regression", "classification")
 
 # Nothing of the developer's own store must be seen or touched.
 for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
@@ -93,6 +97,49 @@ def tracking_server(postgresql_server, tmp_path_factory) -> Iterator[servers.Tra
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """The database of a store without anything, to be copied: making one takes seconds."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{file}").search_registered_models()
+    return file
+
+
+@pytest.fixture
+def versions(empty_database, tmp_path, monkeypatch):
+    """Register versions by their validation metrics and data; the store is this test's own."""
+    from recolor.platform.registry.versions import MODEL_NAME
+
+    shutil.copy(empty_database, tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient()
+    client.create_registered_model(MODEL_NAME)
+
+    def register(data="data-1", **metrics) -> str:
+        tags = {f"validation.{name}": str(value) for name, value in metrics.items()}
+        version = client.create_model_version(
+            MODEL_NAME, source=str(tmp_path), tags={"dataset.digest": data, **tags}
+        )
+        return str(version.version)
+
+    yield register
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def copied_store(trained, store, tmp_path, monkeypatch):
+    """The store with the trained model, copied: what is registered here, no other test sees."""
+    shutil.copy(store.removeprefix("sqlite:///"), tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    yield uri
+    mlflow.set_tracking_uri(store)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from recolor.platform.cli.main import main
 from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry import load as load_module
 from recolor.platform.registry.load import UsableModel
-from recolor.platform.registry.registration import RegistryError
+from recolor.platform.registry.versions import RegistryError
 
 
 def run(*arguments, **environment):

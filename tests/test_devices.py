@@ -190,9 +190,9 @@ WORKERS = {"worker": ["localhost:1", "localhost:2"]}
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ("two workers", "no cluster description"),
-        ("[]", "no cluster description"),
-        (json.dumps({"cluster": WORKERS}), "no cluster description"),
+        ("two workers", "does not describe a cluster"),
+        ("[]", "does not describe a cluster"),
+        (json.dumps({"cluster": WORKERS}), "does not describe a cluster"),
         (json.dumps({"cluster": WORKERS, "task": {"type": "worker", "index": 2}}), "no worker 2"),
         (json.dumps({"cluster": WORKERS, "task": {"type": "ps", "index": 0}}), "'ps'"),
     ],

@@ -13,9 +13,10 @@ from recolor.datasets.manifest import Manifest, file_digest
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
-from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights, named_values
+from recolor.platform.serving.saved_model import RecoloringGraph
 
 SIZE = 32
 
@@ -211,7 +212,7 @@ def test_the_served_graph_computes_the_embedding_itself(network):
     counts = np.zeros(1024, np.int64)
     counts[[500, 501, 528, 529, 530]] = 1
     weights = Weights(
-        "regression", SIZE, "random", Decoding(temperature=0.38, vividness=0.0), counts,
+        "regression", SIZE, "random", OwnDecoding(), counts,
         no_calibration(), tensors, origin={},
     )  # fmt: skip
     image = np.random.default_rng(2).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
@@ -223,9 +224,9 @@ def test_the_served_graph_computes_the_embedding_itself(network):
         return np.asarray(painter.painted(seen, None, decoding)).astype(int)
 
     lightness = rgb_to_lab8(image)[0][None, ..., None]
-    recolorer = Recolorer(weights, network)
+    recolorer = RecoloringGraph(weights, network)
     colored = recolored(recolorer)
     stored = recolored(recolorer, np.asarray(network(lightness))[0])
     assert np.abs(colored - stored).max() <= 1
-    without = recolored(Recolorer(weights, None))
+    without = recolored(RecoloringGraph(weights, None))
     assert np.abs(colored - without).max() > 0

@@ -32,7 +32,7 @@ FLOOR_1 = {
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED = {
     "datasets": ALLOWED_1 | {"keras"},
-    "models": ALLOWED_1 | {"keras", "safetensors", "tensorflow", "tensorflow_io"},
+    "models": ALLOWED_1 | {"keras", "safetensors"},
     "evaluation": ALLOWED_1 | {"keras", "markdown", "matplotlib"},
     "platform": ALLOWED_1
     | {"alembic", "click", "filelock", "git", "jax", "keras", "matplotlib", "mlflow"}
@@ -102,6 +102,17 @@ def test_help_loads_no_heavy_package():
         "import sys\nfrom recolor.platform.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'numpy', 'PIL', 'keras', 'mlflow', 'yaml'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_registry_is_asked_without_tensorflow():
+    """It takes seconds to load, and `recolor models` and `promote` only read and write tags."""
+    code = (
+        "import sys\nfrom recolor.platform.registry import listing, promotion\n"
+        "heavy = {'keras', 'matplotlib', 'tensorflow'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     result = run_python(code)

@@ -101,7 +101,6 @@ def ssim_by_loop(one: np.ndarray, other: np.ndarray) -> float:
 
 def test_the_result_has_every_metric_in_the_order_of_the_tables():
     assert list(result_of(*POSTERS)) == list(METRICS)
-    assert len(METRICS) == 17
     assert all(metric.name == name for name, metric in METRICS.items())
     assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
 

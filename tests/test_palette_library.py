@@ -48,6 +48,15 @@ def test_the_heaps_are_found_the_commonest_first(library):
         assert palette.shares.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_a_scheme_has_none_of_the_colors_that_its_posters_have_hardly_any_of():
+    # Three pixels in four have one color, and 25 other colors share the rest.
+    counts = np.zeros((20, CELLS))
+    counts[:, 100], counts[:, 300:325] = 75, 1
+    mean_abl = np.column_stack([cell_centers(np.arange(CELLS)), np.full(CELLS, 50.0)])
+    (scheme,) = PaletteLibrary.make(counts, mean_abl, "alike", 1).palettes
+    assert (scheme.shares > 0).sum() == 1 and scheme.shares.sum() == pytest.approx(1)
+
+
 def test_names_are_different_and_lead_to_the_palettes(library):
     assert len(set(library.names)) == 3
     for number, name in enumerate(library.names, 1):

@@ -21,6 +21,7 @@ from recolor.datasets.palettes.palette import (
     has_color,
     neutral_share,
     palette_distance,
+    without_rarest,
 )
 
 RNG = np.random.default_rng(4)
@@ -150,9 +151,29 @@ def test_fresh_colors_have_more_chroma_of_the_same_hue_and_neutrals_stay():
         gray = np.full((9, 9), 128, np.uint8)
         picture = Image.fromarray(lab8_to_rgb(gray, np.full((9, 9, 2), color)))
         np.testing.assert_allclose(mean_ab(freshened(picture)), color, atol=1.5)
-    # What is colorful already stays as it is.
+    # What is colorful already keeps its colors, but for the rarest.
     vivid = Image.fromarray(lab8_to_rgb(lightness, 2.0 * ab))
-    assert freshened(vivid).distance(Palette.of_picture(vivid, "vivid")) < 0.2
+    before, after = Palette.of_picture(vivid, "vivid"), freshened(vivid)
+    kept = after.shares > 0
+    np.testing.assert_array_equal(after.colors[kept], before.colors[kept])
+    assert before.shares[~kept].sum() == pytest.approx(0.1 * (1 - neutral_part(before)), abs=0.01)
+
+
+def test_the_rarest_colors_are_left_out_and_the_others_take_their_part():
+    mean_abl = np.zeros((6, 3))
+    mean_abl[:4, 0] = 40, 50, 60, 70
+    weights = np.array([50, 30, 15, 5, 60, 0])
+    # 20 of 100 are left out, of which the others get 5 parts and 3 parts in 8. Neutrals stay.
+    np.testing.assert_allclose(
+        without_rarest(weights, mean_abl, 0.2), [62.5, 37.5, 0, 0, 60, 0], rtol=1e-12
+    )
+    np.testing.assert_array_equal(without_rarest(weights, mean_abl, 0.0), weights)
+    np.testing.assert_allclose(
+        without_rarest(weights, mean_abl, 0.19), np.array([50, 30, 15, 0, 57, 0]) * (100 / 95),
+        rtol=1e-12,
+    )  # fmt: skip
+    gray = np.array([0, 0, 0, 0, 7, 2])
+    np.testing.assert_array_equal(without_rarest(gray, mean_abl, 0.5), gray)
 
 
 def test_gray_and_tinted_pictures_have_no_color_of_their_own():

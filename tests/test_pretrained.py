@@ -8,12 +8,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import RECOLOR, ROOT, environment
+from conftest import PAPER, RECOLOR, ROOT, environment
 from PIL import Image
 from skimage import data as samples
 from skimage.color import rgb2lab
 
-from recolor.models.catalog import DEFAULT, MODELS
+from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import FOLDER, pretrained_weights
 from recolor.platform.registry.load import load
@@ -32,7 +32,7 @@ def apply(folder, *arguments, **options) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", PAPER)
 def test_weights_know_where_they_are_from(kind):
     weights = pretrained_weights(kind)
     assert weights.model == kind

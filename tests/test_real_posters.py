@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from conftest import PAPER
 
 from recolor.datasets.images import find_images
 from recolor.datasets.preparation import prepare
-from recolor.models.catalog import MODELS
 
 FOLDER = os.environ.get("RECOLOR_POSTERS")
 pytestmark = pytest.mark.skipif(
@@ -21,7 +21,7 @@ def files() -> list[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", PAPER)
 def test_networks_overfit_eight_posters(model, files, learn_by_heart):
     """L2ab under a fifth of gray's, on posters that the network has seen often enough."""
     error, gray = learn_by_heart(model, files, size=64, epochs=400)

@@ -5,34 +5,15 @@ import numpy as np
 import pytest
 
 from recolor.evaluation.scoring import posters
-from recolor.platform.registry.promotion import HISTORY_TAG, current_champion, promote, rollback
-from recolor.platform.registry.registration import (
+from recolor.platform.registry.history import EARLIER_TAG
+from recolor.platform.registry.promotion import promote, rollback
+from recolor.platform.registry.registration import load_model
+from recolor.platform.registry.versions import (
     CHAMPION_URI,
     MODEL_NAME,
     RegistryError,
-    load_model,
+    current_champion,
 )
-
-
-@pytest.fixture
-def versions(tmp_path, monkeypatch):
-    """Register versions by their validation metrics and data; the store is this test's own."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient()
-    client.create_registered_model(MODEL_NAME)
-
-    def register(data="data-1", **metrics):
-        tags = {f"validation.{name}": str(value) for name, value in metrics.items()}
-        version = client.create_model_version(
-            MODEL_NAME, source=str(tmp_path), tags={"dataset.digest": data, **tags}
-        )
-        return str(version.version)
-
-    yield register
-    mlflow.set_tracking_uri(before)
 
 
 def validated(free, told=None, gray=236.0, mean_color=212.0) -> dict[str, float]:
@@ -150,7 +131,7 @@ def test_rollback_never_goes_back_to_the_champion_itself(versions):
         promote("l2_ab")
     client = mlflow.MlflowClient()
     # As left by a crash between writing the history and giving the alias.
-    client.set_registered_model_tag(MODEL_NAME, HISTORY_TAG, '["1", "2"]')
+    client.set_registered_model_tag(MODEL_NAME, EARLIER_TAG, '["1", "2"]')
     assert rollback()[0] == "1"
 
 

@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from recolor.datasets.errors import RecolorError
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.search.plan import PRUNERS, SAMPLERS, Plan, PlanError
 from recolor.platform.search.samplers import make_pruner, make_sampler
 from recolor.platform.search.space import (
@@ -40,7 +40,7 @@ def plan(space, **changes) -> Plan:
     return Plan(
         "digest",
         Settings("regression", 3, 5),
-        Decoding(temperature=0.38, vividness=0.0),
+        OwnDecoding(),
         space,
         **parts,
     )

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from recolor.datasets.preparation import prepare
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.search import retry
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import parse_space
@@ -46,7 +46,7 @@ def begin(tiny, store, tmp_path):
         parts = {"objective": "val_loss", "sampler": "tpe", "pruner": "none", **options}
         space = parse_space([f"learning_rate={rate}"], "regression")
         settings = Settings("regression", epochs=3, batch_size=4)
-        decoding = Decoding(temperature=0.38, vividness=0.0)
+        decoding = OwnDecoding()
         plan = Plan(tiny.digest, settings, decoding, space, seed=0, **parts)
         study = begin_study(open_storage(url, 60, 300), "s", plan, trials)
         task = {"storage": url, "study": "s", "data": str(tiny.folder), "trials": trials}

@@ -28,13 +28,15 @@ from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.posters import letterbox
 from recolor.models.decoding.guided_upsampling import guided_upsampling
 from recolor.models.decoding.options import Decoding
-from recolor.models.recolorer import PIECE, WINDOW, _in_pieces
+from recolor.models.recolorer import PIECE, WINDOW, Recolorer
 from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
-from recolor.platform.registry.registration import CHAMPION_URI, load_model
+from recolor.platform.registry.registration import load_model
+from recolor.platform.registry.versions import CHAMPION_URI
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import recolor_files
+from recolor.platform.serving.saved_model import RecoloringGraph
 
 
 def encoded(kind: str, size=(90, 130), **options) -> bytes:
@@ -240,8 +242,9 @@ def test_the_graph_agrees_with_the_training_pipeline(model, painter):
     assert np.percentile(np.abs(colored - expected), 99) <= 3
 
 
+@pytest.mark.parametrize("recolorer", [Recolorer, RecoloringGraph])
 @pytest.mark.parametrize("shape", [(1, 3, 5), (2, 1, PIECE // 2), (1, 700, 601)])
-def test_pixels_are_finished_in_pieces_as_they_would_be_at_once(shape):
+def test_pixels_are_finished_in_pieces_as_they_would_be_at_once(recolorer, shape):
     pixels = np.random.default_rng(0).uniform(0, 1, (*shape, 3)).astype(np.float32)
     sizes = []
 
@@ -249,7 +252,7 @@ def test_pixels_are_finished_in_pieces_as_they_would_be_at_once(shape):
         sizes.append(piece.shape[0])
         return piece[:, ::-1] * 2
 
-    finished = _in_pieces(finish, tf.constant(pixels)).numpy()
+    finished = recolorer._in_pieces(finish, tf.constant(pixels)).numpy()
     np.testing.assert_array_equal(finished, pixels[..., ::-1] * 2)
     assert max(sizes) <= PIECE
 

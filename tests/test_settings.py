@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.options import Decoding, DecodingError
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.regression import Regression
 from recolor.platform.cli.main import COMMANDS
-from recolor.platform.training.own_decoding import own_decoding, to_save
 from recolor.platform.training.settings import Settings, TrainingError
 
 
@@ -25,13 +25,13 @@ def test_the_papers_numbers_are_the_defaults_of_the_kinds():
     assert (complete.epochs, complete.batch_size) == (260, 20)
     assert regression.learning_rate == 1e-4
     assert replace(regression, epochs=3, batch_size=2).complete() == Settings("regression", 3, 2)
-    assert own_decoding(Decoding(), {}) == Decoding(temperature=0.38, vividness=0)
+    assert OwnDecoding() == OwnDecoding(temperature=0.38, vividness=0)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model": "gan"}, "model must be one of regression, classification, not gan"),
+        ({"model": "gan"}, f"model must be one of {', '.join(MODELS)}, not gan"),
         ({"model": None}, "model must be one of"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
         ({"seed": 2**32}, "seed must be between 0 and 4294967295"),
@@ -83,9 +83,8 @@ def test_settings_of_earlier_trainings_are_understood():
     for old, new in ((False, "none"), (True, "full")):
         found = Settings.of_saved({**saved, **decoded, "augment": old})
         assert found == Settings("regression", 2, 5, augment=new)
-    assert own_decoding(Decoding(vividness=0.3), {**saved, **decoded}) == Decoding(
-        temperature=0.5, vividness=0.3
-    )
+    own = OwnDecoding.of_saved({**saved, **decoded})
+    assert own.changed(Decoding(vividness=0.3)) == OwnDecoding(temperature=0.5, vividness=0.3)
     with pytest.raises(TrainingError, match="another version"):
         Settings.of_saved({**saved, "unheard_of": 1})
     with pytest.raises(TrainingError, match="model must be one of"):
@@ -95,8 +94,13 @@ def test_settings_of_earlier_trainings_are_understood():
 def test_what_is_kept_comes_back():
     settings = Settings("classification", 2, clip=0.5, jit=False, augment="crop").complete()
     assert Settings.of_saved(asdict(settings)) == settings
-    decoding = Decoding(temperature=0.2, vividness=1)
-    assert own_decoding(Decoding(), to_save(decoding)) == decoding
+    own = OwnDecoding(temperature=0.2, vividness=1)
+    assert OwnDecoding.of_saved(asdict(own)) == own == own.changed(Decoding())
+
+
+def test_a_models_own_decoding_has_the_ranges_of_the_options():
+    with pytest.raises(DecodingError, match="vividness must lie between 0 and 1, not 2"):
+        OwnDecoding(vividness=2)
 
 
 def test_settings_load_neither_keras_nor_mlflow():

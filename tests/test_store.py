@@ -6,7 +6,7 @@ import mlflow
 import pytest
 
 from recolor.platform.registry.load import load
-from recolor.platform.registry.registration import MODEL_NAME
+from recolor.platform.registry.versions import MODEL_NAME
 from recolor.platform.tracking.store import own_store, tracked_run
 
 

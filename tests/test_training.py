@@ -13,7 +13,7 @@ import git
 import mlflow
 import numpy as np
 import pytest
-from conftest import RECOLOR, ROOT, environment
+from conftest import PAPER, RECOLOR, ROOT, environment
 
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.preparation import prepare
@@ -249,7 +249,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", PAPER)
 def test_networks_can_learn_eight_posters_by_heart(model, posters, learn_by_heart):
     error, gray = learn_by_heart(model, posters, size=32, epochs=250)
     assert error < gray / 5

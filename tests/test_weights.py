@@ -9,13 +9,14 @@ import keras
 import mlflow
 import numpy as np
 import pytest
+from conftest import PAPER
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from recolor.datasets.classes import ColorClasses, cell_centers
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values
 from recolor.platform.registry.weight_sources import find_weights
@@ -34,7 +35,7 @@ def some_classes(cells=CELLS) -> np.ndarray:
     return counts
 
 
-@pytest.fixture(params=list(MODELS))
+@pytest.fixture(params=PAPER)
 def weights(request) -> Weights:
     counts = some_classes()
     keras.utils.set_random_seed(1)
@@ -43,7 +44,7 @@ def weights(request) -> Weights:
     calibration = no_calibration()
     calibration[1] *= 1.5
     return Weights(
-        request.param, 16, "none", Decoding(temperature=0.3, vividness=0.2), counts, calibration,
+        request.param, 16, "none", OwnDecoding(temperature=0.3, vividness=0.2), counts, calibration,
         named_values(network.weights), origin,
     )  # fmt: skip
 
@@ -209,7 +210,7 @@ def test_weights_of_another_size_and_other_classes_begin_a_training(weights):
 
 
 def test_weights_of_the_other_kind_are_refused(weights):
-    (other,) = set(MODELS) - {weights.model}
+    (other,) = set(PAPER) - {weights.model}
     kind = MODELS[other](ColorClasses.from_counts(weights.cell_counts))
     with pytest.raises(WeightsError, match=f"of a {weights.model} network"):
         weights.begin(kind.build(16), kind)

@@ -49,12 +49,12 @@ class Tint(ModelKind):
         color = layers.Dense(2, name="color")(layers.Concatenate()([embedding, box]))
         color = layers.Dense(2, use_bias=False, trainable=False, name="scale")(color)
         flat = layers.Rescaling(0.0)(lightness)
-        square = layers.Add()([flat, layers.Reshape((1, 1, 2))(color)])
+        square = layers.Add(dtype="float32")([flat, layers.Reshape((1, 1, 2))(color)])
         return keras.Model([lightness, embedding, box], square)
 
     def inputs(self, poster):
         box = poster["box"]
-        # Arrays in training, tensors in a graph.
+        # Arrays in training, tensors where a picture is recolored.
         share = box.astype(np.float32) if isinstance(box, np.ndarray) else ops.cast(box, "float32")
         return poster["lightness"], poster["embedding"], share / 1000
 

@@ -14,7 +14,13 @@ import numpy as np
 from recolor.datasets.classes import cell_index
 from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb
 from recolor.datasets.palettes.color_names import color_name
-from recolor.datasets.palettes.palette import CELLS, NEUTRAL_CHROMA, Palette, PaletteError
+from recolor.datasets.palettes.palette import (
+    CELLS,
+    NEUTRAL_CHROMA,
+    Palette,
+    PaletteError,
+    without_rarest,
+)
 
 FORMAT = 1
 # The library that comes with recolor.
@@ -24,10 +30,13 @@ ROUNDS = 60
 # Smaller shares of a cell are left out of a file.
 SMALLEST_SHARE = 2e-5
 # How much the agreement with a picture counts against how common a scheme is.
-AGREEMENT = 9.0
+AGREEMENT = 8.0
 # A scheme is the power mean of its posters' shares. An exponent below 1 leaves out colors that only
 # some of them have: a mixture of all would have a little of everything.
 EXPONENT = 0.5
+# Its rarest colors, together this share of what is not neutral, are left out as well: under all of
+# them, even areas came out in rainbows.
+RAREST = 0.3
 # Words of a scheme's name at most, and the share of neutrals from which on it counts as gray.
 WORDS, GRAY = 4, 0.6
 
@@ -215,7 +224,7 @@ def _scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:
     columns = (mean, mean * ab[:, 0], mean * ab[:, 1], mean * mean_abl[:, 2])
     sums = np.stack([np.bincount(cell, column, CELLS) for column in columns], axis=-1)
     moved = sums[:, 1:] / np.maximum(sums[:, :1], 1e-12)
-    return Palette.of_sums(sums[:, 0], moved, "")
+    return Palette.of_sums(without_rarest(sums[:, 0], moved, RAREST), moved, "")
 
 
 def _clusters(roots: np.ndarray, count: int) -> np.ndarray:

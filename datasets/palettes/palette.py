@@ -28,6 +28,9 @@ LEAST_COLOR = 5.0
 MODERN_CHROMA = 30.8
 # By how much a faded picture's chroma is multiplied at most.
 LARGEST_GAIN = 2.5
+# The rarest colors of a faded picture, together this share of its colored pixels, are left out: a
+# network can't know which small thing had them, and would put them on a cheek or into the sky.
+FADED_RAREST = 0.1
 SWATCH_COLORS = 6
 # Typed colors at most.
 MOST_COLORS = 64
@@ -168,6 +171,28 @@ def cell_sums(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(cell, column.ravel(), CELLS) for column in columns], axis=-1)
 
 
+def without_rarest(weights: np.ndarray, mean_abl: np.ndarray, share: float) -> np.ndarray:
+    """Leave out the rarest colors; the others take their part, and neutrals keep theirs.
+
+    Args:
+        weights: How much each cell counts, ``[1024]``.
+        mean_abl: Mean a, b and L of its colors, ``[1024, 3]``.
+        share: What is left out, as a share of all that is not neutral: at most this much, 0 to 1.
+
+    Returns:
+        The new weights, ``float64 [1024]``, with the same sum.
+    """
+    weights = np.array(weights, np.float64)
+    colored = np.flatnonzero((weights > 0) & (np.hypot(*mean_abl[:, :2].T) > NEUTRAL_CHROMA))
+    rarest_first = colored[np.argsort(weights[colored], kind="stable")]
+    total = weights[colored].sum()
+    rare = np.cumsum(weights[rarest_first]) <= share * total
+    weights[rarest_first[rare]] = 0
+    if not rare.all():
+        weights[colored] *= total / weights[colored].sum()
+    return weights
+
+
 def palette_distance(
     shares: np.ndarray,
     colors: np.ndarray,
@@ -207,7 +232,8 @@ def freshened(picture: Image.Image) -> Palette:
     """Take the palette that a faded picture may have had when it was new.
 
     The chroma of its colored pixels is multiplied so that its mean becomes that of modern posters,
-    by no less than 1 and no more than 2.5. Hues stay as they are, and neutrals stay neutral.
+    by no less than 1 and no more than 2.5. Hues stay as they are, and neutrals stay neutral. The
+    rarest colors, a tenth of the colored pixels, are left out.
     """
     lightness, ab = _counted(picture)
     chroma = np.hypot(*np.moveaxis(ab.astype(np.float64), -1, 0))
@@ -218,7 +244,10 @@ def freshened(picture: Image.Image) -> Palette:
     # From neutrals to colored pixels without a step.
     ramp = np.clip((chroma - NEUTRAL_CHROMA) / NEUTRAL_CHROMA, 0, 1)
     fresh = np.clip(np.rint(ab * (1 + (gain - 1) * ramp)[..., None]), -128, 127)
-    return Palette.of_pixels(lightness, fresh.astype(np.int8), "the source's own colors, freshened")
+    sums = cell_sums(lightness, fresh.astype(np.int8))
+    mean_abl = sums[:, 1:] / np.maximum(sums[:, :1], 1e-12)
+    weights = without_rarest(sums[:, 0], mean_abl, FADED_RAREST)
+    return Palette.of_sums(weights, mean_abl, "the source's own colors, freshened")
 
 
 def neutral_share(lightness: np.ndarray) -> float:

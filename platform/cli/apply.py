@@ -2,8 +2,8 @@
 
 import click
 
-from recolor.platform.cli.backend import use_tensorflow
-from recolor.platform.cli.decoding_options import decoding_options, typed_decoding
+from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, OUTPUT
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
@@ -42,11 +42,11 @@ def apply(images, out, model, suggestions, hints, library, sheet, **options):
 
     # What is typed wrong is said before the seconds that loading a model takes.
     find_images(list(images))
-    decoding = typed_decoding(options, library)
+    decoding = decoding_of_options(options, library)
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
-    use_tensorflow()
+    check_backend()
     quiet_mlflow()
     from recolor.platform.registry.load import load
     from recolor.platform.serving.files import recolor_files

@@ -23,7 +23,7 @@ def decoding_options(*names: str, **other_help: str) -> Callable:
     return declared_options(declared, other_help)
 
 
-def typed_decoding(options: dict, library: Path | None) -> Decoding:
+def decoding_of_options(options: dict, library: Path | None) -> Decoding:
     """Make a decoding of the options' values.
 
     Args:
@@ -33,25 +33,20 @@ def typed_decoding(options: dict, library: Path | None) -> Decoding:
     Raises:
         RecolorError: If there is no such palette, or a hint is none.
     """
-    given = {name: value for name, value in options.items() if value not in (None, (), "")}
-    if "hint" in given:
-        from recolor.datasets.hints import parse_hints
+    from recolor.datasets.palettes.library import load_library
+    from recolor.models.decoding.typed import typed_decoding
 
-        given["hint"] = parse_hints(given["hint"])
-    if text := given.get("palette"):
-        from recolor.datasets.images import ImageError, open_image, to_rgb
-        from recolor.datasets.palettes.library import load_library
-        from recolor.datasets.palettes.palette import Palette
-        from recolor.models.painter import names_palette
+    return typed_decoding(options, load_library(library), _palette_of_file)
 
-        schemes = load_library(library)
-        if not names_palette(text, schemes):
-            try:
-                picture = to_rgb(open_image(Path(text).read_bytes()))
-            except OSError:
-                # It is no file either: the library's error says what there is.
-                schemes[text]
-            except ImageError as error:
-                raise ImageError(f"{text}: {error}") from None
-            given["palette"] = Palette.of_picture(picture, f"those of {text}")
-    return Decoding(**given)
+
+def _palette_of_file(path: str):
+    from recolor.datasets.images import ImageError, open_image, to_rgb
+    from recolor.datasets.palettes.palette import Palette
+
+    try:
+        picture = to_rgb(open_image(Path(path).read_bytes()))
+    except OSError:
+        return None
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+    return Palette.of_picture(picture, f"those of {path}")

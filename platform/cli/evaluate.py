@@ -7,8 +7,8 @@ import click
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.splits import SPLITS
-from recolor.platform.cli.backend import use_tensorflow
-from recolor.platform.cli.decoding_options import decoding_options, typed_decoding
+from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.options import DATA, LIBRARY, OUTPUT_FILE, Repeated
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
@@ -56,11 +56,11 @@ def evaluate(data, split, model, told, library, markdown, json_file, **options):
 
     Answers are only to be compared with those that were told the same: every column says it.
     """
-    decoding = typed_decoding(options, library)
+    decoding = decoding_of_options(options, library)
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
-    use_tensorflow()
+    check_backend()
     quiet_mlflow()
     from recolor.evaluation import tables
     from recolor.evaluation.told import NOTHING, Told

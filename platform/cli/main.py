@@ -19,6 +19,7 @@ NAMES = (
     "studies",
     "evaluate",
     "reproduce",
+    "models",
     "promote",
     "apply",
     "palettes",

@@ -67,8 +67,7 @@ STORAGE = click.option(
     "--storage",
     metavar="URL",
     type=str,
-    default="sqlite:///mlruns/optuna.db",
-    show_default=True,
     envvar=["RECOLOR_TUNE_STORAGE", "RECOLOR_STUDIES_STORAGE", "RECOLOR_OPTUNA_STORAGE"],
-    help="Database of the studies; RECOLOR_OPTUNA_STORAGE names another one for good.",
+    help="Database of the studies; RECOLOR_OPTUNA_STORAGE names another one for good.  "
+    "[default: sqlite:///mlruns/optuna.db]",
 )

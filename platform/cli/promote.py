@@ -3,6 +3,9 @@
 import click
 
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
+from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.options import INPUT
+from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
 
 
@@ -12,12 +15,19 @@ from recolor.platform.cli.quiet import quiet_mlflow
     "--metric", default=DEFAULT_METRIC, show_default=True, help="What decides, in validation."
 )
 @click.option(
+    "--data",
+    type=INPUT,
+    help="Measure the version and the champion anew, on the validation posters of this data set; "
+    "for versions that were validated on different ones.",
+)
+@click.option(
     "--force",
     is_flag=True,
     help="Even a version that is worse than gray or the champion, or was validated on other data.",
 )
 @click.option("--rollback", is_flag=True, help="Go back to the champion before.")
-def promote(version, metric, force, rollback):
+@click.option("--reason", metavar="TEXT", help="Why, for `recolor models --history`.")
+def promote(version, metric, data, force, rollback, reason):
     """Make the best registered version the champion.
 
     Versions are ranked by their error on the validation posters, told each poster's own palette; a
@@ -29,12 +39,21 @@ def promote(version, metric, force, rollback):
         raise click.BadParameter(
             f"{metric!r} is not one of {', '.join(rankable())}.", param_hint="'--metric'"
         )
-    if rollback and (version or force):
-        raise click.UsageError("--rollback goes with neither --version nor --force")
+    if rollback and (version or force or data):
+        raise click.UsageError("--rollback goes with neither --version nor --force nor --data")
     quiet_mlflow()
+    from recolor.datasets.manifest import Manifest
     from recolor.platform.registry import promotion
     from recolor.platform.tracking import store
 
+    manifest = Manifest.load(data) if data else None
     store.connect()
-    _, message = promotion.rollback() if rollback else promotion.promote(metric, version, force)
+    if rollback:
+        _, message = promotion.rollback(reason)
+    elif manifest is None:
+        _, message = promotion.promote(metric, version, force, reason)
+    else:
+        use_tensorflow()
+        with progress_bar(2 * manifest.count("validation"), "measuring") as bar:
+            _, message = promotion.promote(metric, version, force, reason, manifest, bar.update)
     click.echo(message)

@@ -12,8 +12,9 @@ def studies(storage):
     """List the studies of `recolor tune`: state, trials, best value."""
     quiet_optuna()
     from recolor.platform.search.overview import summaries
-    from recolor.platform.search.storage import explained, read_storage
+    from recolor.platform.search.storage import DEFAULT_STORAGE, explained, read_storage
 
+    storage = storage or DEFAULT_STORAGE
     with explained(storage):
         found = summaries(read_storage(storage))
     if not found:

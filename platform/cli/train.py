@@ -5,13 +5,13 @@ from dataclasses import fields, replace
 import click
 
 from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.options import DATA, OUTPUT_FILE
 from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
 from recolor.platform.cli.trained import report_trained
-from recolor.platform.training.own_decoding import DEFAULTS
 from recolor.platform.training.settings import Settings
 
 
@@ -21,9 +21,9 @@ from recolor.platform.training.settings import Settings
 @decoding_options(
     *("temperature", "vividness"),
     temperature="Of the trained model, where none is asked for: T of its annealed mean.  "
-    f"[default: {DEFAULTS['temperature']:g}]",
+    f"[default: {OwnDecoding.temperature:g}]",
     vividness="Of the trained model, where none is asked for; training does not depend on it.  "
-    f"[default: {DEFAULTS['vividness']:g}]",
+    f"[default: {OwnDecoding.vividness:g}]",
 )
 @click.option(
     "--resume",

@@ -9,8 +9,8 @@ def report_trained(trained) -> None:
     Args:
         trained: A `publication.TrainedModel`.
     """
+    from recolor.evaluation.answers import ANSWERS
     from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
-    from recolor.evaluation.validation import ANSWERS
 
     values = {
         words: trained.metrics.get(answer + DEFAULT_METRIC) for answer, words in ANSWERS.items()

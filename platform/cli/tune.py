@@ -6,6 +6,7 @@ from dataclasses import fields
 import click
 
 from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
@@ -13,7 +14,6 @@ from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, Repeated
 from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
 from recolor.platform.cli.trained import report_trained
 from recolor.platform.cli.worker_lines import WorkerLines
-from recolor.platform.training.own_decoding import DEFAULTS
 from recolor.platform.training.settings import Settings
 
 SEARCHED = "learning_rate"
@@ -28,8 +28,8 @@ SEARCHED = "learning_rate"
 @decoding_options(
     *("temperature", "vividness"),
     temperature="Of the trained models: T of their annealed mean.  "
-    f"[default: {DEFAULTS['temperature']:g}]",
-    vividness=f"Of the trained models.  [default: {DEFAULTS['vividness']:g}]",
+    f"[default: {OwnDecoding.temperature:g}]",
+    vividness=f"Of the trained models.  [default: {OwnDecoding.vividness:g}]",
 )
 @click.option(
     "--learning-rate",
@@ -141,8 +141,8 @@ def tune(
     from recolor.platform.search import tuning
     from recolor.platform.search.plan import VAL_LOSS, Plan
     from recolor.platform.search.space import DEFAULT_RATES, parse_learning_rate, parse_space
+    from recolor.platform.search.storage import DEFAULT_STORAGE
     from recolor.platform.tracking import store
-    from recolor.platform.training.own_decoding import own_decoding
 
     # What is typed wrong is said first.
     space = parse_space(search, given["model"])
@@ -158,7 +158,7 @@ def tune(
     plan = Plan(
         manifest.digest,
         settings,
-        own_decoding(Decoding(temperature=temperature, vividness=vividness), {}),
+        OwnDecoding().changed(Decoding(temperature=temperature, vividness=vividness)),
         space,
         objective,
         sampler,
@@ -166,7 +166,14 @@ def tune(
         sampler_seed,
     )
     demand = tuning.Demand(
-        study or settings.model, storage, trials, workers, heartbeat, grace, best_epochs, train_best
+        study or settings.model,
+        storage or DEFAULT_STORAGE,
+        trials,
+        workers,
+        heartbeat,
+        grace,
+        best_epochs,
+        train_best,
     )
     store.connect()
     lines = WorkerLines(workers, objective)

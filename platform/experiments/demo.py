@@ -18,7 +18,7 @@ from recolor.models.painter import Painter
 from recolor.platform.experiments.evaluation import evaluate_models
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
-from recolor.platform.registry.registration import MODEL_NAME, RegistryError
+from recolor.platform.registry.versions import MODEL_NAME, RegistryError
 from recolor.platform.serving.files import recolor_files
 from recolor.platform.tracking.store import own_store
 from recolor.platform.training.settings import Settings

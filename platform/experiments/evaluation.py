@@ -11,7 +11,6 @@ from recolor.evaluation.tables import report
 from recolor.evaluation.told import NOTHING, Predictions, Predictor, Told
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry.load import UsableModel
-from recolor.platform.registry.registration import RegistryError
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 
 
@@ -111,11 +110,7 @@ def predictors_told(
         RegistryError: If the data set was prepared with another embedding.
         ToldError, DecodingError: If the model can't be told what it is to be told.
     """
-    if model.embedding != manifest.embedding_id:
-        raise RegistryError(
-            f"model {model.source} was trained with embedding {model.embedding}, but "
-            f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters anew"
-        )
+    model.check_embedding(manifest)
     predictions = Predictions(model.painter, decoding)
     palette = decoding.describe()["palette"]
     free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"

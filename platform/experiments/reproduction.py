@@ -33,7 +33,7 @@ from recolor.models.weights import Weights
 from recolor.platform.experiments.evaluation import log_columns, predictors_told
 from recolor.platform.registry.load import UsableModel, load
 from recolor.platform.registry.publication import VERSION_TAG
-from recolor.platform.registry.registration import MODEL_NAME
+from recolor.platform.registry.versions import MODEL_NAME
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import check_targets, recolor_files
 from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, origin

@@ -4,16 +4,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
+from mlflow.entities.model_registry import ModelVersion
 
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.embeddings.embedding import EmbeddingError
+from recolor.datasets.manifest import Manifest
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.painter import Painter
+from recolor.models.pretrained import pretrained_weights
 from recolor.models.recolorer import Recolorer
-from recolor.models.weights import Weights, WeightsError
-from recolor.platform.registry.promotion import current_champion
-from recolor.platform.registry.registration import CHAMPION_URI, MODEL_NAME, load_model, version_of
+from recolor.models.weights import Weights
+from recolor.platform.registry.registration import load_model, version_of
+from recolor.platform.registry.versions import (
+    MODEL_NAME,
+    RegistryError,
+    current_champion,
+)
 from recolor.platform.registry.weight_sources import local_weights, no_weights
 from recolor.platform.tracking import store
 
@@ -36,6 +43,19 @@ class UsableModel:
     label: str = ""
     about: str = ""
 
+    def check_embedding(self, manifest: Manifest) -> None:
+        """Check that a data set has the embeddings that the model was trained with.
+
+        Raises:
+            RegistryError: If it has not.
+        """
+        if self.embedding != manifest.embedding_id:
+            raise RegistryError(
+                f"model {self.source} was trained with embedding {self.embedding}, but "
+                f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters "
+                "anew"
+            )
+
 
 def load(source: str | None, library: Path | None = None) -> UsableModel:
     """Find and load a model; the store is not touched where none is needed.
@@ -53,23 +73,33 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
         PaletteError: If the library can't be read.
     """
     schemes = load_library(library)
-    by_default = source is None
-    if by_default:
-        source = CHAMPION_URI if _there_is_a_champion() else DEFAULT
+    if source is None:
+        return _by_default(schemes)
     weights = local_weights(source)
     if weights is not None:
-        model = _of_weights(source, weights, schemes)
-        why = "; no champion is registered here"
-    elif ":/" not in source:
+        return _of_weights(source, weights, schemes)
+    if ":/" not in source:
         raise no_weights(source)
-    else:
+    store.connect()
+    return _registered(source, schemes, current_champion())
+
+
+def _by_default(schemes: PaletteLibrary) -> UsableModel:
+    champion = None
+    if store.store_exists():
         store.connect()
-        model = _registered(source, schemes)
-        why = f"; --model {DEFAULT} takes the network that comes along"
-    return replace(model, about=model.about + why) if by_default else model
+        champion = current_champion()
+    if champion is None:
+        model = _of_weights(DEFAULT, pretrained_weights(DEFAULT), schemes)
+        why = "no champion is registered here"
+    else:
+        # By its version, since there may be another champion by now.
+        model = _registered(f"models:/{MODEL_NAME}/{champion.version}", schemes, champion)
+        why = f"--model {DEFAULT} takes the network that comes along"
+    return replace(model, about=f"{model.about}; {why}")
 
 
-def _registered(uri: str, schemes: PaletteLibrary) -> UsableModel:
+def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None) -> UsableModel:
     model = load_model(uri)
     painter = replace(model.unwrap_python_model().painter, library=schemes)
     known = model.metadata.metadata
@@ -77,7 +107,6 @@ def _registered(uri: str, schemes: PaletteLibrary) -> UsableModel:
     if version := version_of(model):
         number = version.version
         label, found = f"{painter.kind}_v{number}", f"{MODEL_NAME} version {number}"
-        champion = current_champion()
         if champion is not None and champion.version == number:
             facts = [f"champion; {painter.kind}"]
     facts += _facts(known["size"], known.get("training_posters"))
@@ -90,22 +119,13 @@ def _facts(size: int, training_posters: int | None) -> list[str]:
     return [f"{size} pixels", *learned]
 
 
-def _there_is_a_champion() -> bool:
-    if not store.store_exists():
-        return False
-    store.connect()
-    return current_champion() is not None
-
-
 def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> UsableModel:
     if weights.embedding not in EMBEDDINGS:
         raise EmbeddingError(
             f"{source} was trained with an embedding of a file of its own: use the registered model"
         )
-    if keras.backend.backend() != "tensorflow":
-        raise WeightsError(f"{source} is a file of weights: use it with KERAS_BACKEND=tensorflow")
     embedding = EMBEDDINGS[weights.embedding].network(weights.size)
-    painter = Recolorer(weights, embedding).painter(schemes)
+    painter = _recolorer(weights, embedding).painter(schemes)
     facts = _facts(weights.size, weights.origin.get("training_posters"))
     if source in MODELS:
         label, about = source, f"the {source} network that comes along ({', '.join(facts)})"
@@ -113,3 +133,11 @@ def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> Usabl
         label = f"{weights.model}_{Path(source).stem}"
         about = f"{source} ({', '.join([weights.model, *facts])})"
     return UsableModel(source, weights.embedding, painter, label, about)
+
+
+def _recolorer(weights: Weights, embedding: keras.Model | None) -> Recolorer:
+    if keras.backend.backend() != "tensorflow":
+        return Recolorer(weights, embedding)
+    from recolor.platform.serving.saved_model import RecoloringGraph
+
+    return RecoloringGraph(weights, embedding)

@@ -1,31 +1,44 @@
 """Which version of the registered model is the champion."""
 
-import json
+from __future__ import annotations
 
-import mlflow
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.exceptions import MlflowException
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from mlflow.entities.model_registry import ModelVersion
+
+from recolor.evaluation.answers import GRAY, MEAN_COLOR, TOLD_PALETTE, told_or_free
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.metric import HIGHER
-from recolor.evaluation.validation import GRAY, MEAN_COLOR, TOLD_PALETTE, told_or_free
-from recolor.platform.registry.registration import (
-    CHAMPION,
-    METRIC_TAG,
+from recolor.platform.registry.history import Change, read_history, record
+from recolor.platform.registry.versions import (
+    DATA_TAG,
     MODEL_NAME,
     RegistryError,
+    current_champion,
     registered_versions,
+    validated_metrics,
 )
 
-# Registered-model tag with the versions that were champion before, oldest first.
-HISTORY_TAG = "champion.history"
+if TYPE_CHECKING:
+    from recolor.datasets.manifest import Manifest
 
 
-def promote(metric: str, chosen: str | None = None, force: bool = False) -> tuple[str, str]:
+def promote(
+    metric: str,
+    chosen: str | None = None,
+    force: bool = False,
+    reason: str | None = None,
+    data: Manifest | None = None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> tuple[str, str]:
     """Give the alias ``champion`` to a version.
 
     Versions are ranked by their answers for validation posters, told the palette or, where they
     take none, free. They are compared only where they were validated on the same data.
+
+    Of several promotions at the same time that are not forced, the best version wins.
 
     Args:
         metric: A metric of `recolor.evaluation.metrics.catalog.rankable`.
@@ -33,108 +46,181 @@ def promote(metric: str, chosen: str | None = None, force: bool = False) -> tupl
             data as the newest.
         force: Promote the version even though gray or the champion is better, or the champion was
             validated on other data.
+        reason: Why, for the history; added to what is known of it.
+        data: A data set on whose validation posters the version and the champion are measured anew.
+        progress: Called with 1 after each of its posters, for each of the two.
 
     Returns:
         The champion's version, and lines that compare it and say what was done.
 
     Raises:
-        RegistryError: If there is nothing to promote, or gray or the champion is better.
+        RegistryError: If there is nothing to promote, or gray or the champion is better; or if a
+            version can't be measured on the data set.
     """
-    existing = {str(v.version): _Candidate(v, metric) for v in registered_versions()}
-    versions = {name: v for name, v in existing.items() if v.value is not None}
-    if chosen in existing and force:
-        best = existing[chosen]
-    elif not versions:
-        raise RegistryError(f"no version of {MODEL_NAME} has a validated {metric}: train one first")
-    elif chosen is None:
-        newest = versions[max(versions, key=int)]
-        rivals = [v for v in versions.values() if v.data == newest.data]
-        sign = -1 if METRICS[metric].direction == HIGHER else 1
-        # Among equals the oldest, so that nothing changes without a gain.
-        best = min(rivals, key=lambda v: (sign * v.value, int(v.number)))
-    elif chosen in versions:
-        best = versions[chosen]
-    else:
-        raise RegistryError(f"{MODEL_NAME} has no version {chosen} with a validated {metric}")
-
+    known = read_history().changes
+    existing = {str(v.version): _Candidate.of(v, metric) for v in registered_versions()}
+    best = _choose(existing, metric, chosen, unvalidated=force or data is not None)
     standing = current_champion()
-    champion = None if standing is None else _Candidate(standing, metric)
+    champion = None if standing is None else _Candidate.of(standing, metric)
+    stays = champion is not None and champion.number == best.number
+    if data is not None and not stays:
+        best = best.measured_on(data, progress)
+        champion = champion and champion.measured_on(data, progress)
     lines = _comparison(best, champion)
-    if champion is not None and champion.number == best.number:
+    if stays:
         return best.number, "\n".join([*lines, f"{best} is the champion already"])
-    if not force and (reason := _objection(best, champion)):
-        raise RegistryError(f"{best} was not promoted: {reason}; --force does it all the same")
-    history = _history()
-    if champion is not None:
-        history.append(champion.number)
-    _set_champion(best.number, history)
-    return best.number, "\n".join([*lines, f"{best} is the champion now"])
+    objection = _objection(best, champion)
+    if objection and not force:
+        ways = "--force does it all the same"
+        if not _comparable(best, champion):
+            ways = f"--data DATA measures both on the same posters, {ways}"
+        raise RegistryError(f"{best} was not promoted: {objection}; {ways}")
+    why = f"forced, though {objection}" if objection else best.measure
+    if champion and not objection:
+        why += f" (version {champion.number}: {champion.measure})"
+    change = Change(
+        from_version=champion and champion.number,
+        to_version=best.number,
+        reason=_joined(why, reason),
+        metric=metric,
+        from_value=champion and champion.value,
+        to_value=best.value,
+        data=best.data,
+    )
+    known[record(change)] = change
+    changes = read_history().changes
+    meanwhile = {changes[tag].to_version for tag in changes.keys() - known.keys()} - {best.number}
+    if meanwhile and not force:
+        # This version was not compared with those.
+        rivals = [existing[number] for number in meanwhile & existing.keys()]
+        return promote(metric, _best([best, *rivals]).number, False, reason, data, progress)
+    now = str(current_champion().version)
+    outcome = (
+        f"{best} is the champion now"
+        if now == best.number
+        else f"version {now}, promoted at the same time, is the champion now"
+    )
+    return now, "\n".join([*lines, outcome])
 
 
-def rollback() -> tuple[str, str]:
+def rollback(reason: str | None = None) -> tuple[str, str]:
     """Give the alias back to the version that had it before.
+
+    Args:
+        reason: Why, for the history.
+
+    Returns:
+        The champion's version, and a line that says what was done.
 
     Raises:
         RegistryError: If there was none.
     """
-    history = _history()
+    champion = current_champion()
+    standing = None if champion is None else str(champion.version)
     # Not a deleted one, nor the champion itself, which a crash during a promotion may leave there.
-    candidates = {str(v.version) for v in registered_versions()}
-    if champion := current_champion():
-        candidates.discard(str(champion.version))
-    while history and history[-1] not in candidates:
-        history.pop()
-    if not history:
+    candidates = {str(v.version) for v in registered_versions()} - {standing}
+    former = [version for version in read_history().former_champions() if version in candidates]
+    if not former:
         raise RegistryError(f"{MODEL_NAME} has no earlier champion to go back to")
-    previous = history.pop()
-    _set_champion(previous, history)
-    return previous, f"version {previous} is the champion again"
+    record(Change(standing, former[-1], _joined("rolled back", reason), rollback=True))
+    return former[-1], f"version {former[-1]} is the champion again"
 
 
-def current_champion() -> ModelVersion | None:
-    """Return the champion, or None if there is none."""
-    model = _registered_model()
-    if model is None or CHAMPION not in model.aliases:
-        return None
-    return mlflow.MlflowClient().get_model_version(MODEL_NAME, str(model.aliases[CHAMPION]))
-
-
+@dataclass(frozen=True)
 class _Candidate:
     """A version, and what ranks it.
 
     Attributes:
         number: Its number.
+        metric: What it is ranked by.
         data: The digest of the data set that it was validated on.
-        value: Its metric, told the palette or free; None if it was not validated.
-        told: How it answered, in words.
-        gray, mean_color: What answers without a model have in the same place; None in versions of
-            an earlier recolor, which did not measure them.
+        measured: What was measured there, as `recolor.evaluation.validation.validate` returns it.
+        place: The posters that it was measured on, in words.
+        may_know: Whether it may have learned from these posters.
     """
 
-    def __init__(self, version: ModelVersion, metric: str):
-        self.number = str(version.version)
-        self.metric = metric
-        self.data = version.tags.get("dataset.digest")
-        measured = {
-            name.removeprefix(METRIC_TAG): float(value)
-            for name, value in version.tags.items()
-            if name.startswith(METRIC_TAG)
-        }
-        self.value = told_or_free(measured, metric)
-        self.told = "told the palette" if TOLD_PALETTE + metric in measured else "free"
-        self.gray = measured.get(GRAY + metric)
-        self.mean_color = measured.get(MEAN_COLOR + metric)
+    number: str
+    metric: str
+    data: str | None
+    measured: dict[str, float]
+    place: str = "the validation posters"
+    may_know: bool = False
+
+    @classmethod
+    def of(cls, version: ModelVersion, metric: str) -> _Candidate:
+        """Take what was measured when a version was registered."""
+        data = version.tags.get(DATA_TAG)
+        return cls(str(version.version), metric, data, validated_metrics(version))
+
+    def measured_on(self, data: Manifest, progress: Callable[[int], None]) -> _Candidate:
+        """Measure the version anew."""
+        # Only here, since it takes TensorFlow.
+        from recolor.platform.registry.revalidation import may_know, validate_version
+
+        place = f"the validation posters of {data.folder}"
+        measured = validate_version(data, self.number, progress)
+        if told_or_free(measured, self.metric) is None:
+            raise RegistryError(f"version {self.number} has no {self.metric} on {place}")
+        known = may_know(data, self.number)
+        return _Candidate(self.number, self.metric, data.digest, measured, place, known)
+
+    @property
+    def value(self) -> float | None:
+        """Its metric, told the palette or free; None if it was not validated."""
+        return told_or_free(self.measured, self.metric)
+
+    @property
+    def measure(self) -> str:
+        """Its metric and how it answered, in words."""
+        if self.value is None:
+            return f"not validated by {self.metric}"
+        told = "told the palette" if TOLD_PALETTE + self.metric in self.measured else "free"
+        return f"{self.metric} {self.value:.4g}, {told}"
+
+    @property
+    def gray(self) -> float | None:
+        """The metric of gray; None in versions of an earlier recolor, which did not measure it."""
+        return self.measured.get(GRAY + self.metric)
+
+    @property
+    def mean_color(self) -> float | None:
+        """The metric of the mean color; None as `gray` is."""
+        return self.measured.get(MEAN_COLOR + self.metric)
 
     def __str__(self) -> str:
-        if self.value is None:
-            return f"version {self.number} (not validated by {self.metric})"
-        return f"version {self.number} ({self.metric} {self.value:.4g}, {self.told})"
+        return f"version {self.number} ({self.measure})"
 
     def loses_to(self, value: float | None) -> bool:
         """Whether a value is known, and better than its own."""
         if value is None or self.value is None:
             return False
         return METRICS[self.metric].is_better(value, than=self.value)
+
+
+def _choose(
+    existing: dict[str, _Candidate], metric: str, chosen: str | None, unvalidated: bool
+) -> _Candidate:
+    """Return the chosen version, which may be one that is not validated, or else the best one."""
+    versions = {name: v for name, v in existing.items() if v.value is not None}
+    if chosen in existing and unvalidated:
+        return existing[chosen]
+    if not versions:
+        raise RegistryError(f"no version of {MODEL_NAME} has a validated {metric}: train one first")
+    if chosen is None:
+        newest = versions[max(versions, key=int)]
+        return _best([newest, *versions.values()])
+    if chosen not in versions:
+        raise RegistryError(f"{MODEL_NAME} has no version {chosen} with a validated {metric}")
+    return versions[chosen]
+
+
+def _best(candidates: Sequence[_Candidate]) -> _Candidate:
+    """Return the best of those that were validated on the same data as the first one."""
+    first = candidates[0]
+    rivals = [v for v in candidates if v.value is not None and v.data == first.data]
+    sign = -1 if METRICS[first.metric].direction == HIGHER else 1
+    # Among equals the oldest, so that nothing changes without a gain.
+    return min(rivals, key=lambda v: (sign * v.value, int(v.number)))
 
 
 def _comparison(best: _Candidate, champion: _Candidate | None) -> list[str]:
@@ -146,13 +232,18 @@ def _comparison(best: _Candidate, champion: _Candidate | None) -> list[str]:
         for name, value in (("mean color", best.mean_color), ("gray", best.gray))
         if value is not None
     ]
-    lines = [f"{metric.label}, {metric.direction} is better, on the validation posters:"]
+    lines = [f"{metric.label}, {metric.direction} is better, on {best.place}:"]
     lines += [f"  {words}" for words in compared]
     for one in {version.number: version for version in (best, champion) if version}.values():
         if one.value is not None and one.gray is None:
             lines.append(
                 f"version {one.number} was registered before validation told the palette and "
                 "measured gray: it is ranked by its free answer; train it again to compare"
+            )
+        if one.may_know:
+            lines.append(
+                f"warning: version {one.number} learned from a data set with other splits, perhaps "
+                "from some of these posters"
             )
     for name, value in (("gray", best.gray), ("the mean color", best.mean_color)):
         if best.loses_to(value):
@@ -174,22 +265,9 @@ def _objection(best: _Candidate, champion: _Candidate | None) -> str | None:
     return None
 
 
-def _history() -> list[str]:
-    model = _registered_model()
-    return json.loads(model.tags.get(HISTORY_TAG, "[]")) if model else []
+def _comparable(best: _Candidate, champion: _Candidate | None) -> bool:
+    return champion is None or (champion.value is not None and champion.data == best.data)
 
 
-def _registered_model() -> RegisteredModel | None:
-    """Return the registered model, or None if there is none yet."""
-    try:
-        return mlflow.MlflowClient().get_registered_model(MODEL_NAME)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
-
-
-def _set_champion(number: str, history: list[str]) -> None:
-    client = mlflow.MlflowClient()
-    client.set_registered_model_tag(MODEL_NAME, HISTORY_TAG, json.dumps(history))
-    client.set_registered_model_alias(MODEL_NAME, CHAMPION, number)
+def _joined(why: str, reason: str | None) -> str:
+    return f"{why}; {reason}" if reason else why

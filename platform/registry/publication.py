@@ -4,6 +4,7 @@ This is TensorFlow's part of a training, whatever the framework that trained.
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,15 +22,23 @@ from recolor.evaluation.scoring import comparison_sheet, posters
 from recolor.evaluation.told import Predictions, Told
 from recolor.evaluation.validation import validate
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
-from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
-from recolor.platform.registry.registration import METRIC_TAG, register
+from recolor.platform.registry.model_card import (
+    CARD,
+    LEARNING_CURVE,
+    PREDICTIONS,
+    description,
+    model_card,
+)
+from recolor.platform.registry.registration import register
+from recolor.platform.registry.versions import DATA_TAG, KIND_TAG, METRIC_TAG, POSTERS_TAG
+from recolor.platform.serving.saved_model import RecoloringGraph
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.own_decoding import own_decoding, to_save
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.untracked import load_checkpoint, saved_decoding
 
@@ -45,13 +54,13 @@ class TrainedModel:
     metrics: dict[str, float]
 
 
-def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding) -> Weights:
+def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     Args:
         manifest: The data set.
         checkpoint: The last state of the training, which knows its `lineage`.
-        decoding: The model's own, from `own_decoding`.
+        decoding: The model's own.
 
     Raises:
         WeightsError: If the weights are another network's.
@@ -84,7 +93,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding)
 
 def calibrated(manifest: Manifest, weights: Weights) -> Weights:
     """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
-    painter = Recolorer(replace(weights, calibration=no_calibration()), None).painter()
+    painter = RecoloringGraph(replace(weights, calibration=no_calibration()), None).painter()
     predict = Predictions(painter, Decoding(vividness=0)).told(Told())
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -96,7 +105,7 @@ def calibrated(manifest: Manifest, weights: Weights) -> Weights:
 
 
 def publish(
-    manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding, embedding: keras.Model | None
+    manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
 ) -> TrainedModel:
     """Register what was trained, by whatever backend; log its pictures and metrics.
 
@@ -105,37 +114,50 @@ def publish(
     Args:
         manifest: The data set.
         checkpoint: The last state of the training, which knows its `lineage`.
-        decoding: How the model decodes where nothing else is asked for.
+        decoding: The model's own.
         embedding: The network of the data set's embedding, or None.
 
     Raises:
         WeightsError: If the weights are another network's.
     """
-    recolorer, weights, metrics = measure(manifest, checkpoint, decoding, embedding)
-    measured = {METRIC_TAG + name: value for name, value in metrics.items()}
-    metadata = {
-        **weights.describe(),
-        "takes_palette": recolorer.kind.takes_palette,
-        "dataset_digest": manifest.digest,
-        "training_posters": weights.origin["training_posters"],
-    }
-    version = register(
-        recolorer,
-        weights,
-        metadata,
-        {"model": weights.model, "dataset.digest": manifest.digest, **measured},
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        pages = Path(folder) / "model_card"
+        pages.mkdir()
+        recolorer, weights, metrics = measure(manifest, checkpoint, decoding, embedding, pages)
+        page = model_card(manifest, weights, metrics)
+        (pages / CARD).write_text(page, encoding="utf-8")
+        mlflow.log_artifact(str(pages / CARD))
+        learned_from = weights.origin["training_posters"]
+        metadata = {
+            **weights.describe(),
+            "takes_palette": recolorer.kind.takes_palette,
+            "dataset_digest": manifest.digest,
+            "training_posters": learned_from,
+        }
+        tags = {
+            KIND_TAG: weights.model,
+            DATA_TAG: manifest.digest,
+            POSTERS_TAG: learned_from,
+            **{METRIC_TAG + name: value for name, value in metrics.items()},
+        }
+        about = description(manifest, weights, metrics)
+        version = register(recolorer, weights, pages, about, metadata, tags)
     mlflow.set_tag(VERSION_TAG, version.version)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
 
 
 def measure(
-    manifest: Manifest, checkpoint: Checkpoint, decoding: Decoding, embedding: keras.Model | None
-) -> tuple[Recolorer, Weights, dict[str, float]]:
+    manifest: Manifest,
+    checkpoint: Checkpoint,
+    decoding: OwnDecoding,
+    embedding: keras.Model | None,
+    pages: Path,
+) -> tuple[RecoloringGraph, Weights, dict[str, float]]:
     """Log the pictures and metrics of what was trained to the active run; register nothing.
 
     Args:
         manifest, checkpoint, decoding, embedding: As for `publish`.
+        pages: An empty folder, in which the pictures are left.
 
     Returns:
         The model, its weights, and its metrics as of `validate`.
@@ -144,15 +166,15 @@ def measure(
         WeightsError: If the weights are another network's.
     """
     weights = best_weights(manifest, checkpoint, decoding)
-    recolorer = Recolorer(weights, embedding)
-    title = (
-        f"{weights.model}, {weights.origin['training_posters']} posters of {manifest.size} pixels"
-    )
-    mlflow.log_figure(learning_curve(weights.origin["history"], title), "learning_curve.png")
+    recolorer = RecoloringGraph(weights, embedding)
     painter = recolorer.painter()
+    learned_from = f"{weights.origin['training_posters']} posters of {manifest.size} pixels"
+    curve = learning_curve(weights.origin["history"], f"{weights.model}, {learned_from}")
+    curve.savefig(pages / LEARNING_CURVE)
     predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
     sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
-    mlflow.log_image(sheet, "predictions.png")
+    sheet.save(pages / PREDICTIONS)
+    mlflow.log_artifacts(str(pages))
     metrics = validate(manifest, painter)
     measured = {METRIC_TAG + name: value for name, value in metrics.items()}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
@@ -188,18 +210,18 @@ def import_weights(
     """
     checkpoint = load_checkpoint(file, manifest)
     settings = Settings.of_saved(checkpoint.origin["settings"])
-    decoding = own_decoding(decoding, saved_decoding(checkpoint))
+    own = saved_decoding(checkpoint).changed(decoding)
     # Before there is a run, in which a mistake would stay.
     embedding = embedding_of(manifest).network(manifest.size)
     with tracked_run(f"import {settings.model}") as run:
-        log_parameters(run, {**asdict(settings), **to_save(decoding), "size": manifest.size})
+        log_parameters(run, {**asdict(settings), **asdict(own), "size": manifest.size})
         log_dataset(manifest, "training")
         tags = checkpoint.origin["tags"].items()
         mlflow.set_tags({f"trained.{name}": value for name, value in tags})
         mlflow.set_tag("embedding", manifest.embedding)
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
-        return publish(manifest, checkpoint, decoding, embedding)
+        return publish(manifest, checkpoint, own, embedding)
 
 
 def _training_posters(manifest: Manifest, checkpoint: Checkpoint) -> int:
@@ -216,6 +238,6 @@ if __name__ == "__main__":
     folder, trained_run = sys.argv[1:]
     data_set = Manifest.load(Path(folder))
     last = newest_checkpoint(trained_run)
-    own = own_decoding(DEFAULT_DECODING, saved_decoding(last))
+    own = saved_decoding(last)
     with tracked_run("", trained_run):
         publish(data_set, last, own, embedding_of(data_set).network(data_set.size))

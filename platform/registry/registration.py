@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -27,43 +28,50 @@ from recolor.datasets import (
     images,
     shared_table,
 )
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import color_names, library, palette
 from recolor.models import painter
-from recolor.models.decoding import options
+from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.decoding.options import Decoding
-from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
+from recolor.platform.registry.versions import (
+    CHAMPION_URI,
+    MODEL_NAME,
+    RegistryError,
+    registered_versions,
+)
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
 
-MODEL_NAME = "poster-recolor"
-CHAMPION = "champion"
-CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"
-# Version tags with the metrics in validation begin so.
-METRIC_TAG = "validation."
+if TYPE_CHECKING:
+    from recolor.platform.serving.saved_model import RecoloringGraph
 
 # Of what a version holds: its code, its graph and its weights.
-FORMAT = 3
+FORMAT = 4
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
-    contrast, palette, library, hints, options, painter,
+    contrast, palette, library, hints, options, own_decoding, typed, painter,
 )  # fmt: skip
 
 
-class RegistryError(RecolorError):
-    """The registry does not hold what is asked for, or a promotion is refused."""
-
-
-def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict) -> ModelVersion:
+def register(
+    recolorer: "RecoloringGraph",
+    weights: Weights,
+    card: Path,
+    description: str,
+    metadata: dict,
+    tags: dict,
+) -> ModelVersion:
     """Log a model to the active run and register it as a new version.
 
     Args:
         recolorer: The model.
         weights: Its weights, kept with it.
+        card: The folder of its model card, kept with it.
+        description: What the version is, in words.
         metadata: What a user of the model must know: kind, size, embedding, data set.
         tags: Tags of the version.
     """
@@ -82,6 +90,7 @@ def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict)
                 "saved_model": str(saved_model),
                 "about": str(settings),
                 "weights": str(weights_file),
+                "card": str(card),
             },
             code_paths=[str(_code_for_serving(Path(folder)))],
             signature=ModelSignature(Schema([text]), Schema([text]), _parameters()),
@@ -91,6 +100,7 @@ def register(recolorer: Recolorer, weights: Weights, metadata: dict, tags: dict)
             registered_model_name=MODEL_NAME,
         )
     client = mlflow.MlflowClient()
+    client.update_model_version(MODEL_NAME, info.registered_model_version, description)
     for name, value in tags.items():
         client.set_model_version_tag(MODEL_NAME, info.registered_model_version, name, value)
     return client.get_model_version(MODEL_NAME, info.registered_model_version)
@@ -125,11 +135,6 @@ def _check_format(uri: str, metadata: dict) -> None:
             f"model {uri} was registered by another version of recolor: train it again, or choose "
             "another with --model"
         )
-
-
-def registered_versions() -> list[ModelVersion]:
-    """Return all versions in this store."""
-    return list(mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'"))
 
 
 def version_of(model: PyFuncModel) -> ModelVersion | None:

@@ -1,17 +1,17 @@
 """The best trial of a study, and the training that repeats it at full length."""
 
 import shlex
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import mlflow
 from optuna.study import Study
 
 from recolor.datasets.manifest import Manifest
+from recolor.models.decoding.options import Decoding
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.study import RUN_ID, best_trial, number_of
 from recolor.platform.search.tree import STUDY_TAG, runs_within
-from recolor.platform.training.own_decoding import DEFAULTS
 from recolor.platform.training.settings import Settings
 
 # Among the artifacts of a study's run.
@@ -63,9 +63,9 @@ class Best:
                 words.append(f"--{name}" if value else f"--no-{name}")
             else:
                 words += [f"--{name}", str(value)]
-        for name, default in DEFAULTS.items():
-            if (value := getattr(plan.decoding, name)) != default:
-                words += [f"--{name}", str(value)]
+        for option in fields(plan.decoding):
+            if (value := getattr(plan.decoding, option.name)) != option.default:
+                words += [f"--{option.name}", str(value)]
         return shlex.join(words)
 
 
@@ -95,7 +95,7 @@ def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs:
     """
     # TensorFlow is loaded for it.
     from recolor.platform.registry.publication import VERSION_TAG, published_model
-    from recolor.platform.registry.registration import MODEL_NAME
+    from recolor.platform.registry.versions import MODEL_NAME
     from recolor.platform.training.tracked import train
 
     settings = best.settings(plan, epochs).complete()
@@ -107,7 +107,7 @@ def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs:
         manifest,
         settings,
         begun[0].info.run_id if begun else None,
-        decoding=plan.decoding,
+        decoding=Decoding(**asdict(plan.decoding)),
         tags={STUDY_TAG: study.study_name, REPEATS_TAG: repeats},
     )
     client = mlflow.MlflowClient()

@@ -9,9 +9,8 @@ from optuna.distributions import distribution_to_json, json_to_distribution
 from recolor.datasets.errors import RecolorError
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.metric import HIGHER
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.search.space import Space
-from recolor.platform.training.own_decoding import own_decoding, to_save
 from recolor.platform.training.settings import Settings
 
 # The objective that is known after every epoch.
@@ -32,7 +31,7 @@ class Plan:
     Attributes:
         dataset_digest: Digest of the data set.
         settings: What all trials have in common; the values of what is searched don't count.
-        decoding: The models' own, from `own_decoding`.
+        decoding: The models' own.
         space: What is searched.
         objective: ``val_loss``, or a metric of `recolor.evaluation.metrics.catalog.rankable`.
         sampler, pruner: Names of `SAMPLERS` and `PRUNERS`.
@@ -44,7 +43,7 @@ class Plan:
 
     dataset_digest: str
     settings: Settings
-    decoding: Decoding
+    decoding: OwnDecoding
     space: Space
     objective: str
     sampler: str
@@ -94,7 +93,7 @@ class Plan:
         return {
             "dataset_digest": self.dataset_digest,
             "settings": {name: settings[name] for name in settings if name not in self.space},
-            "decoding": to_save(self.decoding),
+            "decoding": asdict(self.decoding),
             "space": {name: distribution_to_json(one) for name, one in self.space.items()},
             **{name: getattr(self, name) for name in ("objective", "sampler", "pruner", "seed")},
         }
@@ -104,7 +103,7 @@ class Plan:
         """Make a plan of what `to_json` has returned."""
         space = {name: json_to_distribution(one) for name, one in saved["space"].items()}
         settings = Settings.of_saved(saved["settings"])
-        decoding = own_decoding(Decoding(), saved["decoding"])
+        decoding = OwnDecoding.of_saved(saved["decoding"])
         return cls(**{**saved, "settings": settings, "decoding": decoding, "space": space})
 
     def check_continues(self, began: dict, study: str) -> None:

@@ -1,7 +1,9 @@
 """One trial: a whole training in a run of its own, without a model that is registered."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import mlflow
@@ -12,8 +14,8 @@ from optuna.trial import TrialState
 
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.manifest import Manifest
+from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.figures import learning_curve
-from recolor.evaluation.validation import told_or_free
 from recolor.platform.search.plan import VAL_LOSS, Plan, PlanError
 from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
@@ -145,7 +147,10 @@ class Objective:
         from recolor.platform.registry.publication import measure
 
         embedding = embedding_of(self.manifest).network(self.manifest.size)
-        _, _, metrics = measure(self.manifest, last, self.plan.decoding, embedding)
+        with tempfile.TemporaryDirectory() as folder:
+            _, _, metrics = measure(
+                self.manifest, last, self.plan.decoding, embedding, Path(folder)
+            )
         value = told_or_free(metrics, self.plan.objective)
         if value is None:
             raise PlanError(f"{self.plan.objective} is not defined for these validation posters")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-import tensorflow as tf
 from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
@@ -102,7 +101,9 @@ def recolor_files(
         except OSError as error:
             outcome.skipped.append((name, f"can't be read: {error.strerror}"))
             continue
-        except (MemoryError, tf.errors.ResourceExhaustedError):
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
             outcome.skipped.append((name, "too large for this machine's memory"))
             continue
         for number, version in enumerate(versions, 1):
@@ -117,6 +118,14 @@ def recolor_files(
         outcome.sheet = out / SHEET_FILE
         _write(outcome.sheet, _encoded(_sheet(rows, suggestions), "PNG"))
     return outcome
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory was too small: each framework has errors of its own for that."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or (
+        "RESOURCE_EXHAUSTED" in str(error)
+    )
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,11 @@ from PIL import Image
 
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.hints import parse_hints
 from recolor.datasets.images import ImageError, open_image, to_rgb
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
-from recolor.models.decoding.options import Decoding
-from recolor.models.painter import Painter, names_palette
+from recolor.models.decoding.typed import typed_decoding
+from recolor.models.painter import Painter
 
 # What is longer was not meant as a palette's name.
 LONGEST_NAME = 200
@@ -38,10 +37,9 @@ class PosterRecolorer(PythonModel):
         self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
         signatures = self.saved_model.signatures
-        self.painter = Painter(
-            _tensors(signatures["look"]), _tensors(signatures["paint"]), **about,
-            library=load_library(),
-        )  # fmt: skip
+        self.painter = Painter.of(
+            _tensors(signatures["look"]), _tensors(signatures["paint"]), about, load_library()
+        )
 
     def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
         """Recolor the column ``image`` of a data frame.
@@ -60,8 +58,11 @@ class PosterRecolorer(PythonModel):
         Raises:
             MlflowException: If an image or a parameter can't be used; MLflow's server answers 400.
         """
+        params = params or {}
         try:
-            decoding = self._decoding(params or {})
+            decoding = typed_decoding(
+                {**params, "hint": params.get("hint", "").split()}, self.painter.library, _palette
+            )
         except RecolorError as error:
             raise _bad_request(str(error)) from None
         answers = []
@@ -75,27 +76,19 @@ class PosterRecolorer(PythonModel):
             answers.append({"image": _png(recolored)})
         return answers
 
-    def _decoding(self, params: dict) -> Decoding:
-        """Make a decoding of a request's parameters.
 
-        Raises:
-            RecolorError: If one can't be used.
-        """
-        given = {name: value for name, value in params.items() if value not in (None, "")}
-        if "hint" in given:
-            given["hint"] = parse_hints(given["hint"].split())
-        text = given.get("palette")
-        library = self.painter.library
-        if text and (text.startswith("data:") or not names_palette(text, library)):
-            try:
-                picture = _picture(text)
-            except ImageError as error:
-                if len(text) <= LONGEST_NAME:
-                    # Meant as a name, it seems.
-                    library[text]
-                raise ImageError(f"palette: {error}") from None
-            given["palette"] = Palette.of_picture(picture, "a picture")
-        return Decoding(**given)
+def _palette(text: str) -> Palette | None:
+    """Return the palette of a picture that is given as base64 text or as a data URL.
+
+    Raises:
+        ImageError: If it is none, and too long to be meant as a palette's name.
+    """
+    try:
+        return Palette.of_picture(_picture(text), "a picture")
+    except ImageError as error:
+        if len(text) <= LONGEST_NAME:
+            return None
+        raise ImageError(f"palette: {error}") from None
 
 
 def _picture(data) -> Image.Image:

@@ -1,6 +1,6 @@
-"""All that a training needs to go on after a crash, in one file of arrays, without pickle.
+"""Everything that is needed to resume a training, in one file of arrays, without pickle.
 
-It needs neither TensorFlow nor MLflow, and one framework can go on with another's.
+Needs neither TensorFlow nor MLflow. One backend can resume another's checkpoint.
 """
 
 import json
@@ -17,12 +17,12 @@ from recolor.models.weights import assign_by_name, named_values
 
 @dataclass
 class Progress:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
         epoch: Number of finished epochs.
         schedule: State of the learning-rate schedule.
-        best_epoch: The epoch (from 1) with the lowest monitored loss; 0 before there is one.
+        best_epoch: The epoch with the lowest monitored loss, from 1; 0 if there is none yet.
         best_loss: That loss.
         history: The metrics of each finished epoch.
     """
@@ -39,7 +39,7 @@ class Checkpoint:
     """The state of a training.
 
     Attributes:
-        progress: How far it has come.
+        progress: Its progress.
         weights: The network's variables by their paths.
         optimizer: The optimizer's variables by their paths.
         best: The network's variables after the best epoch.
@@ -56,15 +56,15 @@ class Checkpoint:
     def of(
         cls, network: keras.Model, best: dict[str, np.ndarray], progress: Progress
     ) -> "Checkpoint":
-        """Take the state of a compiled network."""
+        """Return the state of a compiled network."""
         weights, optimizer = map(named_values, (network.weights, network.optimizer.variables))
         return cls(progress, weights, optimizer, best)
 
     def restore(self, network: keras.Model) -> None:
-        """Bring a compiled network, whose optimizer is built, back to this state.
+        """Set a compiled network, whose optimizer is built, to this state.
 
         Raises:
-            ValueError: If it is another network's.
+            ValueError: If the state is another network's.
         """
         for variables, values in (
             (network.weights, self.weights),
@@ -73,7 +73,7 @@ class Checkpoint:
             assign_by_name(variables, values)
 
     def save(self, file: Path) -> None:
-        """Write the file, or leave it as it was."""
+        """Write the file; it is replaced only when all is written."""
         about = {"progress": asdict(self.progress), "origin": self.origin}
         state = {"about": np.array(json.dumps(about))}
         for name in ("weights", "optimizer", "best"):
@@ -83,9 +83,9 @@ class Checkpoint:
 
     @classmethod
     def load(cls, file: Path) -> "Checkpoint | None":
-        """Read a file; None if it is no whole checkpoint.
+        """Read a file; return None if it is not a complete checkpoint.
 
-        One that was cut off does not open: it is a zip archive, whose directory is at its end.
+        A truncated file does not open, since a zip archive has its directory at the end.
         """
         try:
             with np.load(file) as content:

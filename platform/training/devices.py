@@ -1,11 +1,11 @@
-"""The devices that a training runs on, by the means of each framework.
+"""The devices that a training runs on, with each framework.
 
 - TensorFlow: `MultiWorkerMirroredStrategy` where ``TF_CONFIG`` names several workers, otherwise
   `MirroredStrategy` where there are several GPUs.
 - JAX: `keras.distribution.DataParallel` over all devices, where there are several.
 - PyTorch: one device.
 
-Imports neither TensorFlow nor MLflow before it is known that they are there.
+TensorFlow is imported only where it is Keras' backend.
 """
 
 import itertools
@@ -24,18 +24,18 @@ BACKEND = keras.backend.backend()
 
 
 class DeviceError(RecolorError):
-    """The devices can't be used as they are asked for, or one was lost."""
+    """``TF_CONFIG`` can't be used, or the workers don't agree."""
 
 
 class Devices:
-    """One device: the simplest case, and what the others have in common.
+    """A single device, and the base class of the others.
 
     Attributes:
-        share: What this worker reads of each batch.
-        chief: Whether this worker is the one that writes.
-        lost_worker_errors: What is raised here when another worker is lost.
-        takes_all_settings: False where Keras can't clip or accumulate gradients, scale a loss or
-            compile the step as if the devices were one.
+        share: The part of each batch that this worker reads.
+        chief: Whether this worker writes checkpoints and logs.
+        lost_worker_errors: The errors that are raised here when another worker is lost.
+        takes_all_settings: False where Keras can't clip or accumulate gradients, scale the loss or
+            compile the step.
     """
 
     share: Share = WHOLE
@@ -44,11 +44,11 @@ class Devices:
     takes_all_settings: bool = True
 
     def scope(self) -> AbstractContextManager:
-        """Everything with variables is made in here."""
+        """Return the context in which variables must be created."""
         return nullcontext()
 
     def adopt(self, network: keras.Model) -> keras.Model:
-        """Make a network, in `scope`, one that can be trained here; its variables stay the same."""
+        """Return a network of the same variables that can be trained here; call it in `scope`."""
         return network
 
     def feed(self, batches: Iterator[Batch]):
@@ -64,7 +64,7 @@ class Devices:
 
 
 def find_devices() -> Devices:
-    """Choose the devices; to be called before anything else is made with Keras.
+    """Choose the devices; must be called before anything else is created with Keras.
 
     Raises:
         DeviceError: If ``TF_CONFIG`` can't be used.
@@ -82,9 +82,9 @@ def find_devices() -> Devices:
 
 
 def make_deterministic() -> None:
-    """Ask the framework for results that are the same bit by bit, on the same machine.
+    """Make results reproducible bit by bit on the same machine.
 
-    JAX needs ``--xla_gpu_deterministic_ops=true`` in ``XLA_FLAGS`` on GPUs, before it starts.
+    On GPUs, JAX needs ``XLA_FLAGS=--xla_gpu_deterministic_ops=true`` in the environment as well.
     """
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -93,16 +93,16 @@ def make_deterministic() -> None:
     elif BACKEND == "torch":
         import torch
 
-        # What cuBLAS needs for it; it is read when the first matrix is multiplied.
+        # cuBLAS needs this, and reads it when it multiplies the first matrix.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
 
 
 def jit_helps() -> bool:
-    """Whether a compiled step is the faster one, as far as is known.
+    """Whether compiling the step is known to make training faster.
 
-    JAX is made for it; on CPUs XLA makes TensorFlow's step a third slower; PyTorch's compiler takes
-    longer to compile than most runs here would gain.
+    JAX depends on it. On CPUs, XLA makes TensorFlow's step a third slower. PyTorch's compiler takes
+    more time than most trainings here would save.
     """
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -125,7 +125,7 @@ def _find_tensorflow_devices() -> Devices:
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
-            raise DeviceError(f"no workers by TF_CONFIG: {first_line(error)}") from None
+            raise DeviceError(f"TF_CONFIG can't be used: {first_line(error)}") from None
         workers, index = cluster
         return _TensorFlowDevices(strategy, workers, index)
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -136,7 +136,7 @@ def _find_tensorflow_devices() -> Devices:
 
 
 def _cluster() -> tuple[int, int] | None:
-    """Return the number of workers that TF_CONFIG names, and which this one is; None if one."""
+    """Return the number of workers in TF_CONFIG and this one's index; None for a single one."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         return None
@@ -145,11 +145,11 @@ def _cluster() -> tuple[int, int] | None:
         workers = [*config["cluster"].get("chief", []), *config["cluster"].get("worker", [])]
         kind, index = config["task"]["type"], int(config["task"]["index"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DeviceError("TF_CONFIG is no cluster description with a task") from None
+        raise DeviceError("TF_CONFIG does not describe a cluster and a task") from None
     if kind == "worker":
         index += len(config["cluster"].get("chief", []))
     elif kind != "chief":
-        raise DeviceError(f"TF_CONFIG: a task of type {kind!r} does not train; chief or worker do")
+        raise DeviceError(f"TF_CONFIG: a task of type {kind!r} can't train; use chief or worker")
     if not 0 <= index < len(workers):
         raise DeviceError(f"TF_CONFIG: there is no {kind} {config['task']['index']} in its cluster")
     return (len(workers), index) if len(workers) > 1 else None
@@ -197,7 +197,7 @@ class _TensorFlowDevices(Devices):
         signature = tuple(
             tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in (*inputs, ab)
         )
-        # One piece for each device of this worker; no more sharding, which is done already.
+        # One piece for each device of this worker. The batches are sharded already.
         return self.strategy.distribute_datasets_from_function(
             lambda context: tf.data.Dataset.from_generator(
                 pieces, output_signature=(signature[:-1], signature[-1])
@@ -210,7 +210,7 @@ class _TensorFlowDevices(Devices):
         begun = self.strategy.run(lambda: tf.constant([epoch]))
         if len(found := set(self.strategy.gather(begun, axis=0).numpy().tolist())) > 1:
             raise DeviceError(
-                f"workers begin after different epochs ({sorted(found)}): "
+                f"workers start after different epochs ({sorted(found)}): "
                 "the checkpoint must be where all of them can read it"
             )
 
@@ -219,11 +219,11 @@ def _distributed_model_class() -> type[keras.Model]:
     import tensorflow as tf
 
     class DistributedModel(keras.Model):
-        """Mends what Keras 3 (3.15) stumbles over under a strategy of several workers."""
+        """Works around two failures of Keras 3.15 with several workers."""
 
         def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-            # Keras would average a batch's arrays over the workers here, all in one tuple, which
-            # TensorFlow refuses; it wants only their shapes, to build what is built already.
+            # Keras would average a batch over the workers here, which TensorFlow refuses, only to
+            # know the shapes. The network is built already.
             pass
 
         def train_step(self, data):
@@ -234,7 +234,7 @@ def _distributed_model_class() -> type[keras.Model]:
 
         @staticmethod
         def _as_vectors(metrics):
-            # They are averaged along their first dimension, so they need one.
+            # Keras averages them along their first axis, so they need one.
             return {name: tf.reshape(value, [1]) for name, value in metrics.items()}
 
     return DistributedModel

@@ -16,8 +16,7 @@ def check_initial_weights(weights: Weights, manifest: Manifest, settings: Settin
             the settings don't force it. (Weights of earlier versions don't know theirs.)
     """
     weights.check_model(settings.model)
-    divisions = {stage.get("held_out", manifest.held_out) for stage in weights.stages}
-    if divisions != {manifest.held_out} and not settings.force_initial:
+    if not weights.held_out_like(manifest.held_out) and not settings.force_initial:
         raise TrainingError(
             f"{settings.initial_weights} learned from a data set with other splits, perhaps from "
             f"posters that {manifest.folder} holds out: use its splits, or --force-initial"

@@ -3,19 +3,18 @@
 from dataclasses import asdict
 
 from recolor.datasets.manifest import Manifest
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.tracking.provenance import origin
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import BACKEND
-from recolor.platform.training.own_decoding import to_save
 from recolor.platform.training.settings import Settings
 
 
 def lineage(
     manifest: Manifest,
     settings: Settings,
-    decoding: Decoding,
+    decoding: OwnDecoding,
     initial: Weights | None,
     start: Checkpoint | None,
 ) -> dict:
@@ -24,7 +23,7 @@ def lineage(
     Args:
         manifest: The data set.
         settings: The settings.
-        decoding: The model's own, from `own_decoding`.
+        decoding: The model's own.
         initial: The weights that it begins with, if any.
         start: The state that it goes on from, if any: its tags and initial weights stay.
 
@@ -35,7 +34,7 @@ def lineage(
     began = start.origin if start else {}
     return {
         "settings": asdict(settings),
-        "decoding": to_save(decoding),
+        "decoding": asdict(decoding),
         "dataset_digest": manifest.digest,
         "tags": began.get("tags") or {"backend": BACKEND, **origin()},
         "initial": initial.origin if initial else began.get("initial"),

@@ -1,4 +1,4 @@
-"""The training itself, on any of Keras' backends: it needs neither TensorFlow nor MLflow."""
+"""Trains a network on any backend of Keras; needs neither TensorFlow nor MLflow."""
 
 import math
 import sys
@@ -41,18 +41,18 @@ def fit(
         manifest: The data set.
         settings: The settings.
         devices: What `find_devices` has found.
-        start: The state to go on from.
-        after_epoch: Called with the state after each epoch, in the chief worker only.
-        initial: The weights to begin with, where there is no ``start``.
+        start: The checkpoint to resume from.
+        after_epoch: Called with a checkpoint after each epoch, in the chief worker only.
+        initial: The weights to start with if ``start`` is None.
 
     Returns:
-        The last state. Its ``best`` are the weights after the epoch with the lowest validation loss
-        (or training loss, where there is no validation split).
+        The checkpoint after the last epoch. Its ``best`` are the weights of the epoch with the
+        lowest validation loss, or training loss if there is no validation split.
 
     Raises:
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
-        DeviceError: If the workers begin at different epochs.
-        DivergenceError: If a loss is no finite number any more.
+        DeviceError: If the workers start at different epochs.
+        DivergenceError: If a loss is not finite any more.
         TrainingError: If the settings don't fit the devices or the checkpoint, or a worker was
             lost.
         WeightsError: If the initial weights are another network's.
@@ -109,7 +109,7 @@ def fit(
                 )
                 return devices.feed(_watched(batches, failures))
 
-            # First, for the others to see its result.
+            # First, so that the other callbacks see its result.
             callbacks.insert(0, _Validation(validation, validation_steps))
         if progress.epoch < settings.epochs:
             training = training_batches(
@@ -134,7 +134,7 @@ def fit(
 
 
 def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> keras.Model:
-    """Build a network with its loss and its optimizer, ready to be trained.
+    """Build and compile a network.
 
     Args:
         kind: An instance of a model kind of `recolor.models.catalog`.
@@ -143,7 +143,7 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
         devices: What `find_devices` has found.
 
     Raises:
-        TrainingError: If the devices can't be trained on with these settings.
+        TrainingError: If the devices don't support these settings.
     """
     special = (
         settings.accumulate > 1
@@ -154,7 +154,7 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
     if special and not devices.takes_all_settings:
         raise TrainingError(
             "--accumulate, --clip, --jit and mixed_float16 need a single device or "
-            "KERAS_BACKEND=jax: Keras can't do them on several of TensorFlow's"
+            "KERAS_BACKEND=jax: Keras does not support them on several TensorFlow devices"
         )
     jit = devices.takes_all_settings and jit_helps() if settings.jit is None else settings.jit
     usual = keras.config.dtype_policy()
@@ -181,7 +181,7 @@ def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> k
 
 
 def _watched(batches: Iterator[Batch], failures: list[RecolorError]) -> Iterator[Batch]:
-    """Remember what goes wrong in reading: a framework may turn it into an error of its own."""
+    """Keep the errors of reading, which a framework may replace by errors of its own."""
     try:
         yield from batches
     except RecolorError as error:
@@ -191,7 +191,7 @@ def _watched(batches: Iterator[Batch], failures: list[RecolorError]) -> Iterator
 
 @contextmanager
 def _explained(devices: Devices, failures: list[RecolorError]) -> Iterator[None]:
-    """Turn a failure of reading, or of another worker, into an error that says so."""
+    """Raise the cause instead, where reading failed or another worker was lost."""
     try:
         yield
     except RecolorError:
@@ -201,13 +201,13 @@ def _explained(devices: Devices, failures: list[RecolorError]) -> Iterator[None]
             raise failures[0] from None
         if isinstance(error, devices.lost_worker_errors):
             raise TrainingError(
-                "another worker was lost: start all of them again, to go on with the run"
+                "another worker was lost: restart all workers to resume the run"
             ) from None
         raise
 
 
 class _ResumablePlateau(keras.callbacks.ReduceLROnPlateau):
-    """Halves the learning rate on a plateau of the training loss; its state can be kept."""
+    """Halves the learning rate when the training loss stops falling; its state can be saved."""
 
     def __init__(self, state: dict[str, float]):
         super().__init__(
@@ -226,7 +226,7 @@ class _ResumablePlateau(keras.callbacks.ReduceLROnPlateau):
 
 
 class _CosineDecay(keras.callbacks.LearningRateScheduler):
-    """Lowers the learning rate from epoch to epoch; it has no state to be kept."""
+    """Lowers the learning rate along half a cosine; it has no state to save."""
 
     def __init__(self, start: float, epochs: int):
         super().__init__(lambda epoch: start * (1 + math.cos(math.pi * epoch / epochs)) / 2)
@@ -234,10 +234,10 @@ class _CosineDecay(keras.callbacks.LearningRateScheduler):
 
 
 class _Validation(keras.callbacks.Callback):
-    """Adds the validation loss to an epoch's metrics, from a new pass over the split.
+    """Computes the validation loss after each epoch, in a new pass over the split.
 
-    `fit` would take what is left of a generator for the next epoch's pass, less what its frameworks
-    have read ahead: another part of the split each time.
+    `fit` would use one generator for all epochs and lose what the framework had prefetched, so each
+    epoch would be validated on another part of the split.
     """
 
     def __init__(self, new_pass: Callable, steps: int):
@@ -251,7 +251,7 @@ class _Validation(keras.callbacks.Callback):
 
 
 class _ProgressKeeper(keras.callbacks.Callback):
-    """Keeps the progress and the best weights, and hands out a checkpoint after each epoch."""
+    """Tracks the progress and the best weights, and passes on a checkpoint after each epoch."""
 
     def __init__(
         self,

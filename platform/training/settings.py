@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from recolor.datasets.augmentation.catalog import names_of
 from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS
-from recolor.platform.training.own_decoding import DEFAULTS as DECODING
+from recolor.models.decoding.own_decoding import OwnDecoding
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("plateau", "cosine")
@@ -139,7 +139,8 @@ class Settings:
                 does not take.
         """
         # How the model decodes was one of the settings.
-        saved = {name: value for name, value in saved.items() if name not in DECODING}
+        decoding = {option.name for option in fields(OwnDecoding)}
+        saved = {name: value for name, value in saved.items() if name not in decoding}
         if isinstance(augment := saved.get("augment"), bool):
             # There was only one kind of augmentation.
             saved["augment"] = "full" if augment else "none"

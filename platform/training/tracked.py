@@ -15,6 +15,7 @@ from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import newest_checkpoint
@@ -26,7 +27,6 @@ from recolor.platform.training.devices import BACKEND, Devices, find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
-from recolor.platform.training.own_decoding import own_decoding, to_save
 from recolor.platform.training.settings import Settings, TrainingError
 
 SETTINGS_FILE = "settings.json"
@@ -42,7 +42,7 @@ def saved_settings(run_id: str) -> Settings:
     return Settings.of_saved(_saved(run_id, SETTINGS_FILE))
 
 
-def saved_decoding(run_id: str) -> Decoding:
+def saved_decoding(run_id: str) -> OwnDecoding:
     """Read a training run's own decoding of its model.
 
     Raises:
@@ -53,7 +53,7 @@ def saved_decoding(run_id: str) -> Decoding:
     except (mlflow.MlflowException, OSError):
         # Earlier versions kept it among the settings.
         saved = _saved(run_id, SETTINGS_FILE)
-    return own_decoding(DEFAULT_DECODING, saved)
+    return OwnDecoding.of_saved(saved)
 
 
 def _saved(run_id: str, file: str) -> dict:
@@ -84,7 +84,7 @@ def train(
         resume: Id of the run to go on with.
         started: Called with the run's id when it begins.
         decoding: How the model is to decode where nothing else is asked for; what is None in it is
-            left as it was in the run to go on with, or else to `own_decoding.DEFAULTS`.
+            left as it was in the run to go on with, or else as `OwnDecoding` has it.
         tags: More tags of the run.
 
     Returns:
@@ -103,10 +103,10 @@ def train(
         raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
     settings = settings.complete()
     start = None
-    before = saved_decoding(resume) if resume else DEFAULT_DECODING
-    decoding = own_decoding(decoding, to_save(before) if resume else {})
+    before = saved_decoding(resume) if resume else OwnDecoding()
+    own = before.changed(decoding)
     if resume:
-        _check_resumable(manifest, settings, resume, decodes_anew=decoding != before)
+        _check_resumable(manifest, settings, resume, decodes_anew=own != before)
         start = newest_checkpoint(resume)
         if start and start.progress.epoch > settings.epochs:
             raise RunError(
@@ -119,14 +119,12 @@ def train(
     # Before the hours of training, since it may be missing.
     embedding = embedding_of(manifest).network(manifest.size)
     with tracked_run(f"train {settings.model}", resume, tags) as run:
-        last = train_in_run(
-            run, manifest, settings, decoding, devices, start, initial, started=started
-        )
+        last = train_in_run(run, manifest, settings, own, devices, start, initial, started=started)
         with _how_to_go_on(run.info.run_id, manifest):
             if BACKEND == "tensorflow":
                 from recolor.platform.registry.publication import publish
 
-                return publish(manifest, last, decoding, embedding)
+                return publish(manifest, last, own, embedding)
             return _publish_by_tensorflow(manifest, run.info.run_id)
 
 
@@ -147,7 +145,7 @@ def train_in_run(
     run: mlflow.ActiveRun,
     manifest: Manifest,
     settings: Settings,
-    decoding: Decoding,
+    decoding: OwnDecoding,
     devices: Devices,
     start: Checkpoint | None,
     initial: Weights | None,
@@ -161,7 +159,7 @@ def train_in_run(
         run: The active run.
         manifest: The data set.
         settings: The settings, complete.
-        decoding: The model's own, from `own_decoding`.
+        decoding: The model's own.
         devices: What `find_devices` has found; this worker is the chief.
         start: The state to go on from, if the run has one.
         initial: The weights to begin with, if there are any and there is no ``start``.
@@ -177,9 +175,9 @@ def train_in_run(
     """
     # First of all what it takes to go on.
     mlflow.log_dict(asdict(settings), SETTINGS_FILE)
-    mlflow.log_dict(to_save(decoding), DECODING_FILE)
+    mlflow.log_dict(asdict(decoding), DECODING_FILE)
     started(run.info.run_id)
-    log_parameters(run, {**asdict(settings), **to_save(decoding), "size": manifest.size})
+    log_parameters(run, {**asdict(settings), **asdict(decoding), "size": manifest.size})
     mlflow.set_tag("embedding", manifest.embedding)
     log_dataset(manifest, "training")
     about = lineage(manifest, settings, decoding, initial, start)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.weight_sources import local_weights, no_weights
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
-from recolor.platform.training.own_decoding import own_decoding
 from recolor.platform.training.settings import Settings, TrainingError
 
 
@@ -55,8 +55,8 @@ def train_untracked(
         if initial is None:
             raise no_weights(settings.initial_weights)
         check_initial_weights(initial, manifest, settings)
-    decoding = own_decoding(decoding, saved_decoding(start) if start else {})
-    about = lineage(manifest, settings, decoding, initial, start)
+    own = (saved_decoding(start) if start else OwnDecoding()).changed(decoding)
+    about = lineage(manifest, settings, own, initial, start)
 
     def save(checkpoint: Checkpoint) -> None:
         checkpoint.origin = about
@@ -80,7 +80,8 @@ def load_checkpoint(file: Path, manifest: Manifest) -> Checkpoint:
     return checkpoint
 
 
-def saved_decoding(checkpoint: Checkpoint) -> dict[str, float]:
-    """Return what a file of `train_untracked` keeps of its model's own decoding."""
+def saved_decoding(checkpoint: Checkpoint) -> OwnDecoding:
+    """Return the model's own decoding that a checkpoint keeps."""
     # Earlier versions kept it among the settings.
-    return checkpoint.origin.get("decoding", checkpoint.origin["settings"])
+    saved = checkpoint.origin.get("decoding", checkpoint.origin["settings"])
+    return OwnDecoding.of_saved(saved)

@@ -1,0 +1,42 @@
+"""What a model decodes with where nothing else is asked for; it is kept with the model's weights.
+
+Training does not depend on it, so it may change whenever a training goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+
+from recolor.models.decoding.options import Decoding
+
+
+@dataclass(frozen=True)
+class OwnDecoding:
+    """A model's own decoding. The defaults are of a training that was told nothing.
+
+    Attributes:
+        temperature: T of the annealed mean (eq. 4); by default the paper's.
+        vividness: Without a palette, 0 to 1.
+
+    Raises:
+        DecodingError: If a value is out of range.
+    """
+
+    temperature: float = 0.38
+    vividness: float = 0.0
+
+    def __post_init__(self):
+        # The ranges are those of the options.
+        Decoding(**asdict(self))
+
+    @classmethod
+    def of_saved(cls, saved: Mapping) -> OwnDecoding:
+        """Make it of what was kept by name; other entries don't count."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in saved.items() if name in names})
+
+    def changed(self, asked: Decoding) -> OwnDecoding:
+        """Return it with what is asked for, where that is not None."""
+        wanted = {field.name: getattr(asked, field.name) for field in fields(self)}
+        return replace(self, **{name: one for name, one in wanted.items() if one is not None})

@@ -1,0 +1,55 @@
+"""A decoding of what people type: on the command line, or in a request to the served model."""
+
+from collections.abc import Callable, Mapping
+
+from recolor.datasets.hints import parse_hints
+from recolor.datasets.palettes.library import PaletteLibrary
+from recolor.datasets.palettes.palette import Palette, PaletteError, is_colors
+from recolor.models.decoding.options import AUTO, FREE, SOURCE, Decoding
+
+
+def typed_decoding(
+    typed: Mapping, library: PaletteLibrary, palette_of: Callable[[str], Palette | None]
+) -> Decoding:
+    """Make a decoding of what was typed.
+
+    Args:
+        typed: The options' values by name, hints as a sequence of texts; None, or an empty one,
+            where nothing was typed.
+        library: The color schemes to find a palette in.
+        palette_of: Returns the palette of the picture that a text stands for; None if it stands for
+            none.
+
+    Raises:
+        RecolorError: If there is no such palette, or a value can't be used.
+    """
+    given = {name: value for name, value in typed.items() if value not in (None, "", (), [])}
+    if "hint" in given:
+        given["hint"] = parse_hints(given["hint"])
+    text = given.get("palette")
+    if text and not _names_palette(text, library):
+        # The library's error says what there is.
+        given["palette"] = palette_of(text) or library[text]
+    return Decoding(**given)
+
+
+def is_typed_colors(text: str, library: PaletteLibrary) -> bool:
+    """Whether a text is one of colors; a scheme's name may look like one."""
+    return text.strip().lower() not in library.names and is_colors(text)
+
+
+def _names_palette(text: str, library: PaletteLibrary) -> bool:
+    """Whether a text is a word for a palette or colors, rather than a picture's path or content.
+
+    Raises:
+        PaletteError: If it is colors that are typed wrong.
+    """
+    if text.startswith("data:"):
+        return False
+    if is_typed_colors(text, library):
+        Palette.of_colors(text)
+        return True
+    try:
+        return text in (SOURCE, AUTO, FREE) or bool(library[text])
+    except PaletteError:
+        return False

@@ -1,0 +1,146 @@
+"""Every promotion and rollback, kept in tags of the registered model.
+
+MLflow can neither lock a registered model nor compare a tag before it writes it. So each change is
+a tag of its own, which no other process writes: none is lost, however many processes and machines
+make changes at once. The names of the tags put the changes in order, and whoever records one sets
+the alias ``champion`` until it agrees with the last of them.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from uuid import uuid4
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from recolor.platform.registry.versions import (
+    CHAMPION,
+    MODEL_NAME,
+    RegistryError,
+    registered_model,
+)
+
+# The tags of changes begin so. A number follows, above those of all changes that were known then,
+# and a random part, since two processes may take the same number.
+CHANGE_TAG = "champion.change."
+# The tag in which earlier versions of recolor kept the champions before, as a JSON list.
+EARLIER_TAG = "champion.history"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A promotion or a rollback.
+
+    Attributes:
+        from_version: The champion before; None if there was none.
+        to_version: The champion after it.
+        reason: Why, in words.
+        rollback: Whether it went back to an earlier champion.
+        metric: What the two versions were compared by; None in a rollback.
+        from_value: What the champion before had of it; None if that is not known.
+        to_value: What the champion after it has of it; None if that is not known.
+        data: Digest of the data set that ``to_value`` was measured on.
+        time: When it was made, in UTC, as ISO 8601.
+    """
+
+    from_version: str | None
+    to_version: str
+    reason: str
+    rollback: bool = False
+    metric: str | None = None
+    from_value: float | None = None
+    to_value: float | None = None
+    data: str | None = None
+    time: str = field(default_factory=_now)
+
+
+@dataclass(frozen=True)
+class History:
+    """All changes of the champion.
+
+    Attributes:
+        earlier: The versions that were champion before recolor recorded changes, oldest first.
+        changes: By their tags, oldest first.
+    """
+
+    earlier: list[str]
+    changes: dict[str, Change]
+
+    def former_champions(self) -> list[str]:
+        """Return the versions that a rollback may go back to, the next one last."""
+        former = list(self.earlier)
+        for change in self.changes.values():
+            if not change.rollback:
+                former += [change.from_version] if change.from_version else []
+            elif change.to_version in former:
+                while former.pop() != change.to_version:
+                    pass
+        return former
+
+
+def read_history() -> History:
+    """Read all changes.
+
+    Raises:
+        RegistryError: If a tag is damaged.
+    """
+    model = registered_model()
+    tags = model.tags if model else {}
+    name = EARLIER_TAG
+    try:
+        earlier = [str(version) for version in json.loads(tags.get(name, "[]"))]
+        changes = {}
+        for name in sorted(tag for tag in tags if tag.startswith(CHANGE_TAG)):
+            _number(name)
+            changes[name] = Change(**json.loads(tags[name]))
+    except (ValueError, TypeError):
+        raise RegistryError(
+            f"tag {name} of the registered model {MODEL_NAME} is damaged: delete it in MLflow"
+        ) from None
+    return History(earlier, changes)
+
+
+def record(change: Change) -> str:
+    """Keep a change, and give the alias to its version unless another change comes after it.
+
+    Returns:
+        The change's tag.
+
+    Raises:
+        RegistryError: If a tag is damaged.
+    """
+    number = max(map(_number, read_history().changes), default=0) + 1
+    tag = f"{CHANGE_TAG}{number:06}.{uuid4().hex[:12]}"
+    client = mlflow.MlflowClient()
+    # The tag first: if the process ends here, the history has a change too many, not one too few.
+    client.set_registered_model_tag(MODEL_NAME, tag, json.dumps(asdict(change)))
+    settled = None
+    # Whoever sets the alias last reads the changes once more, and so it agrees with all of them.
+    while (newest := _newest())[0] != settled:
+        settled, version = newest
+        _set_alias(client, version)
+    return tag
+
+
+def _set_alias(client: mlflow.MlflowClient, version: str) -> None:
+    try:
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+    except MlflowException:
+        # MLflow looks whether there is the alias, then inserts it. Where two do so at once for the
+        # first time, one fails; now there is the alias.
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+
+
+def _number(tag: str) -> int:
+    return int(tag.removeprefix(CHANGE_TAG).split(".")[0])
+
+
+def _newest() -> tuple[str, str]:
+    """Return the last change's tag and its new champion."""
+    tag, change = list(read_history().changes.items())[-1]
+    return tag, change.to_version

@@ -1,0 +1,139 @@
+"""What people read of a registered version: a short description, and a model card."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from recolor.datasets.manifest import Manifest
+from recolor.evaluation.answers import ANSWERS, FREE, GRAY, MEAN_COLOR, TOLD_PALETTE
+from recolor.evaluation.metrics.catalog import DEFAULT_METRIC, METRICS
+from recolor.evaluation.tables import markdown, metric_table
+from recolor.models.catalog import MODELS
+from recolor.models.weights import Weights
+from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG
+
+CARD = "model_card.md"
+# The pictures beside it, and what they show.
+LEARNING_CURVE, PREDICTIONS = "learning_curve.png", "predictions.png"
+PICTURES = {
+    LEARNING_CURVE: "The loss of each epoch",
+    PREDICTIONS: "Posters: gray, recolored without a palette, and true",
+}
+
+
+def description(manifest: Manifest, weights: Weights, metrics: dict[str, float]) -> str:
+    """Describe a version in two sentences.
+
+    Args:
+        manifest: The data set that it was trained on.
+        weights: Its weights.
+        metrics: As `recolor.evaluation.validation.validate` returns them.
+    """
+    said = (
+        f"A {weights.model} network, trained on {weights.origin['training_posters']:,} posters of "
+        f"{manifest.size} pixels (data {manifest.digest[:12]})."
+    )
+    values = {words: metrics.get(name + DEFAULT_METRIC) for name, words in ANSWERS.items()}
+    known = [f"{words} {value:.4g}" for words, value in values.items() if value is not None]
+    if not known:
+        return f"{said} It was not validated."
+    posters = f"{manifest.count('validation'):,} validation posters"
+    return f"{said} Its {DEFAULT_METRIC} on {posters}: {', '.join(known)}."
+
+
+def model_card(manifest: Manifest, weights: Weights, metrics: dict[str, float]) -> str:
+    """Write a version's model card, as Markdown that shows `PICTURES` beside it.
+
+    Args:
+        manifest: The data set that it was trained on.
+        weights: Its weights.
+        metrics: As `recolor.evaluation.validation.validate` returns them.
+    """
+    sections = {
+        "Data": _data(manifest),
+        "Training": _training(weights),
+        "Metrics": _metrics(manifest, metrics),
+        "Pictures": "\n\n".join(f"![{words}]({name})" for name, words in PICTURES.items()),
+        "Limits": "\n".join(f"- {limit}" for limit in _limits(manifest, weights, metrics)),
+    }
+    title = f"# Poster recolorer: {weights.model}"
+    parts = [title, description(manifest, weights, metrics)]
+    for name, text in sections.items():
+        parts += [f"## {name}", text.strip()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _data(manifest: Manifest) -> str:
+    counts = [
+        f"{manifest.count(split):,} to {verb}"
+        for split, verb in (("train", "train"), ("validation", "validate"), ("test", "test"))
+    ]
+    facts = {
+        "data set": f"{manifest.folder.resolve().name}, digest {manifest.digest}",
+        "posters": ", ".join(counts),
+        "size": f"squares of {manifest.size} pixels",
+        "color classes": np.count_nonzero(manifest.cell_counts("train")),
+        "embedding": manifest.embedding,
+    }
+    return _listed(facts)
+
+
+def _training(weights: Weights) -> str:
+    origin = weights.origin
+    tags = origin["tags"]
+    facts = {
+        **{name: value for name, value in origin["settings"].items() if value is not None},
+        **asdict(weights.decoding),
+        "epochs": origin["epochs"],
+        "best epoch": origin["best_epoch"],
+        "earlier trainings": len(weights.stages) - 1,
+        "backend": tags["backend"],
+        "commit": tags.get(COMMIT_TAG, "unknown")
+        + (", with changes" if tags.get(DIRTY_TAG) == "true" else ""),
+    }
+    return _listed(facts)
+
+
+def _metrics(manifest: Manifest, metrics: dict[str, float]) -> str:
+    if not metrics:
+        return "There were no validation posters, so nothing was measured."
+    columns = {
+        words: {name: metrics[answer + name] for name in METRICS if answer + name in metrics}
+        for answer, words in ANSWERS.items()
+    }
+    table = markdown(metric_table({words: known for words, known in columns.items() if known}))
+    return (
+        f"On the {manifest.count('validation'):,} validation posters. Told the palette, an answer "
+        "knows which colors the poster has, and how much of each, but not where. Gray and the mean "
+        f"color of the training posters need no network.\n\n{table}"
+    )
+
+
+def _limits(manifest: Manifest, weights: Weights, metrics: dict[str, float]) -> list[str]:
+    limits = [
+        "A gray poster has many right colors. The answer is a plausible one, and often not the "
+        "true one, above all for clothes, letters and plain backgrounds.",
+        f"It learned from {weights.origin['training_posters']:,} posters and nothing else: other "
+        "kinds of pictures may come out wrong.",
+        f"It looks at {weights.size} pixels. Finer details get their colors from what is around "
+        "them.",
+        "The validation posters also chose the best epoch and calibrated the colors, so other "
+        "posters may come out a little worse: `recolor evaluate` measures the test posters.",
+    ]
+    if not MODELS[weights.model].takes_palette:
+        limits.append("It takes neither palettes nor hints.")
+    metric = METRICS[DEFAULT_METRIC]
+    for answer, words in ((FREE, "free answer"), (TOLD_PALETTE, "answer when told the palette")):
+        value = metrics.get(answer + metric.name)
+        for baseline in (GRAY, MEAN_COLOR):
+            other = metrics.get(baseline + metric.name)
+            if None not in (value, other) and metric.is_better(other, than=value):
+                limits.append(
+                    f"Its {words} is worse than {ANSWERS[baseline]}: {metric.name} {value:.4g}, "
+                    f"not {other:.4g}."
+                )
+    return limits
+
+
+def _listed(facts: dict[str, object]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
