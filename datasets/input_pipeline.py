@@ -121,6 +121,7 @@ def training_batches(
     *,
     seed: int,
     augment: str,
+    fraction: float = 1.0,
     share: Share = WHOLE,
     inputs: Inputs = stored_inputs,
 ) -> Iterator[Batch]:
@@ -136,6 +137,7 @@ def training_batches(
         first_epoch: Number of the epoch to begin with, from 0.
         seed: Seed of order and augmentation.
         augment: A recipe of what is done to posters at random, see `augmentation`.
+        fraction: Share of the training posters to read, see `posters_in`.
         share: What this worker reads of each batch.
         inputs: What the network takes of a poster.
 
@@ -146,10 +148,11 @@ def training_batches(
     """
     change = augmentation(augment)
     posters = Posters(manifest, "train")
+    used = posters_in(manifest, "train", fraction)
 
     def parts() -> Iterator[tuple[int, np.ndarray]]:
         for epoch in itertools.count(first_epoch):
-            order = np.random.default_rng([seed, epoch]).permutation(len(posters))
+            order = np.random.default_rng([seed, epoch]).permutation(used)
             yield from ((epoch, part) for part in _cut(order, batch_size, share))
 
     def read(numbered: tuple[int, np.ndarray]) -> Batch:
@@ -165,9 +168,20 @@ def training_batches(
     return _ahead(read, parts())
 
 
-def steps_per_epoch(manifest: Manifest, split: str, batch_size: int, share: Share = WHOLE) -> int:
+def posters_in(manifest: Manifest, split: str, fraction: float) -> int:
+    """Return the number of posters in a share of a split: its first ones, and at least one.
+
+    The stored order is a random one, so they are a fair sample of the split.
+    """
+    count = manifest.count(split)
+    return min(count, max(1, round(fraction * count)))
+
+
+def steps_per_epoch(
+    manifest: Manifest, split: str, batch_size: int, share: Share = WHOLE, fraction: float = 1.0
+) -> int:
     """Return the number of batches in a pass over a split; 0 if it has too few posters."""
-    whole, rest = divmod(manifest.count(split), batch_size)
+    whole, rest = divmod(posters_in(manifest, split, fraction), batch_size)
     return whole + (rest >= share.devices)
 
 

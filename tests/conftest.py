@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
+import servers
 
 # The paper's networks. They take a poster's lightness and embedding, and their weights come along.
 PAPER = ("regression", "classification")
@@ -72,6 +74,29 @@ def trained(manifest, store):
     result = train(manifest, Settings("classification", epochs=2, batch_size=5))
     promote("l2_ab")
     return result
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL server; its URL names a database that is to stay empty."""
+    with servers.postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql(postgresql_server, request) -> str:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    return servers.new_database(postgresql_server, request.node.name[:60])
+
+
+@pytest.fixture(scope="module")
+def tracking_server(postgresql_server, tmp_path_factory) -> Iterator[servers.TrackingServer]:
+    """An MLflow server that keeps its runs in PostgreSQL, and hands out artifacts itself."""
+    database = servers.new_database(postgresql_server, "mlflow")
+    server = servers.TrackingServer(database, tmp_path_factory.mktemp("artifacts"))
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -53,12 +53,19 @@ def test_tracebacks_can_be_seen(error, failing):
     assert result.exception is error
 
 
-def test_errors_of_mlflow_and_tensorflow_say_whose_they_are():
+def test_errors_of_libraries_say_whose_they_are():
     import mlflow
     import tensorflow as tf
+    from alembic.util import CommandError
+    from sqlalchemy.exc import OperationalError
 
     for error, line in (
         (mlflow.MlflowException("no\nstore"), "MLflow: no"),
+        (CommandError("no such\nrevision"), "database: no such"),
+        (
+            OperationalError("SELECT 1", {}, OSError("disk I/O error")),
+            "database: (builtins.OSError) disk I/O error",
+        ),
         (tf.errors.InternalError(None, None, "no GPU"), "TensorFlow: no GPU"),
     ):
         with pytest.raises(click.ClickException) as raised, one_line_errors():

@@ -72,6 +72,17 @@ def test_steps_count_the_last_smaller_batch(manifest):
     assert [steps_per_epoch(manifest, "train", size) for size in (6, 20, 50)] == [4, 1, 1]
 
 
+@pytest.mark.parametrize(("fraction", "count"), [(0.5, 10), (0.01, 1)])
+def test_a_share_of_the_posters_is_always_the_same_one(manifest, fraction, count):
+    stored = [Posters(manifest, "train")[number]["lightness"] for number in range(count)]
+    steps = steps_per_epoch(manifest, "train", 6, fraction=fraction)
+    assert steps == -(-count // 6)
+    for seed in (4, 5):
+        batches = training_batches(manifest, 6, seed=seed, augment="none", fraction=fraction)
+        read = [image for (inputs, _) in itertools.islice(batches, steps) for image in inputs[0]]
+        assert sorted(keys(read)) == sorted(keys(stored))
+
+
 def test_validation_keeps_its_order(manifest):
     once, again = (list(validation_batches(manifest, "validation", 4)) for _ in range(2))
     assert [len(ab) for _, ab in once] == [4, 2]

@@ -35,8 +35,8 @@ ALLOWED = {
     "models": ALLOWED_1 | {"keras", "safetensors"},
     "evaluation": ALLOWED_1 | {"keras", "markdown", "matplotlib"},
     "platform": ALLOWED_1
-    | {"click", "git", "jax", "keras", "mlflow", "pandas", "yaml"}
-    | {"tensorflow", "tensorflow_io", "torch", "tqdm"},
+    | {"alembic", "click", "filelock", "git", "jax", "keras", "matplotlib", "mlflow"}
+    | {"optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io", "torch", "tqdm", "yaml"},
 }  # fmt: skip
 # Which parts of the project a part may use; of `datasets`, models see floor 1 alone.
 BELOW = {

@@ -93,8 +93,9 @@ def test_the_constraints_pin_every_requirement():
     }
     setup = (ROOT / "setup.py").read_text()
     for requirement in re.findall(r'"([a-z-]+)[>=]=', setup):
-        # PyTorch is an extra that the tests do without.
-        assert requirement in pinned or requirement in ("python", "torch"), requirement
+        # Extras that the tests do without.
+        extras = ("optuna-dashboard", "torch")
+        assert requirement in pinned or requirement in ("python", *extras), requirement
 
 
 @pytest.fixture
@@ -187,6 +188,25 @@ def test_mlflow_run_reproduces_in_the_run_that_it_made(manifest, store, posters,
     assert "classification.n_classes" in whole.data.metrics
     assert {run.info.run_name for run in runs} >= {"train regression", "train classification"}
     assert (tmp_path / "out" / "report" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, tmp_path):
+    client = mlflow.MlflowClient(store)
+    experiment = client.get_experiment_by_name("recolor").experiment_id
+    before = {run.info.run_id for run in client.search_runs([experiment])}
+    result = mlflow_run(
+        store, "tune", data=manifest.folder, model="regression", epochs=1, batch_size=10, trials=1,
+        storage=f"sqlite:///{tmp_path}/optuna.db", search="augment=none,mirror\nclip=1:10",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    runs = [run for run in client.search_runs([experiment]) if run.info.run_id not in before]
+    (whole,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    (trial,) = (run for run in runs if "mlflow.parentRunId" in run.data.tags)
+    assert whole.data.tags["mlflow.project.entryPoint"] == "tune"
+    assert trial.data.tags["mlflow.parentRunId"] == whole.info.run_id
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert whole.data.metrics["best_value"] == trial.data.metrics["val_loss"]
 
 
 @pytest.mark.slow

@@ -40,6 +40,8 @@ def test_the_papers_numbers_are_the_defaults_of_the_kinds():
         ({"clip": float("inf")}, "clip must be a number above 0"),
         ({"schedule": "never"}, "schedule must be one of plateau, cosine, not never"),
         ({"augment": "explode"}, "'explode' is none of mirror, crop, gamma, full"),
+        ({"train_fraction": 0.0}, "train_fraction must be a number above 0 and at most 1, not 0.0"),
+        ({"train_fraction": 1.5}, "train_fraction must be a number above 0 and at most 1, not 1.5"),
         ({"precision": "float8"}, "precision must be one of float32"),
     ],
     ids=str,

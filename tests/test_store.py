@@ -3,6 +3,7 @@
 import os
 
 import mlflow
+import pytest
 
 from recolor.platform.registry.load import load
 from recolor.platform.registry.versions import MODEL_NAME
@@ -30,3 +31,15 @@ def test_a_store_of_its_own_leaves_the_users_alone(tmp_path, store, trained, mon
     assert [model.name for model in mlflow.MlflowClient().search_registered_models()] == [
         MODEL_NAME
     ]
+
+
+def test_a_run_that_was_ended_already_does_not_take_its_parent_along(store):
+    with tracked_run("parent") as parent:
+        with pytest.raises(KeyboardInterrupt), tracked_run("child") as child:
+            mlflow.end_run("KILLED")
+            raise KeyboardInterrupt
+        assert mlflow.active_run().info.run_id == parent.info.run_id
+        with pytest.raises(KeyboardInterrupt), tracked_run("another child") as other:
+            raise KeyboardInterrupt
+    ended = [mlflow.get_run(run.info.run_id).info.status for run in (parent, child, other)]
+    assert ended == ["FINISHED", "KILLED", "FAILED"]

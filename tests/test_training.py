@@ -19,7 +19,8 @@ from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.models.weights import assign_by_name, named_values
-from recolor.platform.tracking.checkpoints import FOLDER, keep_checkpoint, newest_checkpoint
+from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices
@@ -42,7 +43,7 @@ def test_a_run_records_all_it_depends_on(trained, manifest):
     assert {"version.tensorflow", "version.keras", "version.python"} <= set(run.data.tags)
     (dataset,) = run.inputs.dataset_inputs
     assert manifest.digest.startswith(dataset.dataset.digest)
-    assert {"learning_curve.png", "predictions.png", "settings.json", FOLDER} <= artifacts(
+    assert {"learning_curve.png", "predictions.png", "settings.json", CHECKPOINTS} <= artifacts(
         trained.run_id
     )
     assert saved_settings(trained.run_id) == Settings("classification", epochs=2, batch_size=5)
@@ -140,15 +141,16 @@ class TestCheckpoint:
         network.train_on_batch(inputs, rng.integers(-50, 50, (2, 8, 8, 2)).astype(np.int8))
 
     @staticmethod
-    def keep(network, epoch):
-        keep_checkpoint(Checkpoint.of(network, named_values(network.weights), Progress(epoch)))
+    def keep(run, network, progress):
+        checkpoint = Checkpoint.of(network, named_values(network.weights), progress)
+        Outbox(run.info.run_id).put(checkpoint)
 
     def test_restores_weights_optimizer_and_progress(self, network, store):
         with mlflow.start_run() as run:
             self.step(network)
             best = named_values(network.weights)
             progress = Progress(3, {"best": 1.5, "wait": 2}, 2, 1.25, [{"loss": 2.5}] * 3)
-            keep_checkpoint(Checkpoint.of(network, best, progress))
+            self.keep(run, network, progress)
             self.step(network)
             moved = network.get_weights()
             checkpoint = newest_checkpoint(run.info.run_id)
@@ -166,8 +168,8 @@ class TestCheckpoint:
         with mlflow.start_run() as run:
             self.step(network)
             for epoch in (1, 2):
-                self.keep(network, epoch)
-            newest = Path(unquote(urlparse(run.info.artifact_uri).path)) / FOLDER / "0.npz"
+                self.keep(run, network, Progress(epoch, history=[{"loss": 1.0}] * epoch))
+            newest = Path(unquote(urlparse(run.info.artifact_uri).path)) / CHECKPOINTS / "0.npz"
             with newest.open("r+b") as file:
                 file.truncate(newest.stat().st_size // 2)
             assert newest_checkpoint(run.info.run_id).progress.epoch == 1
@@ -176,8 +178,8 @@ class TestCheckpoint:
         with mlflow.start_run() as run:
             self.step(network)
             for epoch in (1, 2):
-                self.keep(network, epoch)
-            folder = Path(unquote(urlparse(run.info.artifact_uri).path)) / FOLDER
+                self.keep(run, network, Progress(epoch, history=[{"loss": 1.0}] * epoch))
+            folder = Path(unquote(urlparse(run.info.artifact_uri).path)) / CHECKPOINTS
             for file in folder.iterdir():
                 file.write_bytes(b"damaged")
             with pytest.raises(RunError, match="no checkpoint"):
@@ -237,7 +239,8 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
     assert {m.step for m in client.get_metric_history(killed, "loss")} == set(range(1, 7))
 
     resumed, uninterrupted = (
-        np.load(client.download_artifacts(run_id, f"{FOLDER}/0.npz")) for run_id in (killed, whole)
+        np.load(client.download_artifacts(run_id, f"{CHECKPOINTS}/0.npz"))
+        for run_id in (killed, whole)
     )
     assert json.loads(str(resumed["about"]))["progress"]["epoch"] == 6
     assert set(resumed) == set(uninterrupted)

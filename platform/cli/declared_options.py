@@ -1,8 +1,9 @@
 """Options of commands that are declared as fields of a dataclass: of `Settings` and `Decoding`.
 
 A field's metadata holds its ``help`` and which values it takes: ``integers`` or a ``range``, from
-the lowest to the highest; ``above``, which numbers must exceed; ``choices``, names; ``flag``, for a
-yes or no; ``repeated``, for any number of texts. ``metavar`` is how `--help` calls a value.
+the lowest to the highest; ``above``, which numbers must exceed, and ``most``, which they must not;
+``choices``, names; ``flag``, for a yes or no; ``repeated``, for any number of texts. ``metavar`` is
+how `--help` calls a value.
 """
 
 from collections.abc import Callable, Iterable
@@ -51,7 +52,7 @@ def _option(declared: Field, help: str | None) -> Callable:
     elif "range" in about:
         kind = Finite(*about["range"])
     elif "above" in about:
-        kind = Finite(about["above"], min_open=True)
+        kind = Finite(about["above"], about.get("most"), min_open=True)
     elif "choices" in about:
         kind = Name(about["choices"])
     return click.option(f"--{name}", type=kind, **more)

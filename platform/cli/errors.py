@@ -54,7 +54,11 @@ def _in_one_line(error: Exception) -> click.ClickException:
             "that KERAS_BACKEND names"
         )
     reason = first_line(error)[:LONGEST_REASON]
-    for package, its_errors in (("MLflow", _mlflow_errors()), ("TensorFlow", _tensorflow_errors())):
+    for package, its_errors in (
+        ("MLflow", _mlflow_errors()),
+        ("database", _database_errors()),
+        ("TensorFlow", _tensorflow_errors()),
+    ):
         if isinstance(error, its_errors):
             return click.ClickException(f"{package}: {reason}")
     return UnexpectedError(
@@ -69,6 +73,20 @@ def _mlflow_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
 
     return (MlflowException,)
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Return the bases of SQLAlchemy's and Alembic's errors, as far as they are in use."""
+    found = []
+    if "sqlalchemy.exc" in sys.modules:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        found.append(SQLAlchemyError)
+    if "alembic.util.exc" in sys.modules:
+        from alembic.util.exc import CommandError
+
+        found.append(CommandError)
+    return tuple(found)
 
 
 def _tensorflow_errors() -> tuple[type[Exception], ...]:

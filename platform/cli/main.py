@@ -15,6 +15,8 @@ NAMES = (
     "prepare",
     "train",
     "import-weights",
+    "tune",
+    "studies",
     "evaluate",
     "reproduce",
     "models",

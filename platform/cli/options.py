@@ -63,3 +63,11 @@ LIBRARY = click.option(
     type=INPUT_FILE,
     help="Color schemes to choose from, made by `recolor palettes --make`, instead of recolor's.",
 )
+STORAGE = click.option(
+    "--storage",
+    metavar="URL",
+    type=str,
+    envvar=["RECOLOR_TUNE_STORAGE", "RECOLOR_STUDIES_STORAGE", "RECOLOR_OPTUNA_STORAGE"],
+    help="Database of the studies; RECOLOR_OPTUNA_STORAGE names another one for good.  "
+    "[default: sqlite:///mlruns/optuna.db]",
+)

@@ -30,7 +30,7 @@ def description(manifest: Manifest, weights: Weights, metrics: dict[str, float])
         metrics: As `recolor.evaluation.validation.validate` returns them.
     """
     said = (
-        f"A {weights.model} network, trained on {manifest.count('train'):,} posters of "
+        f"A {weights.model} network, trained on {weights.origin['training_posters']:,} posters of "
         f"{manifest.size} pixels (data {manifest.digest[:12]})."
     )
     values = {words: metrics.get(name + DEFAULT_METRIC) for name, words in ANSWERS.items()}
@@ -113,8 +113,8 @@ def _limits(manifest: Manifest, weights: Weights, metrics: dict[str, float]) -> 
     limits = [
         "A gray poster has many right colors. The answer is a plausible one, and often not the "
         "true one, above all for clothes, letters and plain backgrounds.",
-        f"It learned from {manifest.count('train'):,} posters and nothing else: other kinds of "
-        "pictures may come out wrong.",
+        f"It learned from {weights.origin['training_posters']:,} posters and nothing else: other "
+        "kinds of pictures may come out wrong.",
         f"It looks at {weights.size} pixels. Finer details get their colors from what is around "
         "them.",
         "The validation posters also chose the best epoch and calibrated the colors, so other "

@@ -14,6 +14,7 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.embeddings.catalog import embedding_of
+from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
@@ -79,7 +80,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecodi
             "size": manifest.size,
             "dataset_digest": manifest.digest,
             "held_out": manifest.held_out,
-            "training_posters": manifest.count("train"),
+            "training_posters": _training_posters(manifest, checkpoint),
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
             "best_loss": progress.best_loss,
@@ -119,41 +120,65 @@ def publish(
     Raises:
         WeightsError: If the weights are another network's.
     """
-    weights = best_weights(manifest, checkpoint, decoding)
-    recolorer = RecoloringGraph(weights, embedding)
-    painter = recolorer.painter()
-    metadata = {
-        **weights.describe(),
-        "takes_palette": recolorer.kind.takes_palette,
-        "dataset_digest": manifest.digest,
-        "training_posters": manifest.count("train"),
-    }
     with tempfile.TemporaryDirectory() as folder:
         pages = Path(folder) / "model_card"
         pages.mkdir()
-        title = f"{weights.model}, {manifest.count('train')} posters of {manifest.size} pixels"
-        curve = learning_curve(weights.origin["history"], title)
-        curve.savefig(pages / LEARNING_CURVE)
-        predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
-        sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
-        sheet.save(pages / PREDICTIONS)
-        mlflow.log_artifacts(str(pages))
-        metrics = validate(manifest, painter)
-        measured = {METRIC_TAG + name: value for name, value in metrics.items()}
-        mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
+        recolorer, weights, metrics = measure(manifest, checkpoint, decoding, embedding, pages)
         page = model_card(manifest, weights, metrics)
         (pages / CARD).write_text(page, encoding="utf-8")
         mlflow.log_artifact(str(pages / CARD))
+        learned_from = weights.origin["training_posters"]
+        metadata = {
+            **weights.describe(),
+            "takes_palette": recolorer.kind.takes_palette,
+            "dataset_digest": manifest.digest,
+            "training_posters": learned_from,
+        }
         tags = {
             KIND_TAG: weights.model,
             DATA_TAG: manifest.digest,
-            POSTERS_TAG: manifest.count("train"),
-            **measured,
+            POSTERS_TAG: learned_from,
+            **{METRIC_TAG + name: value for name, value in metrics.items()},
         }
         about = description(manifest, weights, metrics)
         version = register(recolorer, weights, pages, about, metadata, tags)
     mlflow.set_tag(VERSION_TAG, version.version)
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
+
+
+def measure(
+    manifest: Manifest,
+    checkpoint: Checkpoint,
+    decoding: OwnDecoding,
+    embedding: keras.Model | None,
+    pages: Path,
+) -> tuple[RecoloringGraph, Weights, dict[str, float]]:
+    """Log the pictures and metrics of what was trained to the active run; register nothing.
+
+    Args:
+        manifest, checkpoint, decoding, embedding: As for `publish`.
+        pages: An empty folder, in which the pictures are left.
+
+    Returns:
+        The model, its weights, and its metrics as of `validate`.
+
+    Raises:
+        WeightsError: If the weights are another network's.
+    """
+    weights = best_weights(manifest, checkpoint, decoding)
+    recolorer = RecoloringGraph(weights, embedding)
+    painter = recolorer.painter()
+    learned_from = f"{weights.origin['training_posters']} posters of {manifest.size} pixels"
+    curve = learning_curve(weights.origin["history"], f"{weights.model}, {learned_from}")
+    curve.savefig(pages / LEARNING_CURVE)
+    predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
+    sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
+    sheet.save(pages / PREDICTIONS)
+    mlflow.log_artifacts(str(pages))
+    metrics = validate(manifest, painter)
+    measured = {METRIC_TAG + name: value for name, value in metrics.items()}
+    mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
+    return recolorer, weights, metrics
 
 
 def published_model(run_id: str) -> TrainedModel:
@@ -197,6 +222,11 @@ def import_weights(
         for epoch, values in enumerate(checkpoint.progress.history, 1):
             mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
         return publish(manifest, checkpoint, own, embedding)
+
+
+def _training_posters(manifest: Manifest, checkpoint: Checkpoint) -> int:
+    settings = Settings.of_saved(checkpoint.origin["settings"])
+    return posters_in(manifest, "train", settings.train_fraction)
 
 
 def _held_out_split(manifest: Manifest) -> str:

@@ -2,18 +2,26 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
 import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.db import upgrade
+from mlflow.store import db_migrations
+from mlflow.store.db.db_types import DATABASE_ENGINES
+from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.uri import get_uri_scheme
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
+from recolor.platform.tracking.database import ensure_database
 from recolor.platform.tracking.provenance import origin
+from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patience
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
 EXPERIMENT = "recolor"
@@ -24,10 +32,31 @@ class RunError(RecolorError):
 
 
 def connect() -> None:
-    """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory."""
+    """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory.
+
+    A database is made, or brought up to date, where need be.
+
+    Raises:
+        DatabaseError, ServerError: If it can't be used.
+    """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        Path("mlruns").mkdir(exist_ok=True)
         mlflow.set_tracking_uri(DEFAULT_STORE)
+    _ensure_store(mlflow.get_tracking_uri())
+
+
+def _ensure_store(uri: str) -> None:
+    scheme = get_uri_scheme(uri)
+    if scheme in DATABASE_ENGINES:
+        ensure_database(uri, _prepare, Path(db_migrations.__path__[0]))
+    elif scheme in ("http", "https"):
+        check_server()
+
+
+def _prepare(url: str) -> None:
+    """Make or upgrade MLflow's tables, and the experiment that it always wants to find."""
+    # The function of `mlflow db upgrade`.
+    upgrade.callback(url)
+    SqlAlchemyStore(url, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
 
 
 def store_exists() -> bool:
@@ -55,6 +84,7 @@ def own_store(folder: Path) -> Iterator[str]:
     mlflow.set_tracking_uri(uri)
     os.environ["MLFLOW_TRACKING_URI"] = uri
     try:
+        _ensure_store(uri)
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             # By default the artifacts would lie in the working directory.
             mlflow.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri())
@@ -67,7 +97,9 @@ def own_store(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
+def tracked_run(
+    name: str, run_id: str | None = None, tags: dict[str, str] | None = None
+) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or go on with one, with system metrics and the origin of the code.
 
     Within another run, it is that one's child. A run that goes on keeps the tags of its origin, and
@@ -76,15 +108,20 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
     Args:
         name: The run's name.
         run_id: The run to go on with.
+        tags: Tags that the run has from its first moment. Its parent's, among them, makes it a
+            child of a run of another process.
     """
     # MLflow Projects and the user may have chosen an experiment already.
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
-        mlflow.set_experiment(EXPERIMENT)
+        experiment = mlflow.set_experiment(EXPERIMENT)
+        # Where another process makes it at this instant, MLflow returns it without choosing it.
+        mlflow.set_experiment(experiment_id=experiment.experiment_id)
     parent = mlflow.active_run()
     with mlflow.start_run(
         run_id,
         run_name=None if run_id else name,
         nested=parent is not None,
+        tags=tags,
         log_system_metrics=True,
     ) as run:
         if parent is not None:
@@ -92,7 +129,15 @@ def tracked_run(name: str, run_id: str | None = None) -> Iterator[mlflow.ActiveR
             mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
         prefix = _next_resumption(run) if run_id else ""
         mlflow.set_tags({prefix + name: value for name, value in origin().items()})
-        yield run
+        try:
+            yield run
+        except BaseException:
+            # Unless the run has been ended already. What has gone wrong is to be said at once, also
+            # where the server is gone as well.
+            if mlflow.active_run() is run:
+                with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
+                    mlflow.end_run("FAILED")
+            raise
 
 
 def _next_resumption(run: mlflow.ActiveRun) -> str:

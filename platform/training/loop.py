@@ -21,7 +21,7 @@ from recolor.models.weights import Weights, named_values
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices, jit_helps, make_deterministic
 from recolor.platform.training.optimizer import ScaledAdam
-from recolor.platform.training.settings import Settings, TrainingError
+from recolor.platform.training.settings import DivergenceError, Settings, TrainingError
 
 # The paper halves the learning rate after 10 epochs without a lower loss.
 PLATEAU_EPOCHS = 10
@@ -52,8 +52,9 @@ def fit(
     Raises:
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
         DeviceError: If the workers start at different epochs.
-        TrainingError: If the settings don't fit the devices or the checkpoint, the loss is not
-            finite, or a worker was lost.
+        DivergenceError: If a loss is not finite any more.
+        TrainingError: If the settings don't fit the devices or the checkpoint, or a worker was
+            lost.
         WeightsError: If the initial weights are another network's.
     """
     settings = settings.complete()
@@ -64,7 +65,7 @@ def fit(
         raise TrainingError(
             f"--batch-size {settings.batch_size} can't be shared evenly by {share.devices} devices"
         )
-    steps = steps_per_epoch(manifest, "train", settings.batch_size, share)
+    steps = steps_per_epoch(manifest, "train", settings.batch_size, share, settings.train_fraction)
     if not steps:
         raise TrainingError(f"{manifest.folder} has too few posters for {share.devices} devices")
     validated = manifest.count("validation") > 0
@@ -118,6 +119,7 @@ def fit(
                 inputs=kind.inputs,
                 seed=settings.seed,
                 augment=settings.augment,
+                fraction=settings.train_fraction,
                 share=share,
             )
             network.fit(
@@ -270,7 +272,7 @@ class _ProgressKeeper(keras.callbacks.Callback):
         values = {name: float(value) for name, value in logs.items()}
         for name in ("loss", self.monitor):
             if not np.isfinite(values[name]):
-                raise TrainingError(
+                raise DivergenceError(
                     f"{name} is {values[name]} after epoch {epoch + 1}: lower --learning-rate"
                 )
         self.progress.epoch = epoch + 1

@@ -21,6 +21,10 @@ class TrainingError(RecolorError):
     """A training can't begin or go on."""
 
 
+class DivergenceError(TrainingError):
+    """A loss is no finite number any more."""
+
+
 def _option(default, help: str, **about):
     """Declare an option.
 
@@ -28,9 +32,9 @@ def _option(default, help: str, **about):
         default: Its default; None for one that is only known later, MISSING for none at all.
         help: What `--help` says.
         about: What values it takes: ``integers``, the lowest and the highest, or None for no limit;
-            ``above``, a number that it must exceed; ``choices``, their names; ``check``, a function
-            that raises a `RecolorError`; ``flag``, True for a yes or no. ``metavar`` is how
-            `--help` calls a value.
+            ``above``, a number that it must exceed, and ``most``, the largest number; ``choices``,
+            their names; ``check``, a function that raises a `RecolorError`; ``flag``, True for a
+            yes or no. ``metavar`` is how `--help` calls a value.
     """
     return field(default=default, metadata={"help": help, **about})
 
@@ -58,6 +62,8 @@ class Settings:
             leave them as they are.
         initial_weights: File, URI or model kind whose weights to begin with; None for random ones.
         force_initial: Whether these may be of a data set with other splits.
+        train_fraction: Share of the training posters that are used: always the same ones, and at
+            least one.
 
     Raises:
         TrainingError, AugmentationError: If a value is out of range.
@@ -113,6 +119,9 @@ class Settings:
     )
     force_initial: bool = _option(
         False, "Even if the initial weights learned from a data set with other splits.", flag=True
+    )
+    train_fraction: float = _option(
+        1.0, "Share of the training posters to use, always the same ones.", above=0, most=1
     )
 
     def __post_init__(self):
@@ -175,8 +184,11 @@ def _check(name: str, value, about) -> None:
         if value < low or (high is not None and value > high):
             limits = f"at least {low}" if high is None else f"between {low} and {high}"
             raise TrainingError(f"{name} must be {limits}, not {value}")
-    if "above" in about and not (math.isfinite(value) and value > about["above"]):
-        raise TrainingError(f"{name} must be a number above {about['above']}, not {value}")
+    if "above" in about:
+        low, high = about["above"], about.get("most", math.inf)
+        if not (math.isfinite(value) and low < value <= high):
+            limits = f"above {low}" if high == math.inf else f"above {low} and at most {high}"
+            raise TrainingError(f"{name} must be a number {limits}, not {value}")
     if "choices" in about:
         names = about["choices"]
         if value not in names:

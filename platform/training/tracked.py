@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import mlflow
@@ -14,11 +16,14 @@ from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
-from recolor.platform.tracking.checkpoints import keep_checkpoint, newest_checkpoint
+from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.outbox import Outbox
+from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.devices import BACKEND, find_devices
+from recolor.platform.training.devices import BACKEND, Devices, find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
@@ -64,6 +69,7 @@ def train(
     resume: str | None = None,
     started: Callable[[str], None] = lambda run_id: None,
     decoding: Decoding = DEFAULT_DECODING,
+    tags: dict[str, str] | None = None,
 ):
     """Train a network, log everything about it to MLflow and register the result.
 
@@ -79,6 +85,7 @@ def train(
         started: Called with the run's id when it begins.
         decoding: How the model is to decode where nothing else is asked for; what is None in it is
             left as it was in the run to go on with, or else as `OwnDecoding` has it.
+        tags: More tags of the run.
 
     Returns:
         `publication.TrainedModel`; None in a worker that is not the chief.
@@ -87,6 +94,7 @@ def train(
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
         DeviceError, TrainingError: See `devices.find_devices` and `loop.fit`.
         RunError: If the run was trained on other data, or has nothing left to do.
+        ServerError: If the network is trained, but the store can't be told.
         WeightsError: If the initial weights can't be had, or are another network's.
     """
     # First of all: TensorFlow's workers find each other before anything else is done.
@@ -104,48 +112,109 @@ def train(
             raise RunError(
                 f"run {resume} has {start.progress.epoch} epochs already: raise --epochs"
             )
-    initial = None
-    if settings.initial_weights and start is None:
-        initial = find_weights(settings.initial_weights)
-        check_initial_weights(initial, manifest, settings)
+    initial = initial_weights(manifest, settings) if start is None else None
     if not devices.chief:
         fit(manifest, settings, devices, start, initial=initial)
         return None
     # Before the hours of training, since it may be missing.
     embedding = embedding_of(manifest).network(manifest.size)
-    with tracked_run(f"train {settings.model}", resume) as run:
-        # First of all what it takes to go on.
-        mlflow.log_dict(asdict(settings), SETTINGS_FILE)
-        mlflow.log_dict(asdict(own), DECODING_FILE)
-        started(run.info.run_id)
-        if resume:
-            log_parameters(run, {"epochs": settings.epochs, **asdict(own)})
-        else:
-            parameters = {**asdict(settings), **asdict(own), "size": manifest.size}
-            log_parameters(run, parameters)
-            mlflow.set_tag("embedding", manifest.embedding)
-        log_dataset(manifest, "training")
-        about = lineage(manifest, settings, own, initial, start)
-        if start is None or start.progress.epoch < settings.epochs:
-            mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
+    with tracked_run(f"train {settings.model}", resume, tags) as run:
+        last = train_in_run(run, manifest, settings, own, devices, start, initial, started=started)
+        with _how_to_go_on(run.info.run_id, manifest):
+            if BACKEND == "tensorflow":
+                from recolor.platform.registry.publication import publish
 
-            def keep(checkpoint: Checkpoint) -> None:
-                checkpoint.origin = about
-                epoch = checkpoint.progress.epoch
-                mlflow.log_metrics({**checkpoint.progress.history[-1], "epochs": epoch}, step=epoch)
-                keep_checkpoint(checkpoint)
+                return publish(manifest, last, own, embedding)
+            return _publish_by_tensorflow(manifest, run.info.run_id)
 
-            start = fit(manifest, settings, devices, start, keep, initial)
-            start.origin = about
-        else:
-            # With a decoding that may be another than when it was kept.
-            start.origin = about
-            keep_checkpoint(start)
-        if BACKEND == "tensorflow":
-            from recolor.platform.registry.publication import publish
 
-            return publish(manifest, start, own, embedding)
-        return _publish_by_tensorflow(manifest, run.info.run_id)
+def initial_weights(manifest: Manifest, settings: Settings) -> Weights | None:
+    """Find the weights that a training begins with; None if it begins with random ones.
+
+    Raises:
+        TrainingError, WeightsError: If they can't be had, or can't be used here.
+    """
+    if not settings.initial_weights:
+        return None
+    initial = find_weights(settings.initial_weights)
+    check_initial_weights(initial, manifest, settings)
+    return initial
+
+
+def train_in_run(
+    run: mlflow.ActiveRun,
+    manifest: Manifest,
+    settings: Settings,
+    decoding: OwnDecoding,
+    devices: Devices,
+    start: Checkpoint | None,
+    initial: Weights | None,
+    *,
+    started: Callable[[str], None] = lambda run_id: None,
+    after_epoch: Callable[[Checkpoint], None] = lambda checkpoint: None,
+) -> Checkpoint:
+    """Train a network, and log everything about it to the active run; nothing is registered.
+
+    Args:
+        run: The active run.
+        manifest: The data set.
+        settings: The settings, complete.
+        decoding: The model's own.
+        devices: What `find_devices` has found; this worker is the chief.
+        start: The state to go on from, if the run has one.
+        initial: The weights to begin with, if there are any and there is no ``start``.
+        started: Called with the run's id when the run can be gone on with.
+        after_epoch: Called with the state after each epoch, once it is kept.
+
+    Returns:
+        The last state.
+
+    Raises:
+        DatasetError, DeviceError, RecordError, TrainingError, WeightsError: See `loop.fit`.
+        ServerError: If the store does not take the last metrics or checkpoint; they wait for it.
+    """
+    # First of all what it takes to go on.
+    mlflow.log_dict(asdict(settings), SETTINGS_FILE)
+    mlflow.log_dict(asdict(decoding), DECODING_FILE)
+    started(run.info.run_id)
+    log_parameters(run, {**asdict(settings), **asdict(decoding), "size": manifest.size})
+    mlflow.set_tag("embedding", manifest.embedding)
+    log_dataset(manifest, "training")
+    about = lineage(manifest, settings, decoding, initial, start)
+    outbox = Outbox(run.info.run_id)
+    if start is not None and start.progress.epoch >= settings.epochs:
+        # With a decoding that may be another than when it was kept.
+        start.origin = about
+        outbox.put(start)
+        last = start
+    else:
+        mlflow.set_tags({"backend": BACKEND, "devices": devices.share.devices})
+
+        def keep(checkpoint: Checkpoint) -> None:
+            checkpoint.origin = about
+            outbox.put(checkpoint)
+            after_epoch(checkpoint)
+
+        last = fit(manifest, settings, devices, start, keep, initial)
+        last.origin = about
+    with _how_to_go_on(run.info.run_id, manifest):
+        outbox.send()
+    return last
+
+
+@contextmanager
+def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
+    """Say where a training is, and how to go on, if the store fails after the last epoch."""
+    try:
+        yield
+    except (mlflow.MlflowException, OSError) as error:
+        folder = Outbox(run_id).folder
+        waiting = f"; metrics and checkpoint wait in {folder}" if folder.exists() else ""
+        command = ["recolor", "train", "--resume", run_id, "--data", str(manifest.folder)]
+        raise ServerError(
+            f"run {run_id} is trained, but not registered: {what_failed(error)}{waiting}; "
+            f"to bring it in: {shlex.join(command)}"
+        ) from None
 
 
 def _publish_by_tensorflow(manifest: Manifest, run_id: str):

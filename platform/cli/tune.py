@@ -1,0 +1,204 @@
+"""`recolor tune`."""
+
+import signal
+from dataclasses import fields
+
+import click
+
+from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.declared_options import declared_options
+from recolor.platform.cli.decoding_options import decoding_options
+from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, Repeated
+from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
+from recolor.platform.cli.trained import report_trained
+from recolor.platform.cli.worker_lines import WorkerLines
+from recolor.platform.training.settings import Settings
+
+SEARCHED = "learning_rate"
+
+
+@click.command()
+@DATA
+@declared_options(
+    [option for option in fields(Settings) if option.name != SEARCHED],
+    {"epochs": "Epochs of a trial.  [default: the paper's, for this kind of network]"},
+)
+@decoding_options(
+    *("temperature", "vividness"),
+    temperature="Of the trained models: T of their annealed mean.  "
+    f"[default: {OwnDecoding.temperature:g}]",
+    vividness=f"Of the trained models.  [default: {OwnDecoding.vividness:g}]",
+)
+@click.option(
+    "--learning-rate",
+    type=str,
+    metavar="LOW,HIGH",
+    help="Range to search, evenly in its logarithm; a single number is not searched.  "
+    "[default: 1e-6,1e-4]",
+)
+@click.option(
+    "--search",
+    cls=Repeated,
+    metavar="NAME=A,B,...|NAME=LOW:HIGH[:log]",
+    help="Search an option of `train`, too: a list of values, or a range. May be repeated.",
+)
+@click.option(
+    "--trials",
+    type=COUNT,
+    default=20,
+    show_default=True,
+    help="How many are to be complete or pruned, whoever runs them.",
+)
+@click.option(
+    "--objective",
+    type=str,
+    default="val_loss",
+    show_default=True,
+    help="val_loss, or a metric of the validation posters, told the palette where the network "
+    "takes one.",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(["tpe", "random", "grid", "qmc", "cmaes"]),
+    default="tpe",
+    show_default=True,
+    help="Optuna's way to choose values.",
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(["median", "none", "hyperband"]),
+    help="Optuna's way to give up hopeless trials, by the val_loss of every epoch.  "
+    "[default: median; none with another objective]",
+)
+@click.option("--sampler-seed", type=SEED, default=0, show_default=True)
+@click.option(
+    "--study",
+    type=str,
+    metavar="NAME",
+    help="The study to begin or to go on with.  [default: the kind of network]",
+)
+@STORAGE
+@click.option(
+    "--workers",
+    type=COUNT,
+    default=1,
+    show_default=True,
+    help="Processes that run trials, each on a GPU of its own where there are several.",
+)
+@click.option(
+    "--heartbeat",
+    type=COUNT,
+    metavar="SECONDS",
+    default=60,
+    show_default=True,
+    help="How often a trial gives a sign of life.",
+)
+@click.option(
+    "--grace",
+    type=COUNT,
+    metavar="SECONDS",
+    default=300,
+    show_default=True,
+    help="How long without a sign of life before another worker goes on with a trial.",
+)
+@click.option(
+    "--best-epochs",
+    type=COUNT,
+    help="Epochs of the best trial's settings at full length.  [default: the paper's]",
+)
+@click.option(
+    "--train-best",
+    is_flag=True,
+    help="Train with the best trial's settings at full length, and register the model.",
+)
+def tune(
+    data, temperature, vividness, learning_rate, search, objective, sampler, pruner, sampler_seed,
+    study, storage, trials, workers, heartbeat, grace, best_epochs, train_best, **options,
+):  # fmt: skip
+    """Search for the best settings, with a training for each trial, tracked in MLflow.
+
+    The same command goes on after any interruption; started elsewhere with the same --study and
+    --storage, it adds workers.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if "model" not in given:
+        raise click.UsageError("Missing option '--model'.")
+    check_backend()
+    from recolor.datasets.manifest import Manifest
+    from recolor.evaluation.metrics.catalog import rankable
+
+    objectives = ["val_loss", *rankable()]
+    if objective not in objectives:
+        raise click.BadParameter(
+            f"{objective!r} is not one of {', '.join(objectives)}.", param_hint="'--objective'"
+        )
+    if grace <= heartbeat:
+        raise click.UsageError("--grace must be longer than --heartbeat")
+    quiet_mlflow()
+    quiet_optuna()
+    from recolor.platform.search import tuning
+    from recolor.platform.search.plan import VAL_LOSS, Plan
+    from recolor.platform.search.space import DEFAULT_RATES, parse_learning_rate, parse_space
+    from recolor.platform.search.storage import DEFAULT_STORAGE
+    from recolor.platform.tracking import store
+
+    # What is typed wrong is said first.
+    space = parse_space(search, given["model"])
+    if SEARCHED not in space or learning_rate:
+        rates = parse_learning_rate(learning_rate or DEFAULT_RATES, given["model"])
+        if SEARCHED in space:
+            raise click.UsageError("--learning-rate and --search learning_rate=...: leave out one")
+        (given if isinstance(rates, float) else space)[SEARCHED] = rates
+    if both := sorted(set(space) & set(given)):
+        raise click.UsageError(f"{both[0]} is given and searched: leave out one")
+    settings = Settings(**given)
+    manifest = Manifest.load(data)
+    plan = Plan(
+        manifest.digest,
+        settings,
+        OwnDecoding().changed(Decoding(temperature=temperature, vividness=vividness)),
+        space,
+        objective,
+        sampler,
+        pruner or ("median" if objective == VAL_LOSS else "none"),
+        sampler_seed,
+    )
+    demand = tuning.Demand(
+        study or settings.model,
+        storage or DEFAULT_STORAGE,
+        trials,
+        workers,
+        heartbeat,
+        grace,
+        best_epochs,
+        train_best,
+    )
+    store.connect()
+    lines = WorkerLines(workers, objective)
+    # As Ctrl-C does, a request to end lets the workers put their trials back.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        found = tuning.tune(manifest, plan, demand, _say_where, lines)
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted: the same command goes on") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        lines.close()
+    if found.best is None:
+        raise click.ClickException(
+            f"{found.done} trials are done, but all were given up: search other values"
+        )
+    chosen = ", ".join(f"{name} {value}" for name, value in found.best.chosen.items())
+    click.echo(
+        f"{found.done} trials; the best is trial {found.best.number}, run {found.best.run_id}: "
+        f"{objective} {found.best.value:.4g} with {chosen}"
+    )
+    click.echo(f"at full length: {found.command}")
+    if found.trained is not None:
+        report_trained(found.trained)
+
+
+def _say_where(name, run_id):
+    click.echo(f"study {name}, run {run_id}")

@@ -1,0 +1,1 @@
+"""The search for the best settings: Optuna's studies, each in one tree of MLflow runs."""

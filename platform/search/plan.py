@@ -1,0 +1,134 @@
+"""What a study looks for, and among what: the same for all of its trials and workers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from optuna.distributions import distribution_to_json, json_to_distribution
+
+from recolor.datasets.errors import RecolorError
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.metric import HIGHER
+from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.platform.search.space import Space
+from recolor.platform.training.settings import Settings
+
+# The objective that is known after every epoch.
+VAL_LOSS = "val_loss"
+
+SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes")
+PRUNERS = ("median", "none", "hyperband")
+
+
+class PlanError(RecolorError):
+    """A study can't be made, or gone on with, in this way."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's own settings.
+
+    Attributes:
+        dataset_digest: Digest of the data set.
+        settings: What all trials have in common; the values of what is searched don't count.
+        decoding: The models' own.
+        space: What is searched.
+        objective: ``val_loss``, or a metric of `recolor.evaluation.metrics.catalog.rankable`.
+        sampler, pruner: Names of `SAMPLERS` and `PRUNERS`.
+        seed: The sampler's.
+
+    Raises:
+        PlanError: If the parts don't go together.
+    """
+
+    dataset_digest: str
+    settings: Settings
+    decoding: OwnDecoding
+    space: Space
+    objective: str
+    sampler: str
+    pruner: str
+    seed: int
+
+    def __post_init__(self):
+        if not self.space:
+            raise PlanError("nothing is searched: give a --search, or a range of --learning-rate")
+        if self.pruner != "none" and self.objective != VAL_LOSS:
+            raise PlanError(
+                f"--pruner {self.pruner} goes by the val_loss of every epoch, which is not the "
+                "--objective: leave it out"
+            )
+        ranges = [name for name, one in self.space.items() if not hasattr(one, "choices")]
+        if self.sampler == "grid" and ranges:
+            raise PlanError(f"--sampler grid needs a list of values for {ranges[0]}, not a range")
+
+    @property
+    def direction(self) -> str:
+        """Optuna's word for whether less of the objective is better, or more."""
+        more = self.objective != VAL_LOSS and METRICS[self.objective].direction == HIGHER
+        return "maximize" if more else "minimize"
+
+    @property
+    def points(self) -> float:
+        """How many trials can differ: those of a grid; infinity for another sampler."""
+        if self.sampler != "grid":
+            return math.inf
+        return math.prod(len(one.choices) for one in self.space.values())
+
+    def settings_of(self, values: Mapping[str, object]) -> Settings:
+        """Return the settings of a trial.
+
+        Args:
+            values: What was chosen of the space.
+        """
+        return replace(self.settings, **values)
+
+    def complete(self) -> "Plan":
+        """Fill in the model kind's defaults; Keras is imported for it."""
+        return replace(self, settings=self.settings.complete())
+
+    def to_json(self) -> dict:
+        """Describe it for `of_json`."""
+        settings = asdict(self.settings)
+        return {
+            "dataset_digest": self.dataset_digest,
+            "settings": {name: settings[name] for name in settings if name not in self.space},
+            "decoding": asdict(self.decoding),
+            "space": {name: distribution_to_json(one) for name, one in self.space.items()},
+            **{name: getattr(self, name) for name in ("objective", "sampler", "pruner", "seed")},
+        }
+
+    @classmethod
+    def of_json(cls, saved: dict) -> "Plan":
+        """Make a plan of what `to_json` has returned."""
+        space = {name: json_to_distribution(one) for name, one in saved["space"].items()}
+        settings = Settings.of_saved(saved["settings"])
+        decoding = OwnDecoding.of_saved(saved["decoding"])
+        return cls(**{**saved, "settings": settings, "decoding": decoding, "space": space})
+
+    def check_continues(self, began: dict, study: str) -> None:
+        """Check that a study may go on with this plan.
+
+        Args:
+            began: What `to_json` has returned when the study was begun.
+            study: Its name.
+
+        Raises:
+            PlanError: If this is another plan.
+        """
+        for name, before, now in _differences(began, self.to_json()):
+            raise PlanError(
+                f"study {study} was begun with {name} {before}, not {now}: choose another --study"
+            )
+
+
+def _differences(began: dict, now: dict):
+    """Yield the name, the first value and the present one of each part that differs."""
+    for name in now:
+        if isinstance(now[name], dict):
+            for part in sorted({*began[name], *now[name]}):
+                before, after = (one[name].get(part, "not searched") for one in (began, now))
+                if before != after:
+                    yield part, before, after
+        elif began[name] != now[name]:
+            yield name.replace("_", " "), began[name], now[name]

@@ -1,0 +1,107 @@
+"""What a run has to tell its store, kept in a folder until the store has it."""
+
+import json
+import logging
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Metric
+
+from recolor.datasets.atomic_file import atomic_write
+from recolor.platform.tracking.server import patience, what_failed
+from recolor.platform.training.checkpoint import Checkpoint
+
+WAITING = Path("mlruns/waiting")
+# Where a run has its checkpoints, here and among its artifacts.
+CHECKPOINTS = "checkpoint"
+# How long a training stands still for a server that is gone, and for one that takes a checkpoint.
+PROBE_SECONDS, UPLOAD_SECONDS = 5, 120
+
+_logger = logging.getLogger(__name__)
+
+
+class Outbox:
+    """The metrics and the checkpoint of a run that its store does not have yet.
+
+    Everything is written to the folder first, and deleted when it has arrived. So a training goes
+    on while its tracking server is gone, and nothing is lost if it is killed meanwhile.
+
+    Args:
+        run_id: The run.
+
+    Attributes:
+        folder: ``mlruns/waiting/RUN_ID``; it is there only while something waits.
+    """
+
+    def __init__(self, run_id: str):
+        self.run_id = run_id
+        self.folder = WAITING / run_id
+        self.delayed = False
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Take the state after an epoch, and send all that waits if the store answers at once."""
+        epoch = checkpoint.progress.epoch
+        metrics = {**checkpoint.progress.history[-1], "epochs": epoch}
+        with atomic_write(self.folder / f"{epoch}.json") as file:
+            about = {"timestamp": int(time.time() * 1000), "metrics": metrics}
+            file.write_text(json.dumps(about), encoding="utf-8")
+        # They alternate between two files, so that one of the store's is whole at any time.
+        newest = self.folder / CHECKPOINTS / f"{epoch % 2}.npz"
+        checkpoint.save(newest)
+        for file in self.checkpoints():
+            if file != newest:
+                file.unlink()
+        self._try_to_send()
+
+    def send(self) -> None:
+        """Send all that waits, metrics in the order of their epochs; each arrives once.
+
+        What the store has got from elsewhere meanwhile, of the same or later epochs, stays.
+
+        Raises:
+            MlflowException, OSError: If the store can't be reached, or does not take it.
+        """
+        client = mlflow.MlflowClient()
+        # It may have more than it has confirmed.
+        known = client.get_run(self.run_id).data.metrics.get("epochs", 0)
+        waiting = {int(file.stem): file for file in self.folder.glob("*.json")}
+        for epoch in sorted(epoch for epoch in waiting if epoch > known):
+            about = json.loads(waiting[epoch].read_text(encoding="utf-8"))
+            when, values = about["timestamp"], about["metrics"].items()
+            metrics = [Metric(name, value, when, epoch) for name, value in values]
+            client.log_batch(self.run_id, metrics)
+        if max(waiting, default=-1) >= known:
+            for file in self.checkpoints():
+                client.log_artifact(self.run_id, str(file), CHECKPOINTS)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        for folder in (WAITING, WAITING.parent):
+            # What holds something else stays.
+            with suppress(OSError):
+                folder.rmdir()
+
+    def checkpoints(self) -> list[Path]:
+        """Return the checkpoint that waits, if there is one; two if a process was killed here."""
+        return list((self.folder / CHECKPOINTS).glob("*.npz"))
+
+    def _try_to_send(self) -> None:
+        try:
+            with patience(retries=0, seconds=PROBE_SECONDS):
+                mlflow.MlflowClient().get_run(self.run_id)
+            with patience(retries=0, seconds=UPLOAD_SECONDS):
+                self.send()
+        except (mlflow.MlflowException, OSError) as error:
+            if not self.delayed:
+                _logger.warning(
+                    "%s: the training goes on, its metrics and checkpoints wait in %s",
+                    what_failed(error),
+                    self.folder,
+                )
+            self.delayed = True
+        else:
+            if self.delayed:
+                _logger.warning("the store has all that waited in %s", self.folder)
+            self.delayed = False

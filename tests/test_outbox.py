@@ -1,0 +1,90 @@
+"""What waits for a store that does not answer."""
+
+import shutil
+import socket
+from contextlib import contextmanager
+
+import mlflow
+import numpy as np
+import pytest
+
+from recolor.platform.tracking import outbox
+from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
+from recolor.platform.training.checkpoint import Checkpoint, Progress
+
+
+def checkpoint(epoch: int) -> Checkpoint:
+    """The state of a very small training, which has a loss of 100 - N after epoch N."""
+    history = [{"loss": 99.0 - before} for before in range(epoch)]
+    weights = {"kernel": np.full(3, epoch)}
+    return Checkpoint(Progress(epoch, history=history), weights, {}, weights)
+
+
+@pytest.fixture
+def run_id(store, tmp_path, monkeypatch):
+    """A run of the store, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    with mlflow.start_run() as run:
+        pass
+    return run.info.run_id
+
+
+@contextmanager
+def server_that(fails: str):
+    """Use a tracking server that is not there, or takes requests and never answers."""
+    before = mlflow.get_tracking_uri()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if fails == "hangs":
+            server.listen()
+        mlflow.set_tracking_uri(f"http://127.0.0.1:{server.getsockname()[1]}")
+        yield
+    mlflow.set_tracking_uri(before)
+
+
+def losses(run_id: str) -> dict[int, float]:
+    history = mlflow.MlflowClient().get_metric_history(run_id, "loss")
+    assert len({metric.step for metric in history}) == len(history)
+    return {metric.step: metric.value for metric in history}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("fails", ["is gone", "hangs"])
+def test_what_waits_arrives_in_order_and_once(fails, run_id, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(outbox, "PROBE_SECONDS", 1)
+    box = Outbox(run_id)
+    box.put(checkpoint(1))
+    assert losses(run_id) == {1: 99.0} and not list(tmp_path.iterdir())
+    with server_that(fails):
+        for epoch in (2, 3, 4):
+            box.put(checkpoint(epoch))
+    assert {path.name for path in box.folder.iterdir()} == {
+        "2.json", "3.json", "4.json", CHECKPOINTS,
+    }  # fmt: skip
+    assert [path.name for path in box.checkpoints()] == ["0.npz"]
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "the tracking server http"
+    ]
+    # Of what has arrived the store had not said so.
+    mlflow.MlflowClient().log_metric(run_id, "loss", 98.0, step=2)
+    mlflow.MlflowClient().log_metric(run_id, "epochs", 2, step=2)
+    # A training that goes on here begins with what waits.
+    assert newest_checkpoint(run_id).progress.epoch == 4
+    Outbox(run_id).put(checkpoint(5))
+    assert losses(run_id) == {1: 99.0, 2: 98.0, 3: 97.0, 4: 96.0, 5: 95.0}
+    assert newest_checkpoint(run_id).weights["kernel"].tolist() == [5, 5, 5]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_run_has_learned_elsewhere_meanwhile_stays(run_id, tmp_path):
+    box = Outbox(run_id)
+    with server_that("is gone"):
+        box.put(checkpoint(1))
+    shutil.move(box.folder, tmp_path / "there")
+    for epoch in (1, 2, 3):
+        box.put(checkpoint(epoch))
+    shutil.copytree(tmp_path / "there", box.folder)
+    box.send()
+    assert losses(run_id) == {1: 99.0, 2: 98.0, 3: 97.0}
+    assert newest_checkpoint(run_id).progress.epoch == 3

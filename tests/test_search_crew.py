@@ -1,0 +1,46 @@
+"""Workers of one command: their GPUs, and what is said of those that fail."""
+
+import os
+
+import pytest
+
+from recolor.platform.search.crew import Crew, share_gpus
+
+
+@pytest.mark.parametrize(
+    ("visible", "workers", "gpus", "shared"),
+    [
+        ("0", 1, ["0"], False),
+        ("2,3", 2, ["2", "3"], False),
+        ("GPU-a,GPU-b", 3, ["GPU-a", "GPU-b", "GPU-a"], True),
+        ("", 2, [None, None], False),
+        ("-1", 1, [None], False),
+    ],
+)
+def test_every_worker_has_a_gpu_of_its_own_as_far_as_they_go(
+    visible, workers, gpus, shared, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    shares = share_gpus(workers)
+    assert [share.get("CUDA_VISIBLE_DEVICES") for share in shares] == gpus
+    # Where two are on one GPU, neither may take all of its memory.
+    assert all(("TF_FORCE_GPU_ALLOW_GROWTH" in share) == shared for share in shares)
+
+
+def test_a_worker_that_fails_says_why(tmp_path):
+    heard, failed = [], []
+    task = {"storage": f"sqlite:///{tmp_path}/optuna.db", "study": "none", "data": "nowhere"}
+    task |= {"trials": 1, "heartbeat": 1, "grace": 2}
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    crew = Crew(1, task, environment, lambda *message: heard.append(message), failed.append)
+    crew.listen()
+    assert heard[-1] == (1, None)
+    (worker,) = failed
+    assert worker.failure().startswith("nowhere does not exist")
+
+
+def test_a_worker_that_was_killed_is_known(tmp_path):
+    failed = []
+    crew = Crew(1, {"storage": "sqlite://"}, dict(os.environ), lambda *message: None, failed.append)
+    crew.kill()
+    assert [worker.failure() for worker in failed] == ["killed by signal 9"]

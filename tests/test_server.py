@@ -1,0 +1,121 @@
+"""A tracking server: PostgreSQL behind it, artifacts that it hands out itself; and its absence."""
+
+import shlex
+import subprocess
+import time
+
+import mlflow
+import pytest
+from click.testing import CliRunner
+from conftest import RECOLOR, environment
+
+from recolor.datasets.preparation import prepare
+from recolor.platform.cli.main import main
+from recolor.platform.registry.registration import MODEL_NAME
+from recolor.platform.tracking.checkpoints import newest_checkpoint
+
+pytestmark = pytest.mark.slow
+EPOCHS = 20
+
+
+@pytest.fixture
+def server(tracking_server, monkeypatch):
+    """The server, as the store of this process and its children."""
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_server.uri)
+    mlflow.set_tracking_uri(tracking_server.uri)
+    yield tracking_server
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="module")
+def data(posters, tmp_path_factory):
+    """Few and small posters: many short epochs."""
+    out = tmp_path_factory.mktemp("server") / "my data"
+    prepare(posters, out, size=16, split=(6, 2, 2), embedding="none", seed=0, workers=1)
+    return out
+
+
+def begin(folder, data, server, **variables) -> tuple[subprocess.Popen, str]:
+    """Begin a training in a process of its own; return it and its run once it has two epochs."""
+    options = ["--data", data, "--model", "regression", "--batch-size", "3"]
+    process = subprocess.Popen(
+        [*RECOLOR, "train", *map(str, options), "--epochs", str(EPOCHS)],
+        cwd=folder, env={**environment(server.uri), **variables},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    run_id = process.stdout.readline().partition(";")[0].removeprefix("run ")
+    client = mlflow.MlflowClient()
+    wait_until(lambda: client.get_run(run_id).data.metrics.get("epochs", 0) >= 2, process)
+    return process, run_id
+
+
+def wait_until(condition, process) -> None:
+    """Wait until a condition holds, while a process runs."""
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+
+
+def check_that_nothing_is_lost(run_id: str, folder) -> None:
+    client = mlflow.MlflowClient()
+    assert client.get_run(run_id).info.status == "FINISHED"
+    for name in ("epochs", "loss", "val_loss"):
+        history = client.get_metric_history(run_id, name)
+        assert [metric.step for metric in history] == list(range(1, EPOCHS + 1)), name
+        times = [metric.timestamp for metric in history]
+        assert times == sorted(times)
+    checkpoint = newest_checkpoint(run_id)
+    assert checkpoint.progress.epoch == EPOCHS
+    losses = [metric.value for metric in client.get_metric_history(run_id, "loss")]
+    assert losses == [epoch["loss"] for epoch in checkpoint.progress.history]
+    versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
+    assert [version.run_id for version in versions].count(run_id) == 1
+    assert not list(folder.iterdir())
+
+
+def test_a_training_outlives_its_server_which_gets_everything_later(
+    server, data, tmp_path, posters
+):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    process, run_id = begin(folder, data, server)
+    server.kill()
+    waiting = folder / "mlruns" / "waiting" / run_id
+    wait_until(lambda: len(list(waiting.glob("*.json"))) >= 3, process)
+    server.start()
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    gone = f"the tracking server {server.uri} does not answer: the training goes on"
+    assert said.count(gone) == 1, said
+    check_that_nothing_is_lost(run_id, folder)
+
+    picture = str(posters[0])
+    for command in (["promote", "--force"], ["apply", picture, "--out", str(tmp_path / "out")]):
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 0, result.output
+    assert "champion; regression" in result.output
+
+
+def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    # By default the end of a training waits for minutes.
+    process, run_id = begin(folder, data, server, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
+    server.kill()
+    said = process.communicate()[1]
+    assert process.returncode == 1
+    (line,) = (line for line in said.splitlines() if line.startswith("Error: "))
+    waiting = f"mlruns/waiting/{run_id}"
+    assert f"metrics and checkpoint wait in {waiting}; to bring it in: recolor train" in line
+    assert len(list((folder / waiting / "checkpoint").iterdir())) == 1
+
+    result = CliRunner().invoke(main, ["promote"])
+    assert result.output.startswith(f"Error: the tracking server {server.uri} does not answer: ")
+    assert result.output.count("\n") == 1
+
+    server.start()
+    command = shlex.split(line.rpartition("to bring it in: ")[2])
+    assert command[0] == "recolor"
+    subprocess.run([*RECOLOR, *command[1:]], cwd=folder, env=environment(server.uri), check=True)
+    check_that_nothing_is_lost(run_id, folder)

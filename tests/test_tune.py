@@ -1,0 +1,269 @@
+"""`recolor tune`: real studies, on several processes that are killed and begun again."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import mlflow
+import optuna
+import pandas as pd
+import pytest
+from conftest import RECOLOR, environment
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from optuna.trial import TrialState
+
+from recolor.datasets.preparation import prepare
+from recolor.platform.search.plan import Plan
+from recolor.platform.search.storage import read_storage
+from recolor.platform.search.study import DONE, PLAN, RUN_ID, WORKER, newest_states, number_of
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+]
+
+PATIENCE = 240
+
+
+@pytest.fixture(scope="module")
+def tiny(posters, tmp_path_factory):
+    """A data set of 16 pixels: 16 posters to train, 6 to validate."""
+    out = tmp_path_factory.mktemp("tiny") / "data"
+    options = {"split": (16, 6, 0), "embedding": "none", "seed": 1, "workers": 1}
+    return prepare(posters, out, size=16, **options)[0]
+
+
+class Place:
+    """A folder with stores of its own, where the command is called.
+
+    Args:
+        folder: The folder.
+        storage: URL of the studies; by default a SQLite database in the folder.
+    """
+
+    def __init__(self, folder: Path, storage: str | None = None):
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.storage = storage or f"sqlite:///{folder}/mlruns/optuna.db"
+        self.store = f"sqlite:///{folder}/mlruns/mlflow.db"
+        self.environment = {**environment(self.store), "RECOLOR_OPTUNA_STORAGE": self.storage}
+
+    def begin(self, *arguments) -> subprocess.Popen:
+        """Begin a command."""
+        return subprocess.Popen(
+            [*RECOLOR, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def call(self, *arguments) -> str:
+        """Call a command that succeeds; return what it says."""
+        command = self.begin(*arguments)
+        said, _ = command.communicate(timeout=PATIENCE)
+        assert command.returncode == 0, said
+        return said
+
+    @property
+    def study(self) -> optuna.Study:
+        return optuna.load_study(study_name="s", storage=read_storage(self.storage))
+
+    def runs(self) -> list:
+        """All runs, oldest first."""
+        client = mlflow.MlflowClient(self.store)
+        experiment = client.get_experiment_by_name("recolor").experiment_id
+        return client.search_runs([experiment], order_by=["attributes.start_time"])
+
+    def check_tree(self, trials: int, epochs: int) -> None:
+        """One run for the study; within it one a trial, ended, with every epoch once."""
+        (parent,) = (run for run in self.runs() if MLFLOW_PARENT_RUN_ID not in run.data.tags)
+        assert parent.info.run_id == self.study.user_attrs[RUN_ID]
+        assert parent.info.status == "FINISHED"
+        states = newest_states(self.study)
+        assert sum(state in DONE for state in states.values()) == trials
+        children = [run for run in self.runs() if "trial" in run.data.tags]
+        numbers = [int(run.data.tags["trial"]) for run in children]
+        assert sorted(numbers) == [n for n, state in states.items() if state in DONE]
+        client = mlflow.MlflowClient(self.store)
+        for number, run in zip(numbers, children, strict=True):
+            assert run.data.tags[MLFLOW_PARENT_RUN_ID] == parent.info.run_id
+            assert run.data.tags["study"] == "s"
+            assert run.info.status == "FINISHED"
+            assert run.data.tags["trial.state"] == states[number].name.lower()
+            history = client.get_metric_history(run.info.run_id, "val_loss")
+            last = epochs if states[number] == TrialState.COMPLETE else len(history)
+            assert sorted(metric.step for metric in history) == list(range(1, last + 1))
+
+    def wait_for(self, found):
+        """Return what a function of the study returns, as soon as it is something."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                if result := found(self.study):
+                    return result
+            except (ValueError, KeyError):
+                # There is no storage, or no study in it, yet.
+                pass
+            time.sleep(0.2)
+        raise AssertionError("nothing in time")
+
+
+def tune(data, **options) -> list[str]:
+    given = {"study": "s", "model": "regression", "batch_size": 8, "data": data.folder, **options}
+    words = ["tune"]
+    for name, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{name.replace('_', '-')}", str(one)]
+    return words
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny, tmp_path_factory):
+    """Four trials by two workers, the best at full length, and what the command has said."""
+    place = Place(tmp_path_factory.mktemp("tuned"))
+    # Where nothing is chosen, all is kept in `mlruns`.
+    del place.environment["RECOLOR_OPTUNA_STORAGE"], place.environment["MLFLOW_TRACKING_URI"]
+    return place, place.call(*four_trials(tiny))
+
+
+def four_trials(data) -> list[str]:
+    return [
+        *tune(data, trials=4, workers=2, epochs=2, best_epochs=1, train_fraction=0.5),
+        *("--search", "augment=none,mirror", "--learning-rate", "1e-5,1e-2", "--train-best"),
+    ]
+
+
+def test_a_study_is_one_tree_of_runs(tuned, tiny):
+    place, _ = tuned
+    place.check_tree(4, epochs=2)
+    workers = {trial.user_attrs[WORKER] for trial in place.study.trials}
+    assert len(workers) == 2
+    assert len({str(trial.params) for trial in place.study.trials}) == 4
+    parent, *children = place.runs()
+    assert parent.data.metrics["best_value"] == place.study.best_value
+    assert parent.data.params["learning_rate"] == "1e-05:0.01:log"
+    assert parent.data.params["sampler"] == "tpe"
+    for run in children:
+        # A whole training, with its checkpoints, and no model.
+        assert run.data.params["train_fraction"] == ("0.5" if "trial" in run.data.tags else "1.0")
+        assert run.data.tags["dataset.digest"] == tiny.digest
+        assert ("model.version" in run.data.tags) == ("repeats" in run.data.tags)
+
+
+def test_a_study_leaves_plots_and_a_table(tuned, tmp_path):
+    place, _ = tuned
+    run_id = place.study.user_attrs[RUN_ID]
+    folder = Path(mlflow.MlflowClient(place.store).download_artifacts(run_id, "study", tmp_path))
+    table = pd.read_csv(folder / "trials.csv")
+    assert list(table.trial) == [0, 1, 2, 3] and (table.state == "complete").all()
+    assert {"value", "augment", "learning_rate", "worker", "run_id"} <= set(table.columns)
+    plots = {"optimization_history", "slice", "parallel_coordinate", "intermediate_values"}
+    for name in {*plots, "param_importances"}:
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        page = (folder / f"{name}.html").read_text(encoding="utf-8")
+        # It needs no network.
+        assert "Plotly.newPlot" in page and "<script src=" not in page
+
+
+def test_the_same_command_finds_everything_done(tuned, tiny):
+    place, before = tuned
+    runs = len(place.runs())
+    said = place.call(*four_trials(tiny))
+    assert before.endswith(said.partition("\n")[2])
+    assert (len(place.study.trials), len(place.runs())) == (4, runs)
+    registry = mlflow.MlflowClient(place.store)
+    run_id = re.search(r"run (\w+), registered as version", said)[1]
+    (version,) = registry.search_model_versions(f"run_id = '{run_id}'")
+    assert version.tags["study"] == "s"
+    run = registry.get_run(run_id)
+    assert run.data.tags[MLFLOW_PARENT_RUN_ID] == place.study.user_attrs[RUN_ID]
+    assert run.data.tags["repeats"] == f"trial {number_of(place.study.best_trial)}, 1 epochs"
+
+
+def test_the_best_command_repeats_the_best_trial_at_full_length(tuned, tiny):
+    place, said = tuned
+    (command,) = re.findall(r"^at full length: recolor (.*)$", said, re.MULTILINE)
+    before = {run.info.run_id for run in place.runs()}
+    place.call(*shlex.split(command))
+    (run,) = (run for run in place.runs() if run.info.run_id not in before)
+    best = place.study.best_trial
+    expected = {name: str(value) for name, value in best.params.items()}
+    expected |= {"epochs": "1", "train_fraction": "1.0"}
+    assert expected.items() <= run.data.params.items()
+    assert run.data.tags["model.version"] == "2"
+
+
+def test_studies_are_listed(tuned, tmp_path):
+    place, _ = tuned
+    said = place.call("studies")
+    assert said.startswith("s: finished, regression, val_loss; 4 complete of 4; best: ")
+    empty = Place(tmp_path / "empty").begin("studies")
+    assert "there are no studies in" in empty.communicate()[0] and empty.returncode == 1
+    assert not list((tmp_path / "empty").iterdir())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    storage = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    return Place(tmp_path / "place", storage)
+
+
+def test_two_commands_at_the_same_instant_make_one_study(place, tiny):
+    command = tune(tiny, trials=3, epochs=1)
+    both = [place.begin(*command) for _ in range(2)]
+    for one in both:
+        said, _ = one.communicate(timeout=PATIENCE)
+        assert one.returncode == 0, said
+    place.check_tree(3, epochs=1)
+    assert len({str(trial.params) for trial in place.study.trials if trial.params}) == 3
+
+
+def in_the_middle(study: optuna.Study, after: int = 1) -> optuna.trial.FrozenTrial | None:
+    """A trial that runs and has some of its epochs behind it."""
+    running = study.get_trials(states=[TrialState.RUNNING])
+    return next((one for one in running if (one.last_step or 0) > after), None)
+
+
+def kill(worker: str) -> None:
+    os.kill(int(worker.rpartition(":")[2]), signal.SIGKILL)
+
+
+def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
+    """A request to end, the death of one worker, and of all processes, each in mid-trial."""
+    epochs = 10
+    command = tune(tiny, trials=3, workers=2, epochs=epochs, pruner="none", heartbeat=1, grace=8)
+    process = place.begin(*command)
+    begun = place.wait_for(in_the_middle)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1 and "Error: interrupted: the same command goes on" in said
+    states = newest_states(place.study)
+    assert states[number_of(begun)] == TrialState.WAITING
+    statuses = {run.info.status for run in place.runs()}
+    assert statuses == {"KILLED"}
+
+    process = place.begin(*command)
+    # The trial that was interrupted goes on where it was.
+    again = place.wait_for(lambda study: in_the_middle(study, begun.last_step))
+    assert again.params in [trial.params for trial in place.study.trials[: again.number]]
+    kill(again.user_attrs[WORKER])
+    # It is put back at once; the other worker takes it, or a trial of its own.
+    place.wait_for(lambda study: study.trials[again.number].state == TrialState.FAIL)
+    last = place.wait_for(in_the_middle)
+    process.kill()
+    kill(last.user_attrs[WORKER])
+    process.communicate()
+
+    said = place.call(*command)
+    assert "3 trials; the best is trial" in said
+    place.check_tree(3, epochs)
+    # Every time that a trial was run it has told Optuna of all epochs.
+    for trial in place.study.get_trials(states=[TrialState.COMPLETE]):
+        assert sorted(trial.intermediate_values) == list(range(1, epochs + 1))
+        assert Plan.of_json(place.study.user_attrs[PLAN]).settings.epochs == epochs
