@@ -20,7 +20,7 @@ def quiet_mlflow() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # noqa: F401 - it sets up its loggers when it is imported
 
-    for name in ("mlflow", "alembic"):
+    for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # It logs the tracebacks of errors that it raises, too.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
