@@ -19,7 +19,7 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def begin_study(storage: BaseStorage, name: str, plan: Plan, trials: int) -> Study:
-    """Make a study, or find the one that goes on.
+    """Make a study, or find the one that goes on; only one process at a time may.
 
     Args:
         storage: Where it is kept.
@@ -37,11 +37,15 @@ def begin_study(storage: BaseStorage, name: str, plan: Plan, trials: int) -> Stu
         study.set_user_attr(PLAN, plan.to_json())
     except DuplicatedStudyError:
         study = optuna.load_study(study_name=name, storage=storage)
-        if PLAN not in study.user_attrs:
+        if PLAN in study.user_attrs:
+            plan.check_continues(study.user_attrs[PLAN], name)
+        elif study.get_trials(deepcopy=False) or study.direction.name.lower() != plan.direction:
             raise PlanError(
                 f"study {name} was not begun by `recolor tune`: choose another --study"
             ) from None
-        plan.check_continues(study.user_attrs[PLAN], name)
+        else:
+            # A command was killed before it had kept the plan.
+            study.set_user_attr(PLAN, plan.to_json())
     study.set_user_attr(TRIALS, trials)
     return study
 

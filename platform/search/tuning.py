@@ -18,6 +18,7 @@ from recolor.platform.search.reconcile import close_orphans
 from recolor.platform.search.storage import explained, open_storage
 from recolor.platform.search.study import DONE, RUN_ID, begin_study, count
 from recolor.platform.search.tree import study_run
+from recolor.platform.tracking.database import alone
 
 
 class TuningError(RecolorError):
@@ -94,7 +95,8 @@ def tune(
     with explained(demand.storage):
         storage = open_storage(demand.storage, demand.heartbeat, demand.grace)
         trials = min(demand.trials, plan.points)
-        study = begin_study(storage, demand.study, plan, trials)
+        with alone(demand.storage):
+            study = begin_study(storage, demand.study, plan, trials)
         with study_run(study, plan, manifest, demand.storage) as run_id:
             begun(demand.study, run_id)
             close_orphans(study)
