@@ -146,7 +146,11 @@ def test_what_a_storage_can_not_do_is_one_line(tmp_path, monkeypatch):
         explained(url),
     ):
         optuna.create_study(storage=kept)
-    for wrong in ("nonsense", "sqlite+nothing:///x", "postgresql+psycopg://127.0.0.1:9/x"):
+    for wrong in (
+        "nonsense",
+        f"sqlite+nothing:///{tmp_path}/x",
+        "postgresql+psycopg://127.0.0.1:9/x",
+    ):
         with pytest.raises(RecolorError) as caught:
             open_storage(wrong, 1, 2)
         assert "\n" not in str(caught.value)

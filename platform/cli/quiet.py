@@ -27,8 +27,9 @@ def quiet_mlflow() -> None:
 
 
 def quiet_optuna() -> None:
-    """Silence Optuna's notices, and that some of what is used of it is experimental."""
+    """Silence Optuna's notices and warnings: what is experimental, a plot of a single trial."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module="optuna")
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -191,8 +191,9 @@ def tune(
             f"{found.done} trials are done, but all were given up: search other values"
         )
     chosen = ", ".join(f"{name} {value}" for name, value in found.best.chosen.items())
+    trials = "1 trial" if found.done == 1 else f"{found.done} trials"
     click.echo(
-        f"{found.done} trials; the best is trial {found.best.number}, run {found.best.run_id}: "
+        f"{trials}; the best is trial {found.best.number}, run {found.best.run_id}: "
         f"{objective} {found.best.value:.4g} with {chosen}"
     )
     click.echo(f"at full length: {found.command}")

@@ -105,7 +105,9 @@ def explained(url: str) -> Iterator[None]:
 
 def _prepare(url: str) -> None:
     storage = RDBStorage(url, skip_compatibility_check=True)
-    storage.upgrade()
+    # It sets up loggers of its own.
+    if storage.get_current_version() != storage.get_head_version():
+        storage.upgrade()
     storage.engine.dispose()
 
 
