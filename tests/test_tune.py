@@ -139,6 +139,11 @@ def four_trials(data) -> list[str]:
     ]
 
 
+def outcome(said: str) -> str:
+    """What a command says in the end, without the warnings that precede it."""
+    return said[said.index("4 trials; ") :]
+
+
 def test_a_study_is_one_tree_of_runs(tuned, tiny):
     place, _ = tuned
     place.check_tree(4, epochs=2)
@@ -175,7 +180,7 @@ def test_the_same_command_finds_everything_done(tuned, tiny):
     place, before = tuned
     runs = len(place.runs())
     said = place.call(*four_trials(tiny))
-    assert before.endswith(said.partition("\n")[2])
+    assert outcome(said) == outcome(before)
     assert (len(place.study.trials), len(place.runs())) == (4, runs)
     registry = mlflow.MlflowClient(place.store)
     run_id = re.search(r"run (\w+), registered as version", said)[1]
