@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from recolor.platform.search.options import DEFAULT_STORAGE
+
 # What is read, and what is written.
 INPUT = click.Path(path_type=Path)
 INPUT_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -69,5 +71,5 @@ STORAGE = click.option(
     type=str,
     envvar=["RECOLOR_TUNE_STORAGE", "RECOLOR_STUDIES_STORAGE", "RECOLOR_OPTUNA_STORAGE"],
     help="Database of the studies; RECOLOR_OPTUNA_STORAGE names another one for good.  "
-    "[default: sqlite:///mlruns/optuna.db]",
+    f"[default: {DEFAULT_STORAGE}]",
 )

@@ -4,6 +4,7 @@ import click
 
 from recolor.platform.cli.options import STORAGE
 from recolor.platform.cli.quiet import quiet_optuna
+from recolor.platform.search.options import DEFAULT_STORAGE
 
 
 @click.command()
@@ -12,7 +13,7 @@ def studies(storage):
     """List the studies of `recolor tune`: state, trials, best value."""
     quiet_optuna()
     from recolor.platform.search.overview import summaries
-    from recolor.platform.search.storage import DEFAULT_STORAGE, explained, read_storage
+    from recolor.platform.search.storage import explained, read_storage
 
     storage = storage or DEFAULT_STORAGE
     with explained(storage):

@@ -14,15 +14,21 @@ from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, Repeated
 from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
 from recolor.platform.cli.trained import report_trained
 from recolor.platform.cli.worker_lines import WorkerLines
+from recolor.platform.search.options import (
+    DEFAULT_RATES,
+    DEFAULT_STORAGE,
+    LEARNING_RATE,
+    PRUNERS,
+    SAMPLERS,
+    VAL_LOSS,
+)
 from recolor.platform.training.settings import Settings
-
-SEARCHED = "learning_rate"
 
 
 @click.command()
 @DATA
 @declared_options(
-    [option for option in fields(Settings) if option.name != SEARCHED],
+    [option for option in fields(Settings) if option.name != LEARNING_RATE],
     {"epochs": "Epochs of a trial.  [default: the paper's, for this kind of network]"},
 )
 @decoding_options(
@@ -36,7 +42,7 @@ SEARCHED = "learning_rate"
     type=str,
     metavar="LOW,HIGH",
     help="Range to search, evenly in its logarithm; a single number is not searched.  "
-    "[default: 1e-6,1e-4]",
+    f"[default: {DEFAULT_RATES}]",
 )
 @click.option(
     "--search",
@@ -54,21 +60,21 @@ SEARCHED = "learning_rate"
 @click.option(
     "--objective",
     type=str,
-    default="val_loss",
+    default=VAL_LOSS,
     show_default=True,
     help="val_loss, or a metric of the validation posters, told the palette where the network "
     "takes one.",
 )
 @click.option(
     "--sampler",
-    type=click.Choice(["tpe", "random", "grid", "qmc", "cmaes"]),
+    type=click.Choice(SAMPLERS),
     default="tpe",
     show_default=True,
     help="Optuna's way to choose values.",
 )
 @click.option(
     "--pruner",
-    type=click.Choice(["median", "none", "hyperband"]),
+    type=click.Choice(PRUNERS),
     help="Optuna's way to give up hopeless trials, by the val_loss of every epoch.  "
     "[default: median; none with another objective]",
 )
@@ -129,7 +135,7 @@ def tune(
     from recolor.datasets.manifest import Manifest
     from recolor.evaluation.metrics.catalog import rankable
 
-    objectives = ["val_loss", *rankable()]
+    objectives = [VAL_LOSS, *rankable()]
     if objective not in objectives:
         raise click.BadParameter(
             f"{objective!r} is not one of {', '.join(objectives)}.", param_hint="'--objective'"
@@ -139,18 +145,17 @@ def tune(
     quiet_mlflow()
     quiet_optuna()
     from recolor.platform.search import tuning
-    from recolor.platform.search.plan import VAL_LOSS, Plan
-    from recolor.platform.search.space import DEFAULT_RATES, parse_learning_rate, parse_space
-    from recolor.platform.search.storage import DEFAULT_STORAGE
+    from recolor.platform.search.plan import Plan
+    from recolor.platform.search.space import parse_learning_rate, parse_space
     from recolor.platform.tracking import store
 
     # What is typed wrong is said first.
     space = parse_space(search, given["model"])
-    if SEARCHED not in space or learning_rate:
+    if LEARNING_RATE not in space or learning_rate:
         rates = parse_learning_rate(learning_rate or DEFAULT_RATES, given["model"])
-        if SEARCHED in space:
+        if LEARNING_RATE in space:
             raise click.UsageError("--learning-rate and --search learning_rate=...: leave out one")
-        (given if isinstance(rates, float) else space)[SEARCHED] = rates
+        (given if isinstance(rates, float) else space)[LEARNING_RATE] = rates
     if both := sorted(set(space) & set(given)):
         raise click.UsageError(f"{both[0]} is given and searched: leave out one")
     settings = Settings(**given)

@@ -10,14 +10,9 @@ from recolor.datasets.errors import RecolorError
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.metric import HIGHER
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.platform.search.options import VAL_LOSS
 from recolor.platform.search.space import Space
 from recolor.platform.training.settings import Settings
-
-# The objective that is known after every epoch.
-VAL_LOSS = "val_loss"
-
-SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes")
-PRUNERS = ("median", "none", "hyperband")
 
 
 class PlanError(RecolorError):
@@ -34,7 +29,7 @@ class Plan:
         decoding: The models' own.
         space: What is searched.
         objective: ``val_loss``, or a metric of `recolor.evaluation.metrics.catalog.rankable`.
-        sampler, pruner: Names of `SAMPLERS` and `PRUNERS`.
+        sampler, pruner: Names of `options.SAMPLERS` and `options.PRUNERS`.
         seed: The sampler's.
 
     Raises:

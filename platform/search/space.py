@@ -13,6 +13,7 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from recolor.datasets.errors import RecolorError
+from recolor.platform.search.options import LEARNING_RATE
 from recolor.platform.training.settings import Settings
 
 # Optuna's distribution of each dimension, by the name of the option.
@@ -21,9 +22,6 @@ Space = dict[str, BaseDistribution]
 # Trials with other values of these could not be compared.
 FIXED = ("model", "epochs", "train_fraction")
 SEARCHABLE = {option.name: option for option in fields(Settings) if option.name not in FIXED}
-
-LEARNING_RATE = "learning_rate"
-DEFAULT_RATES = "1e-6,1e-4"
 
 WAYS = "NAME=A,B,... or NAME=LOW:HIGH or NAME=LOW:HIGH:log"
 

@@ -13,8 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.platform.tracking.database import ensure_database
 
-DEFAULT_STORAGE = "sqlite:///mlruns/optuna.db"
-
 # How long a process waits for the others that write to the same SQLite database.
 BUSY_SECONDS = 60
 # How often a trial is begun again whose worker was lost.

@@ -16,7 +16,8 @@ from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.figures import learning_curve
-from recolor.platform.search.plan import VAL_LOSS, Plan, PlanError
+from recolor.platform.search.options import VAL_LOSS
+from recolor.platform.search.plan import Plan, PlanError
 from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
 from recolor.platform.search.tree import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_within, trial_tags

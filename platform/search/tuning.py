@@ -12,8 +12,9 @@ from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.platform.search import retry
 from recolor.platform.search.best import COMMAND_FILE, Best, best_of, train_best
 from recolor.platform.search.crew import Crew, Worker
+from recolor.platform.search.options import VAL_LOSS
 from recolor.platform.search.outcome import log_outcome
-from recolor.platform.search.plan import VAL_LOSS, Plan, PlanError
+from recolor.platform.search.plan import Plan, PlanError
 from recolor.platform.search.reconcile import close_orphans
 from recolor.platform.search.storage import explained, open_storage
 from recolor.platform.search.study import DONE, RUN_ID, begin_study, count
