@@ -241,7 +241,8 @@ def kill(worker: str) -> None:
 
 def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     """A request to end, the death of one worker, and of all processes, each in mid-trial."""
-    epochs = 10
+    # Enough of them for a trial to be caught in the middle on a fast machine, too.
+    epochs = 40
     command = tune(tiny, trials=3, workers=2, epochs=epochs, pruner="none", heartbeat=1, grace=8)
     process = place.begin(*command)
     begun = place.wait_for(in_the_middle)
