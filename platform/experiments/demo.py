@@ -18,7 +18,7 @@ from recolor.models.painter import Painter
 from recolor.platform.experiments.evaluation import evaluate_models
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
-from recolor.platform.registry.versions import MODEL_NAME, RegistryError
+from recolor.platform.registry.versions import RegistryError, version_uri
 from recolor.platform.serving.files import recolor_files
 from recolor.platform.tracking.store import own_store
 from recolor.platform.training.settings import Settings
@@ -96,7 +96,7 @@ def _whole_chain(
         settings = Settings(kind, **TRAINING)
         say(f"Training a {kind} network for {settings.epochs} epochs.")
         trained = train(manifest, settings)
-        models.append(load(f"models:/{MODEL_NAME}/{trained.version}"))
+        models.append(load(version_uri(trained.version)))
 
     say("Evaluating on posters that none of them has seen.")
     columns = evaluate_models(manifest, "test", models)

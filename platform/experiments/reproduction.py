@@ -33,7 +33,7 @@ from recolor.models.weights import Weights
 from recolor.platform.experiments.evaluation import log_columns, predictors_told
 from recolor.platform.registry.load import UsableModel, load
 from recolor.platform.registry.publication import VERSION_TAG
-from recolor.platform.registry.versions import MODEL_NAME
+from recolor.platform.registry.versions import version_uri
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import check_targets, recolor_files
 from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, origin
@@ -205,14 +205,14 @@ def _train(manifest: Manifest, kind: str, state: _State, echo: Callable[[str], N
         epochs = f"{settings.epochs} of the paper's {MODELS[kind].epochs} epochs"
         echo(f"Training the {kind} network for {epochs}.")
         trained = train(manifest, settings, started=lambda begun: state.begin(kind, begun))
-        return f"models:/{MODEL_NAME}/{trained.version}"
+        return version_uri(trained.version)
     settings = saved_settings(run_id)
     run = mlflow.get_run(run_id)
     if run.info.status == "FINISHED" and VERSION_TAG in run.data.tags:
         echo(f"The {kind} network is trained already, in run {run_id}.")
-        return f"models:/{MODEL_NAME}/{run.data.tags[VERSION_TAG]}"
+        return version_uri(run.data.tags[VERSION_TAG])
     echo(f"Going on with the training of the {kind} network, run {run_id}.")
-    return f"models:/{MODEL_NAME}/{train(manifest, settings, run_id).version}"
+    return version_uri(train(manifest, settings, run_id).version)
 
 
 def _draw(

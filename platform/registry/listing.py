@@ -17,10 +17,8 @@ from recolor.platform.registry.versions import (
     registered_versions,
     validated_metrics,
 )
-from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG
+from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, STUDY_TAG
 
-# The tag of a run of a study with the study's name.
-STUDY_TAG = "study"
 # Before the tags of the training that an imported run was made of.
 TRAINED = "trained."
 

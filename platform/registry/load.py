@@ -20,6 +20,7 @@ from recolor.platform.registry.versions import (
     MODEL_NAME,
     RegistryError,
     current_champion,
+    version_uri,
 )
 from recolor.platform.registry.weight_sources import local_weights, no_weights
 from recolor.platform.tracking import store
@@ -94,7 +95,7 @@ def _by_default(schemes: PaletteLibrary) -> UsableModel:
         why = "no champion is registered here"
     else:
         # By its version, since there may be another champion by now.
-        model = _registered(f"models:/{MODEL_NAME}/{champion.version}", schemes, champion)
+        model = _registered(version_uri(champion.version), schemes, champion)
         why = f"--model {DEFAULT} takes the network that comes along"
     return replace(model, about=f"{model.about}; {why}")
 

@@ -11,7 +11,8 @@ from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import Decoding
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.study import RUN_ID, best_trial, number_of
-from recolor.platform.search.tree import STUDY_TAG, runs_within
+from recolor.platform.search.tree import runs_within
+from recolor.platform.tracking.provenance import STUDY_TAG
 from recolor.platform.training.settings import Settings
 
 # Among the artifacts of a study's run.

@@ -15,10 +15,11 @@ from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import in_words
 from recolor.platform.search.study import DONE, RUN_ID, TRIALS, count
 from recolor.platform.tracking.database import alone
+from recolor.platform.tracking.provenance import STUDY_TAG
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 
-# Tags of runs: of all in a tree, and of those of trials.
-STUDY_TAG, TRIAL_TAG, STATE_TAG, REASON_TAG = "study", "trial", "trial.state", "trial.reason"
+# Tags of the runs of trials; all runs in a tree have `STUDY_TAG`.
+TRIAL_TAG, STATE_TAG, REASON_TAG = "trial", "trial.state", "trial.reason"
 
 
 @contextmanager

@@ -20,12 +20,7 @@ from recolor.models.weights import Weights
 class RecoloringGraph(Recolorer, tf.Module):
     """A `Recolorer` whose steps are graphs, for pictures of any size.
 
-    Args:
-        weights: The trained network.
-        embedding: The embedding network, or None for zeros.
-
-    Raises:
-        WeightsError: If the weights are another network's.
+    It is made as a `Recolorer` is.
     """
 
     def __init__(self, weights: Weights, embedding: keras.Model | None):

@@ -19,6 +19,8 @@ PACKAGES = (
 
 COMMIT_TAG = "mlflow.source.git.commit"
 DIRTY_TAG = "git.dirty"
+# The study that a run, or a version, belongs to.
+STUDY_TAG = "study"
 
 
 def origin() -> dict[str, str]:
