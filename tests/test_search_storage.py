@@ -14,6 +14,7 @@ from recolor.datasets.errors import RecolorError
 from recolor.platform.search import retry, storage
 from recolor.platform.search.storage import StorageError, explained, open_storage, read_storage
 from recolor.platform.search.study import WORKER, newest_states, number_of
+from recolor.platform.tracking.database import DatabaseError
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:optuna")
 
@@ -139,6 +140,8 @@ def test_what_a_storage_can_not_do_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match=r"no studies in .*optuna.db: `recolor tune` begins"):
         read_storage(url)
     assert not file.exists()
+    with pytest.raises(DatabaseError, match=r"nonsense:\.\.\. is no database URL"):
+        read_storage("nonsense")
     kept = open_storage(url, 1, 2)
     with (
         closing(locked(file)),

@@ -11,7 +11,7 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from sqlalchemy.exc import SQLAlchemyError
 
 from recolor.datasets.errors import RecolorError, first_line
-from recolor.platform.tracking.database import ensure_database
+from recolor.platform.tracking.database import ensure_database, parse_url
 
 # How long a process waits for the others that write to the same SQLite database.
 BUSY_SECONDS = 60
@@ -79,7 +79,7 @@ def read_storage(url: str) -> RDBStorage:
         StorageError: If there is none.
         DatabaseError: If it can't be used.
     """
-    place = sqlalchemy.make_url(url)
+    place = parse_url(url)
     if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
         raise StorageError(f"there are no studies in {place.database}: `recolor tune` begins one")
     ensure_database(url, _prepare, MIGRATIONS)

@@ -43,8 +43,8 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
     Raises:
         DatabaseError: If the database can't be used, or is of a later version.
     """
+    place = parse_url(url)
     try:
-        place = sqlalchemy.make_url(url)
         scripts = ScriptDirectory(str(migrations))
         if _is_file(place):
             _ensure_file(place, prepare, scripts)
@@ -52,9 +52,6 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
             _ensure_on_server(place, prepare, scripts)
     except DatabaseError:
         raise
-    except (ArgumentError, NoSuchModuleError):
-        scheme = url.partition(":")[0]
-        raise DatabaseError(f"{scheme}:... is no database URL that SQLAlchemy knows") from None
     except ModuleNotFoundError as error:
         raise DatabaseError(
             f"{place!r} needs the package {error.name}, which is not installed; PostgreSQL is "
@@ -66,6 +63,22 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
         raise DatabaseError(f"the database {place!r} can't be used: {reason}") from None
 
 
+def parse_url(url: str) -> sqlalchemy.URL:
+    """Parse a database's URL.
+
+    Raises:
+        DatabaseError: If it is none, or of a kind of database that SQLAlchemy does not know.
+    """
+    try:
+        place = sqlalchemy.make_url(url)
+        place.get_dialect()
+    except (ArgumentError, NoSuchModuleError):
+        # Not all of it, which may hold a password.
+        scheme = url.partition(":")[0]
+        raise DatabaseError(f"{scheme}:... is no database URL that SQLAlchemy knows") from None
+    return place
+
+
 @contextmanager
 def alone(url: str) -> Iterator[None]:
     """Hold a lock of a database's own, which one process at a time can have.
@@ -75,7 +88,7 @@ def alone(url: str) -> Iterator[None]:
     Raises:
         DatabaseError: If another process does not give it back in time.
     """
-    place = sqlalchemy.make_url(url)
+    place = parse_url(url)
     if not _is_file(place):
         with _alone(place):
             yield
