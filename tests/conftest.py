@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -36,6 +37,20 @@ def posters(tmp_path_factory) -> list[Path]:
     from recolor.datasets.demo_posters import generate_demo_posters
 
     return list(generate_demo_posters(tmp_path_factory.mktemp("posters"), 30, "modern", seed=3))
+
+
+@contextmanager
+def store_in_use(uri: str) -> Iterator[str]:
+    """Use a store for a while, in this process and its children; afterwards that before, if any.
+
+    Not the one that MLflow takes by default: it lies in the working directory.
+    """
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield uri
+    finally:
+        mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture(scope="session")
@@ -108,17 +123,11 @@ def empty_database(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def versions(empty_database, tmp_path, monkeypatch):
+def versions(empty_database, tmp_path):
     """Register versions by their validation metrics and data; the store is this test's own."""
     from recolor.platform.registry.versions import MODEL_NAME
 
     shutil.copy(empty_database, tmp_path)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient()
-    client.create_registered_model(MODEL_NAME)
 
     def register(data="data-1", **metrics) -> str:
         tags = {f"validation.{name}": str(value) for name, value in metrics.items()}
@@ -127,19 +136,18 @@ def versions(empty_database, tmp_path, monkeypatch):
         )
         return str(version.version)
 
-    yield register
-    mlflow.set_tracking_uri(before)
+    with store_in_use(f"sqlite:///{tmp_path}/mlflow.db"):
+        client = mlflow.MlflowClient()
+        client.create_registered_model(MODEL_NAME)
+        yield register
 
 
 @pytest.fixture
-def copied_store(trained, store, tmp_path, monkeypatch):
+def copied_store(trained, store, tmp_path):
     """The store with the trained model, copied: what is registered here, no other test sees."""
     shutil.copy(store.removeprefix("sqlite:///"), tmp_path)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
-    yield uri
-    mlflow.set_tracking_uri(store)
+    with store_in_use(f"sqlite:///{tmp_path}/mlflow.db") as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from click.testing import CliRunner
-from conftest import RECOLOR, environment
+from conftest import RECOLOR, environment, store_in_use
 from mlflow.store import db_migrations
 from mlflow.store.tracking.dbmodels.initial_models import Base
 
@@ -62,14 +62,11 @@ def make_old_database(file: Path) -> None:
 
 
 @pytest.fixture
-def connected(tmp_path, monkeypatch) -> Path:
+def connected(tmp_path) -> Path:
     """The file of the store that this process and its children use; it is not there yet."""
     file = tmp_path / "mlflow.db"
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{file}")
-    mlflow.set_tracking_uri(f"sqlite:///{file}")
-    yield file
-    mlflow.set_tracking_uri(before)
+    with store_in_use(f"sqlite:///{file}"):
+        yield file
 
 
 def test_commands_that_start_at_once_in_an_empty_folder_all_work(tmp_path):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import mlflow
 import numpy as np
 import pytest
+from conftest import store_in_use
 
 from recolor.platform.tracking import outbox
 from recolor.platform.tracking.checkpoints import newest_checkpoint
@@ -33,14 +34,12 @@ def run_id(store, tmp_path, monkeypatch):
 @contextmanager
 def server_that(fails: str):
     """Use a tracking server that is not there, or takes requests and never answers."""
-    before = mlflow.get_tracking_uri()
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if fails == "hangs":
             server.listen()
-        mlflow.set_tracking_uri(f"http://127.0.0.1:{server.getsockname()[1]}")
-        yield
-    mlflow.set_tracking_uri(before)
+        with store_in_use(f"http://127.0.0.1:{server.getsockname()[1]}"):
+            yield
 
 
 def losses(run_id: str) -> dict[int, float]:

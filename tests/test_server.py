@@ -7,7 +7,7 @@ import time
 import mlflow
 import pytest
 from click.testing import CliRunner
-from conftest import RECOLOR, environment
+from conftest import RECOLOR, environment, store_in_use
 
 from recolor.datasets.preparation import prepare
 from recolor.platform.cli.main import main
@@ -19,13 +19,10 @@ EPOCHS = 20
 
 
 @pytest.fixture
-def server(tracking_server, monkeypatch):
+def server(tracking_server):
     """The server, as the store of this process and its children."""
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_server.uri)
-    mlflow.set_tracking_uri(tracking_server.uri)
-    yield tracking_server
-    mlflow.set_tracking_uri(before)
+    with store_in_use(tracking_server.uri):
+        yield tracking_server
 
 
 @pytest.fixture(scope="module")
