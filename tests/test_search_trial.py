@@ -1,6 +1,8 @@
 """One trial of a study: how it ends, and that a worker that comes back late does no harm."""
 
 import os
+import sqlite3
+from contextlib import closing
 
 import mlflow
 import optuna
@@ -11,6 +13,7 @@ from recolor.datasets.preparation import prepare
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.search import retry
 from recolor.platform.search.plan import Plan
+from recolor.platform.search.reconcile import close_orphans
 from recolor.platform.search.space import parse_space
 from recolor.platform.search.storage import open_storage
 from recolor.platform.search.study import PLAN, RUN_ID, begin_study, newest_states
@@ -116,6 +119,27 @@ def test_a_trial_that_was_given_to_another_worker_is_left_to_it(begin):
     assert run.info.status == "FINISHED" and run.data.tags[STATE_TAG] == "complete"
     assert steps(run.info.run_id) == [1, 2, 3]
     assert sorted(study.trials[1].intermediate_values) == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_a_trial_is_put_back_though_its_store_is_locked(begin, store):
+    """What was interrupted may hold the lock itself, in a transaction of its own."""
+    studies = []
+    with closing(sqlite3.connect(store.removeprefix("sqlite:///"))) as other:
+
+        def interrupt(study, message):
+            if message.get("epoch") == 2:
+                studies.append(study)
+                other.execute("BEGIN EXCLUSIVE")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            begin(1, say=interrupt)
+    (study,) = studies
+    assert newest_states(study) == {0: TrialState.WAITING}
+    close_orphans(study)
+    (run,) = runs_within(study, TRIAL_TAG)
+    assert (run.info.status, run.data.tags[STATE_TAG]) == ("KILLED", "killed")
 
 
 def test_a_worker_waits_for_the_last_trial_of_another(begin):

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,8 +111,12 @@ class Objective:
                 Outbox(run.info.run_id).send()
                 mlflow.set_tags({STATE_TAG: "pruned", REASON_TAG: str(error)})
             except KeyboardInterrupt:
-                mlflow.set_tag(STATE_TAG, "killed")
-                mlflow.end_run("KILLED")
+                # The store may be locked by what was interrupted here. The trial must be put back
+                # all the same; `close_orphans` ends the run, if need be.
+                with suppress(mlflow.MlflowException):
+                    mlflow.set_tag(STATE_TAG, "killed")
+                with suppress(mlflow.MlflowException):
+                    mlflow.end_run("KILLED")
                 raise
             except TakenTrialError:
                 # It is another worker's by now.
