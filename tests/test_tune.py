@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import time
+from functools import cached_property
 from pathlib import Path
 
 import mlflow
@@ -70,9 +71,14 @@ class Place:
         assert command.returncode == 0, said
         return said
 
+    @cached_property
+    def _studies(self) -> optuna.storages.RDBStorage:
+        """The storage, opened once: PostgreSQL has not places enough for every look at it."""
+        return read_storage(self.storage)
+
     @property
     def study(self) -> optuna.Study:
-        return optuna.load_study(study_name="s", storage=read_storage(self.storage))
+        return optuna.load_study(study_name="s", storage=self._studies)
 
     def runs(self) -> list:
         """All runs, oldest first."""
