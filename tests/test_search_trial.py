@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 from contextlib import closing
 
 import mlflow
@@ -43,6 +44,7 @@ def begin(tiny, store, tmp_path):
         *,
         before=lambda study: None,
         say=lambda study, message: None,
+        ending: threading.Event | None = None,
         rate: str = "1e-5:1e-3:log",
         **options,
     ) -> optuna.Study:
@@ -59,7 +61,7 @@ def begin(tiny, store, tmp_path):
         before(study)
         os.environ["MLFLOW_EXPERIMENT_ID"] = experiment
         try:
-            work(task, lambda **message: say(study, message))
+            work(task, lambda **message: say(study, message), ending or threading.Event())
         finally:
             del os.environ["MLFLOW_EXPERIMENT_ID"]
         return study
@@ -121,6 +123,29 @@ def test_a_trial_that_was_given_to_another_worker_is_left_to_it(begin):
     assert sorted(study.trials[1].intermediate_values) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("moment", [{"epoch": 2}, {"state": "complete"}])
+def test_a_worker_ends_though_the_interruption_itself_is_lost(begin, moment):
+    """Python drops what a signal's handler raises within a destructor or a callback of C."""
+    studies, ending = [], threading.Event()
+
+    def lose_an_interruption(study, message):
+        if moment.items() <= message.items():
+            studies.append(study)
+            ending.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        begin(2, say=lose_an_interruption, ending=ending)
+    expected = TrialState.COMPLETE if "state" in moment else TrialState.WAITING
+    assert newest_states(studies[0]) == {0: expected}
+
+
+def test_a_trial_that_is_told_is_not_put_back(begin):
+    """Its worker may be interrupted between the two."""
+    study = begin(1)
+    retry.interrupted(study, 0)
+    assert newest_states(study) == {0: TrialState.COMPLETE}
+
+
 @pytest.mark.slow
 def test_a_trial_is_put_back_though_its_store_is_locked(begin, store):
     """What was interrupted may hold the lock itself, in a transaction of its own."""
@@ -152,7 +177,7 @@ def test_of_two_last_trials_begun_at_once_the_second_leaves(begin, tiny):
     study = begin(1)
     plan = Plan.of_json(study.user_attrs[PLAN])
     said = []
-    objective = Objective(study, plan, tiny, None, 1, "me", said.append)
+    objective = Objective(study, plan, tiny, None, 1, "me", said.append, threading.Event())
     study.optimize(objective, n_trials=1, catch=(SurplusTrialError,))
     assert newest_states(study) == {0: TrialState.COMPLETE, 1: TrialState.FAIL}
     assert len(runs_within(study, TRIAL_TAG)) == 1 and not said

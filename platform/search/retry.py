@@ -13,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from recolor.platform.search.storage import RETRIES
-from recolor.platform.search.study import WORKER, number_of
+from recolor.platform.search.study import DONE, WORKER, number_of
 
 RUNNING = (TrialState.RUNNING,)
 
@@ -21,7 +21,7 @@ RUNNING = (TrialState.RUNNING,)
 def interrupted(study: Study, number: int) -> None:
     """Put a trial back whose worker was asked to end: that is not one of its retries."""
     trial = study.get_trials(deepcopy=False)[number]
-    if trial.state == TrialState.RUNNING and not _fail(study, trial):
+    if trial.state in DONE or (trial.state == TrialState.RUNNING and not _fail(study, trial)):
         return
     study.add_trial(
         optuna.create_trial(

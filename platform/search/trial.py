@@ -1,6 +1,7 @@
 """One trial: a whole training in a run of its own, without a model that is registered."""
 
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class Objective:
         worker: Name of this process.
         say: Takes what is to be shown of the trial: ``trial``, ``epoch``, ``epochs``, ``value``
             and ``best``, and in the end ``state``.
+        ending: Set when the process is to end; looked at after each epoch.
         current: Number of the trial under way in Optuna's own count, None between two.
     """
 
@@ -62,6 +64,7 @@ class Objective:
     trials: int
     worker: str
     say: Callable[..., None]
+    ending: threading.Event
     current: int | None = None
 
     def __call__(self, trial: Trial) -> float:
@@ -90,6 +93,8 @@ class Objective:
             value = checkpoint.progress.history[-1][VAL_LOSS]
             self._report(trial, value, epoch)
             self.say(**shown, epoch=epoch, value=value)
+            if self.ending.is_set():
+                raise KeyboardInterrupt
             if epoch < settings.epochs and trial.should_prune():
                 raise TrialPruned(f"after epoch {epoch}")
 

@@ -28,13 +28,14 @@ from recolor.platform.search.study import DONE, count, study_to_work_on
 LOOK_SECONDS = 2
 
 
-def work(task: dict, say: Callable[..., None]) -> None:
+def work(task: dict, say: Callable[..., None], ending: threading.Event) -> None:
     """Run trials until there are enough, whoever has run them.
 
     Args:
         task: ``storage`` (URL), ``study``, ``data`` (folder), ``trials``, ``heartbeat``, ``grace``
             and ``worker``, this process' name.
         say: Takes what is to be shown.
+        ending: Set when the process is to end, in case that the exception of that moment is lost.
 
     Raises:
         KeyboardInterrupt: If the process is to end; its trial was put back.
@@ -50,10 +51,14 @@ def work(task: dict, say: Callable[..., None]) -> None:
     storage = open_storage(task["storage"], task["heartbeat"], task["grace"])
     study, plan = study_to_work_on(storage, task["study"])
     trials = task["trials"]
-    objective = Objective(study, plan, manifest, find_devices(), trials, task["worker"], say)
+    objective = Objective(
+        study, plan, manifest, find_devices(), trials, task["worker"], say, ending
+    )
     silent = retry.SilentTrials(study, task["grace"])
     try:
         while (done := count(study, *DONE)) < trials:
+            if ending.is_set():
+                raise KeyboardInterrupt
             optuna.storages.fail_stale_trials(study)
             silent.fail()
             if done + count(study, optuna.trial.TrialState.RUNNING) >= trials:
@@ -82,13 +87,23 @@ def main() -> int:
         with suppress(BrokenPipeError):
             print(json.dumps(message), file=channel, flush=True)
 
+    ending = threading.Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        """Interrupt the worker; not again while it puts its trial back."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, signal.SIG_IGN)
+        # Python drops an exception that is raised within a destructor or a callback of C.
+        ending.set()
+        raise KeyboardInterrupt
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         task = json.loads(sys.stdin.readline())
         threading.Thread(target=_interrupt_at_the_end, args=[sys.stdin], daemon=True).start()
         with explained(task["storage"]):
-            work(task, say)
+            work(task, say, ending)
     except KeyboardInterrupt:
         say(interrupted=True)
     except RecolorError as error:
@@ -102,13 +117,6 @@ def _take_standard_output() -> TextIO:
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return channel
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """Interrupt the worker; not again while it puts its trial back."""
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _interrupt_at_the_end(stream: TextIO) -> None:
