@@ -6,6 +6,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder if need be, and find out that files can be written there before long work.
+
+    Raises:
+        OSError: If they can't.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    TemporaryDirectory(prefix=".recolor-", dir=folder).cleanup()
+
+
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
     """Give a temporary path beside a file, to be renamed to it when the writing has succeeded.

@@ -6,11 +6,12 @@ model.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from PIL import Image
 
+from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.contrast import stretched
 from recolor.datasets.hints import hint_array
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
@@ -22,6 +23,7 @@ from recolor.datasets.palettes.palette import (
     has_color,
     neutral_share,
 )
+from recolor.datasets.posters import Box, letterbox
 from recolor.models.decoding.options import (
     AUTO,
     FREE,
@@ -33,6 +35,11 @@ from recolor.models.decoding.options import (
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.typed import is_typed_colors
 
+# Pixels that are painted at once: their number bounds the memory that it takes.
+PIECE = 2**17
+# So many columns and rows of a picture's pixels stand for all, see `Recolorer.choose`.
+SOME = (48, 48)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -40,12 +47,16 @@ class Seen:
 
     Attributes:
         source: The picture, RGB.
-        rgb: Its pixels with the contrast that was asked for, ``uint8 [height, width, 3]``.
+        picture: The picture with the contrast that was asked for.
+        lightness: Its stored L at the network's resolution, ``uint8 [h, w]``.
+        box: Where it lies in the network's square.
         answer: What the model's ``look`` has returned.
     """
 
     source: Image.Image
-    rgb: np.ndarray
+    picture: Image.Image
+    lightness: np.ndarray
+    box: Box
     answer: dict
 
     @property
@@ -59,27 +70,36 @@ class Painter:
     """A model that is ready to recolor.
 
     Attributes:
-        look, paint: The functions of `recolor.models.recolorer.Recolorer`, taken by name.
+        look, choose, paint: The functions of `recolor.models.recolorer.Recolorer`, which take
+            arrays by name.
         own: The model's own decoding.
         kind: Name of the model kind.
+        size: Side of the network's square in pixels.
         takes_palette: Whether it can be told a palette, and hints.
         library: The color schemes to choose from; None for those that come with recolor.
     """
 
     look: Callable
+    choose: Callable
     paint: Callable
     own: OwnDecoding
     kind: str
+    size: int
     takes_palette: bool
     library: PaletteLibrary | None = None
 
     @classmethod
     def of(
-        cls, look: Callable, paint: Callable, about: dict, library: PaletteLibrary | None = None
+        cls,
+        look: Callable,
+        choose: Callable,
+        paint: Callable,
+        about: dict,
+        library: PaletteLibrary | None = None,
     ) -> "Painter":
         """Make one of a model's functions and of what `Recolorer.about` has returned."""
         own = OwnDecoding(**about["own"])
-        return cls(look, paint, **{**about, "own": own}, library=library)
+        return cls(look, choose, paint, **{**about, "own": own}, library=library)
 
     def recolor(self, picture: Image.Image, decoding: Decoding) -> Image.Image:
         """Recolor an RGB picture at its own resolution.
@@ -101,10 +121,15 @@ class Painter:
             decoding: Only its contrast counts.
             embedding: The gray picture's, ``float32 [n]``, where it is known already.
         """
-        rgb = np.asarray(stretched(picture) if decoding.contrast == "auto" else picture)
+        shown = stretched(picture) if decoding.contrast == "auto" else picture
+        square, box = letterbox(shown, self.size)
+        lightness, _ = rgb_to_lab8(square)
         if embedding is None:
             embedding = np.zeros(0)
-        return Seen(picture, rgb, self.look(rgb=rgb, embedding=np.float32(embedding)))
+        answer = self.look(
+            square=lightness[..., None], box=np.int32(astuple(box)), embedding=np.float32(embedding)
+        )
+        return Seen(picture, shown, lightness[box.slices], box, answer)
 
     def palette(self, seen: Seen, decoding: Decoding) -> Palette | None:
         """Find the palette that is asked for, or, where none is, the one by default.
@@ -135,7 +160,7 @@ class Painter:
         if is_typed_colors(wanted, self._library):
             neutrals = decoding.neutrals
             if neutrals is None:
-                neutrals = neutral_share(np.asarray(seen.answer["lightness"]))
+                neutrals = neutral_share(seen.lightness)
             return Palette.of_colors(wanted, neutrals)
         return self._library[wanted]
 
@@ -166,26 +191,39 @@ class Painter:
             DecodingError: If there are hints and the model takes none.
         """
         self.check(replace(decoding, palette=FREE))
-        height, width = seen.rgb.shape[:2]
+        width, height = seen.picture.size
         own = self.own.changed(decoding)
         wanted = decoding.vividness
         table = np.zeros((CELLS, 3), np.float32)
         if palette is not None:
             table = np.concatenate([palette.shares[:, None], palette.colors], axis=1)
-        answer = self.paint(
-            rgb=seen.rgb,
+        chosen = self.choose(
             outputs=seen.answer["outputs"],
-            lightness=seen.answer["lightness"],
-            box=seen.answer["box"],
+            lightness=seen.lightness,
+            box=np.int32(astuple(seen.box)),
+            some=np.asarray(seen.picture.resize(SOME, Image.Resampling.NEAREST)),
+            width=np.int32(width),
+            height=np.int32(height),
             palette=np.float32(table),
             hints=hint_array(decoding.hint, width, height),
             temperature=np.float32(own.temperature),
             vividness=np.float32(PALETTE_VIVIDNESS if wanted is None else wanted),
             free_vividness=np.float32(own.vividness),
             strength=np.float32(decoding.strength),
-            keep=np.float32(decoding.keep),
         )
-        return Image.fromarray(np.asarray(answer["rgb"]))
+        painted = Image.new("RGB", seen.picture.size)
+        rows = max(1, PIECE // width)
+        for top in range(0, height, rows):
+            part = seen.picture.crop((0, top, width, min(top + rows, height)))
+            answer = self.paint(
+                **chosen,
+                rgb=np.asarray(part),
+                top=np.int32(top),
+                height=np.int32(height),
+                keep=np.float32(decoding.keep),
+            )
+            painted.paste(Image.fromarray(np.asarray(answer["rgb"])), (0, top))
+        return painted
 
     @property
     def _library(self) -> PaletteLibrary:

@@ -1,8 +1,9 @@
 """A network with all that stands before and behind it: from a gray picture to colors, at any size.
 
-It works in two steps: `look` is what depends on the gray picture alone, and `paint` makes colors of
-it. What a picture looks like to the network is kept between them, so that another palette answers
-at once.
+It works in three steps. `look` is what depends on the gray picture alone: it is kept, so that
+another palette answers at once. `choose` finds colors at the network's resolution, and `paint`
+brings them to that of the picture, a few rows at a time, so that memory is bounded however large
+the picture is.
 
 All is in `keras.ops`, so a picture comes out the same on every backend, up to rounding.
 `recolor.platform.serving.saved_model.RecoloringGraph` makes a TensorFlow graph of it, which is
@@ -13,21 +14,22 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 import keras
+import numpy as np
 from keras import ops
 
 from recolor.datasets.color import L_SCALE
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import CELLS, classes_of_cells
-from recolor.models.decoding.guided_upsampling import guided_upsampling
+from recolor.models.decoding.guided_upsampling import fitted_lines, interpolated, on_lines
 from recolor.models.decoding.hinting import FREE, UNDER_PALETTE, hinted
-from recolor.models.decoding.lab import lab_to_rgb, rgb_to_lab
+from recolor.models.decoding.lab import lab_to_rgb, rgb_to_ab, rgb_to_lightness
 from recolor.models.decoding.palette_constraint import (
     SMALLEST_SHARE,
     mean_distribution,
     palette_offsets,
 )
-from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
-from recolor.models.decoding.vividness import vivid
+from recolor.models.decoding.palette_transfer import CARRIED, NODES, move, transfer_moves
+from recolor.models.decoding.vividness import vivid, vivid_moves
 from recolor.models.painter import Painter
 from recolor.models.weights import Weights
 
@@ -36,8 +38,6 @@ from recolor.models.weights import Weights
 WINDOW, PALETTE_WINDOW = 1 / 10, 1 / 40
 # What the answer for the smaller square counts.
 COARSE = 0.4
-# Pixels that are finished at once.
-PIECE = 2**17
 # A palette is fitted to so many rows and columns of a picture's pixels.
 FITTED = 28
 
@@ -63,20 +63,18 @@ class Recolorer:
         self.size, self.coarse_size = weights.size, weights.coarse_size
         self.calibration = ops.convert_to_tensor(weights.calibration, "float32")
 
-    def look(self, rgb, embedding):
-        """Look at the lightness of an image ``uint8 [height, width, 3]``.
+    def look(self, square, box, embedding):
+        """Look at a gray picture.
 
         Args:
-            rgb: The image.
-            embedding: That of its gray picture, ``float32 [n]``; empty to have it computed.
+            square: Its stored L in the network's square, ``uint8 [size, size, 1]``.
+            box: Where it lies there: top, left, height, width, ``int32 [4]``.
+            embedding: That of the gray picture, ``float32 [n]``; empty to have it computed.
 
         Returns:
-            The network's ``outputs`` for the square, the picture's stored ``lightness`` at the
-            network's resolution, ``uint8 [h, w]``, its ``box`` in the square (top, left, height,
-            width), and ``shares``, the mean of its distributions over the cells of the ab plane,
-            ``float32 [1024]``; zeros where the network has none.
+            The network's ``outputs`` for the square, and ``shares``, the mean of its distributions
+            over the cells of the ab plane, ``float32 [1024]``; zeros where the network has none.
         """
-        square, box = self._letterbox(rgb)
 
         def computed():
             if self.embedding is None:
@@ -89,19 +87,20 @@ class Recolorer:
         if self.kind.takes_palette:
             mean = mean_distribution(self.kind.logits(self._some(outputs, box)))
             shares = ops.scatter(self.kind.classes.cells[:, None], mean, (CELLS,))
-        top, left, height, width = ops.unstack(box, 4)
-        lightness = square[top : top + height, left : left + width, 0]
-        return {"outputs": outputs, "lightness": lightness, "box": box, "shares": shares}
+        return {"outputs": outputs, "shares": shares}
 
-    def paint(
-        self, rgb, outputs, lightness, box, palette, hints, temperature, vividness,
-        free_vividness, strength, keep,
+    def choose(
+        self, outputs, lightness, box, some, width, height, palette, hints, temperature, vividness,
+        free_vividness, strength,
     ):  # fmt: skip
-        """Give an image colors; its lightness stays as it is, at full resolution.
+        """Choose colors, as functions of the lightness that change from place to place.
 
         Args:
-            rgb: The image, ``uint8 [height, width, 3]``.
-            outputs, lightness, box: What `look` has returned for it.
+            outputs: What `look` has returned.
+            lightness: Stored L of the picture in its box, ``uint8 [h, w]``.
+            box: As `look` takes it.
+            some: Pixels from all over the large picture: sRGB ``uint8 [48, 48, 3]``.
+            width, height: Of the large picture, ``int32``.
             palette: Share, a and b of every cell of the ab plane, ``float32 [1024, 3]``; all zero
                 for none.
             hints: x, y, a, b of each, as `recolor.datasets.hints.hint_array` has them.
@@ -109,48 +108,96 @@ class Recolorer:
             vividness: Under the palette, 0 to 1.
             free_vividness: Without the palette, 0 to 1.
             strength: From the free answer, 0, to the palette's, 1.
-            keep: How much of the image's own colors is blended in, 0 to 1.
 
         Returns:
-            ``rgb``, the colored image, ``uint8 [height, width, 3]``.
+            What `paint` takes: ``free_lines``, ``palette_lines`` and ``hint_lines``, each ``float32
+            [h, width, n]``, or empty where it is not needed; ``free_moves``, of `vivid_moves`, and
+            ``palette_moves``, of `transfer_moves`; and ``share``, that of the answer under the
+            palette.
         """
-        lab = self._lab(rgb)[None]
-        large = lab[..., :1]
-        small = ops.cast(lightness, "float32")[None, ..., None] / L_SCALE
+        small = ops.cast(lightness, "float32")[..., None] / L_SCALE
+        columns = ops.arange(width)
+
+        def wide(values, window):
+            lines = fitted_lines(values, small, max(1, round(self.size * window)))
+            return interpolated(lines, columns, width, axis=1)
 
         def free():
-            ab = self._decoded(outputs, box, temperature)
-            ab = self._upsampled(ab, small, large, WINDOW)
-            return self._in_pieces(
-                lambda pixels: vivid(
-                    pixels[:, :1], pixels[:, 1:], self.calibration, free_vividness
-                ),
-                ops.concatenate([large, ab], axis=-1),
-            )
+            return wide(self._decoded(outputs, box, temperature), WINDOW)
 
+        none, share, moves = ops.zeros((0, 0, 4)), ops.zeros(()), ops.zeros((NODES, NODES, 2))
+        palette_lines, hint_lines = none, ops.zeros((0, 0, 6))
         if not self.kind.takes_palette:
-            ab = free()
+            free_lines = free()
         else:
-
-            def under_palette():
-                return self._under_palette(
-                    outputs, small, large, box, palette, temperature, vividness
-                )
-
             told = ops.logical_and(ops.sum(palette[:, 0]) > 0, strength > 0)
             share = ops.where(told, strength, 0.0)
+
+            def under_palette():
+                shares, colors = palette[:, 0], palette[:, 1:]
+                ab = self._under_palette(outputs, box, shares, colors, temperature)
+                lines = wide(ab, PALETTE_WINDOW)
+                ab = self._on_some(lines, some, height)
+                return lines, vividness * transfer_moves(ab, shares, colors)
+
+            def by_hints():
+                return wide(self._hinted(outputs, small, box, hints, told), PALETTE_WINDOW)
+
             # What counts nothing is not computed.
-            nothing = ops.zeros((1, 1, 1, 2))
-            ab = share * self._either(share > 0, under_palette, lambda: nothing)
-            ab += (1 - share) * self._either(share < 1, free, lambda: nothing)
-            ab = self._either(
-                ops.shape(hints)[0] > 0,
-                lambda: self._with_hints(ab, outputs, small, large, box, hints, told),
-                lambda: ab,
+            palette_lines, moves = self._either(share > 0, under_palette, lambda: (none, moves))
+            free_lines = self._either(share < 1, free, lambda: none)
+            hint_lines = self._either(ops.shape(hints)[0] > 0, by_hints, lambda: hint_lines)
+        return {
+            "free_lines": free_lines, "palette_lines": palette_lines, "hint_lines": hint_lines,
+            "free_moves": vivid_moves(self.calibration, free_vividness), "palette_moves": moves,
+            "share": share,
+        }  # fmt: skip
+
+    def paint(
+        self, rgb, top, height, free_lines, palette_lines, hint_lines, free_moves,
+        palette_moves, share, keep,
+    ):  # fmt: skip  # fmt: skip
+        """Give rows of a picture colors; their lightness stays as it is.
+
+        Rows are independent of each other, so a picture may be painted in parts.
+
+        Args:
+            rgb: The rows, ``uint8 [k, width, 3]``.
+            top: Which row of the picture is the first one, ``int32``.
+            height: Of the whole picture, ``int32``.
+            free_lines, palette_lines, hint_lines, free_moves, palette_moves, share: What `choose`
+                has returned.
+            keep: How much of the picture's own colors is blended in, 0 to 1.
+
+        Returns:
+            ``rgb``, the colored rows, ``uint8 [k, width, 3]``.
+        """
+        lightness = rgb_to_lightness(rgb)
+        rows = top + ops.arange(ops.shape(rgb)[0])
+
+        def colors(lines):
+            return on_lines(interpolated(lines, rows, height, axis=0), lightness)
+
+        def freely():
+            return vivid(lightness, colors(free_lines), free_moves)
+
+        if not self.kind.takes_palette:
+            ab = freely()
+        else:
+            nothing = ops.zeros((1, 1, 2))
+            ab = share * self._either(
+                share > 0, lambda: move(colors(palette_lines), palette_moves, 1.0), lambda: nothing
             )
-        ab += keep * (lab[..., 1:] - ab)
-        colored = self._in_pieces(self._lab_to_rgb, ops.concatenate([large, ab], axis=-1))[0]
-        return {"rgb": ops.cast(ops.round(colored * 255), "uint8")}
+            ab += (1 - share) * self._either(share < 1, freely, lambda: nothing)
+
+            def with_hints():
+                both = colors(hint_lines)
+                counts = ops.clip(both[..., 2:], 0, 1)
+                return ab + counts * (both[..., :2] / ops.maximum(both[..., 2:], 1e-3) - ab)
+
+            ab = self._either(ops.shape(hint_lines)[0] > 0, with_hints, lambda: ab)
+        ab = self._either(keep > 0, lambda: ab + keep * (rgb_to_ab(rgb) - ab), lambda: ab)
+        return {"rgb": lab_to_rgb(lightness, ab)}
 
     def painter(self, library: PaletteLibrary | None = None) -> Painter:
         """Return what recolors pictures.
@@ -158,55 +205,25 @@ class Recolorer:
         Args:
             library: The color schemes to choose from; by default those that come with recolor.
         """
-        return Painter.of(_of_arrays(self.look), _of_arrays(self.paint), self.about(), library)
+        steps = map(_of_arrays, (self.look, self.choose, self.paint))
+        return Painter.of(*steps, self.about(), library)
 
     def about(self) -> dict:
-        """Return what a `Painter` must know beside the two functions, as JSON."""
+        """Return what a `Painter` must know beside the three functions, as JSON."""
         return {
             "own": asdict(self.decoding),
             "kind": self.kind.name,
+            "size": self.size,
             "takes_palette": self.kind.takes_palette,
         }
 
     # What `RecoloringGraph` does in ways of its own.
-    _rgb_to_lab = staticmethod(rgb_to_lab)
-    _lab_to_rgb = staticmethod(lab_to_rgb)
     _resize = staticmethod(ops.image.resize)
 
     @staticmethod
     def _either(condition, one: Callable, other: Callable):
         """Compute one of two answers."""
         return one() if condition else other()
-
-    @staticmethod
-    def _in_pieces(function: Callable, pictures):
-        """Apply a function of pixels ``[n, channels]`` piece by piece, which bounds the memory."""
-        *shape, channels = ops.shape(pictures)
-        pixels = ops.reshape(pictures, (-1, channels))
-        starts = range(0, ops.shape(pixels)[0], PIECE)
-        done = ops.concatenate([function(pixels[start : start + PIECE]) for start in starts])
-        return ops.reshape(done, (*shape, done.shape[-1]))
-
-    def _lab(self, rgb):
-        return self._rgb_to_lab(ops.cast(rgb, "float32") / 255)
-
-    def _letterbox(self, rgb):
-        """Bring an image into the square as `recolor.datasets.posters.letterbox` does.
-
-        Returns:
-            Stored L ``uint8 [size, size, 1]``, and the box: top, left, height, width.
-        """
-        sides = ops.cast(ops.convert_to_tensor(ops.shape(rgb)[:2]), "float32")
-        scaled = ops.round(sides * (self.size / ops.max(sides)))
-        height, width = ops.unstack(ops.maximum(1, ops.cast(scaled, "int32")), 2)
-        top, left = (self.size - height) // 2, (self.size - width) // 2
-        rgb = ops.cast(rgb, "float32")
-        small = self._resize(rgb, (height, width), "bicubic", antialias=True)
-        lab = self._lab(ops.round(ops.clip(small, 0, 255)))
-        lightness = ops.cast(ops.round(lab[..., :1] * L_SCALE), "uint8")
-        padding = [[top, self.size - height - top], [left, self.size - width - left], [0, 0]]
-        square = ops.pad(lightness, padding, constant_values=255)
-        return ops.reshape(square, (self.size, self.size, 1)), ops.stack([top, left, height, width])
 
     def _outputs(self, square, embedding, box):
         """Run the network on a square ``uint8 [size, size, 1]``, and on a smaller copy."""
@@ -227,9 +244,8 @@ class Recolorer:
         # Not as `network(...)`, which insists on the size that it was built for.
         return ops.cast(self.network.call(inputs, training=False), "float32")
 
-    def _under_palette(self, outputs, small, large, box, palette, temperature, vividness):
-        """Decode under a palette, at full resolution: ab ``float32 [1, height, width, 2]``."""
-        shares, colors = palette[:, 0], palette[:, 1:]
+    def _under_palette(self, outputs, box, shares, colors, temperature):
+        """Decode under a palette, at the network's resolution: ab ``float32 [h, w, 2]``."""
         # The network's classes take the shares, and the mean colors, of the cells nearest to them.
         sums = ops.segment_sum(
             ops.concatenate([shares[:, None], shares[:, None] * colors], axis=-1),
@@ -243,36 +259,32 @@ class Recolorer:
         logits = self.kind.logits(self._some(outputs, box), chosen)
         offsets = palette_offsets(logits[None], wanted[None], ops.ones((1, FITTED**2)))[0]
         centers = sums[:, 1:] / sums[:, :1]
-        ab = self._decoded(outputs, box, temperature, offsets, centers, chosen)
-        ab = self._upsampled(ab, small, large, PALETTE_WINDOW)
-        moves = transfer_moves(_grid(ab[0], CARRIED), shares, colors)
-        return self._in_pieces(lambda pixels: move(pixels, moves, vividness), ab)
+        return self._decoded(outputs, box, temperature, offsets, centers, chosen)
 
-    def _with_hints(self, ab, outputs, small, large, box, hints, told):
-        """Blend in what hints say: ab ``float32 [1, height, width, 2]``."""
+    def _on_some(self, lines, some, height):
+        """Return the colors that wide lines give to some pixels: ``float32 [48 * 48, 2]``."""
+        rows, columns = (centers(CARRIED, side) for side in (height, ops.shape(lines)[1]))
+        lines = interpolated(ops.take(lines, columns, axis=1), rows, height, axis=0)
+        return ops.reshape(on_lines(lines, rgb_to_lightness(some)), (CARRIED**2, 2))
+
+    def _hinted(self, outputs, small, box, hints, told):
+        """Spread what hints say: their color times how much it counts, and that, ``[h, w, 3]``."""
         features, _ = self._inside(outputs, box)
-        lightness = self._resize(small, ops.shape(features)[1:3], antialias=True)[0, ..., 0]
+        shape = ops.shape(features)[1:3]
+        lightness = self._resize(small[None], shape, antialias=True)[0, ..., 0]
         color, counts = self._either(
             told,
             lambda: hinted(features[0], lightness, hints, UNDER_PALETTE),
             lambda: hinted(features[0], lightness, hints, FREE),
         )
         both = ops.concatenate([color * counts, counts], axis=-1)[None]
-        both = self._resize(both, ops.shape(small)[1:3])
-        both = self._upsampled(both, small, large, PALETTE_WINDOW)
-        counts = ops.clip(both[..., 2:], 0, 1)
-        color = both[..., :2] / ops.maximum(both[..., 2:], 1e-3)
-        return ab + counts * (color - ab)
-
-    def _upsampled(self, values, small, large, window):
-        radius = max(1, round(self.size * window))
-        return guided_upsampling(values, small, large, radius, self._resize)
+        return self._resize(both, ops.shape(small)[:2])[0]
 
     def _decoded(self, outputs, box, *decoding):
-        """Decode the picture alone, at the network's resolution: ab ``[1, h, w, 2]``."""
+        """Decode the picture alone, at the network's resolution: ab ``[h, w, 2]``."""
         part, (top, left) = self._inside(outputs, box)
-        ab = self.kind.decode(part, *decoding)
-        return ab[:, top : top + box[2], left : left + box[3]]
+        ab = self.kind.decode(part, *decoding)[0]
+        return ab[top : top + box[2], left : left + box[3]]
 
     def _inside(self, outputs, box):
         """Cut out the outputs that cover the picture.
@@ -288,24 +300,22 @@ class Recolorer:
 
     def _some(self, outputs, box):
         """Return some of a picture's outputs, from all over it: ``[FITTED ** 2, n]``."""
-        scale = outputs.shape[1] / self.size
-        return _grid(outputs[0], FITTED, ops.cast(box, "float32") * scale)
+        top, left, height, width = ops.unstack(
+            ops.cast(box, "float32") * (outputs.shape[1] / self.size), 4
+        )
+        even = (np.arange(FITTED, dtype=np.float32) + 0.5) / FITTED
+        rows, columns = (
+            ops.cast(ops.minimum(start + even * extent, outputs.shape[1] - 1), "int32")
+            for start, extent in ((top, height), (left, width))
+        )
+        some = ops.take(ops.take(outputs[0], rows, axis=0), columns, axis=1)
+        return ops.reshape(some, (FITTED**2, outputs.shape[-1]))
 
 
-def _grid(picture, count, box=None):
-    """Return pixels of a picture ``[h, w, n]`` from all over a box in it: ``[count ** 2, n]``.
-
-    Args:
-        picture: The picture.
-        count: How many rows and columns to take.
-        box: Top, left, height and width, ``float32 [4]``; by default the whole picture.
-    """
-    sides = ops.cast(ops.convert_to_tensor(ops.shape(picture)[:2]), "float32")
-    start, extent = (ops.zeros(2), sides) if box is None else (box[:2], box[2:])
-    even = (ops.arange(count, dtype="float32")[:, None] + 0.5) / count
-    places = ops.cast(ops.minimum(start + even * extent, sides - 1), "int32")
-    some = ops.take(ops.take(picture, places[:, 0], axis=0), places[:, 1], axis=1)
-    return ops.reshape(some, (count**2, picture.shape[-1]))
+def centers(count, side):
+    """Return which pixels lie in the middle of equal parts of a side: ``int32 [count]``."""
+    even = (np.arange(count, dtype=np.float32) + 0.5) / count
+    return ops.cast(even * ops.cast(side, "float32"), "int32")
 
 
 def _of_arrays(function: Callable) -> Callable:

@@ -356,6 +356,9 @@ def test_a_seed_that_is_too_large(manifest, store):
 
 def test_tables_are_not_written_to_folders(manifest, store, tmp_path):
     assert "is a directory" in error(run("evaluate", "--json", tmp_path))
+    # Before anything is scored or trained; /proc takes no files, not even of root.
+    for command in (["evaluate", "--json", "/proc/x/y.json"], ["reproduce", "--out", "/proc/x"]):
+        assert "/proc/x" in error(run(*command, "--data", manifest.folder))
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/key", "https://127.0.0.1:9/x"])

@@ -5,8 +5,10 @@ from dataclasses import replace
 import mlflow
 import pytest
 
+from recolor.models.decoding.options import Decoding
 from recolor.platform.experiments.evaluation import evaluate_models
 from recolor.platform.registry.load import load
+from recolor.platform.registry.promotion import promote
 
 
 def newest_run() -> mlflow.entities.Run:
@@ -35,6 +37,25 @@ def test_metrics_of_an_evaluation_are_named_by_kind_and_version(manifest, traine
         logged[f"{version}.told_palette_hints5.ssim"]
         == (columns[f"{uri}, told palette+hints5"]["ssim"])
     )
+
+
+def test_an_evaluation_records_which_version_an_alias_stood_for(manifest, trained):
+    promote("l2_ab", trained.version, force=True)
+    model = load("models:/poster-recolor@champion")
+    evaluate_models(manifest, "test", [model, load("regression")], Decoding(vividness=0.25))
+    run = newest_run()
+    label, version = (
+        model.label,
+        mlflow.MlflowClient().get_model_version("poster-recolor", trained.version),
+    )
+    parameters = run.data.params
+    assert parameters[f"{label}.version"] == trained.version
+    assert f"version {trained.version} (champion; classification" in parameters[f"{label}.model"]
+    assert parameters[f"{label}.temperature"] == str(model.painter.own.temperature)
+    assert parameters[f"{label}.vividness"] == parameters["regression.vividness"] == "0.25"
+    assert "regression.version" not in parameters
+    (read,) = run.inputs.model_inputs
+    assert version.source == f"models:/{read.model_id}"
 
 
 def test_a_scoring_that_fails_leaves_a_failed_run(manifest, store):

@@ -1,16 +1,27 @@
 """Guided upsampling against loops, and on pictures whose answer is known."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from recolor.models.decoding.guided_upsampling import EPSILON, guided_upsampling
+from recolor.models.decoding.guided_upsampling import (
+    EPSILON,
+    fitted_lines,
+    interpolated,
+    on_lines,
+)
 
 RNG = np.random.default_rng(5)
 
 
 def upsampled(ab, small, large, radius) -> np.ndarray:
-    arrays = [array[None].astype(np.float32) for array in (ab, small[..., None], large[..., None])]
-    return guided_upsampling(*arrays, radius)[0].numpy()
+    ab, small, large = (
+        array.astype(np.float32) for array in (ab, small[..., None], large[..., None])
+    )
+    lines = fitted_lines(ab, small, radius)
+    for axis, count in enumerate(large.shape[:2]):
+        lines = interpolated(lines, np.arange(count), count, axis)
+    return on_lines(lines, large).numpy()
 
 
 def mean_around(array: np.ndarray, row: int, column: int, radius: int):
@@ -44,6 +55,18 @@ def test_at_one_resolution_it_is_the_guided_filter():
         expected = by_loops(ab, lightness, radius)
         result = upsampled(ab, lightness, lightness, radius)
         np.testing.assert_allclose(result, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("size", [(9, 7), (40, 61), (5, 4), (1, 100)])
+def test_lines_are_resized_bilinearly(size):
+    lines = RNG.uniform(-1, 1, (9, 7, 4)).astype(np.float32)
+    expected = tf.image.resize(lines, size).numpy()
+    rows, columns = map(np.arange, size)
+    result = interpolated(interpolated(lines, columns, size[1], 1), rows, size[0], 0)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    some = rows[1::3]
+    result = interpolated(lines, some, size[0], 0)
+    np.testing.assert_allclose(result, interpolated(lines, rows, size[0], 0).numpy()[some])
 
 
 def test_one_color_stays_one_color():

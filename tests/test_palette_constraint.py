@@ -122,7 +122,7 @@ def test_colors_are_carried_to_the_palettes_distribution():
     colors = np.float32(RNG.normal((-15, 20), 18, (300, 2)))
     palette = np.float32(np.full(300, 1 / 300))
     moves = np.asarray(transfer_moves(ab, palette, colors))
-    assert moves.shape == (2, NODES, NODES) and np.isfinite(moves).all()
+    assert moves.shape == (NODES, NODES, 2) and np.isfinite(moves).all()
     even = np.full(len(ab), 1 / len(ab))
     apart = [
         palette_distance(palette, colors, even, np.asarray(move(ab, moves, share)))
@@ -136,7 +136,9 @@ def test_gray_stays_gray_and_a_gray_palette_makes_all_gray():
     ab = np.float32(RNG.normal(0, 12, (1024, 2)))
     colors = np.float32([[50, 40], [0, 0]])
     moves = np.asarray(transfer_moves(ab, np.float32([0.5, 0.5]), colors))
-    np.testing.assert_array_equal(np.asarray(move(np.zeros((1, 2)), moves, 1.0)), [[0, 0]])
+    np.testing.assert_array_equal(
+        np.asarray(move(np.zeros((1, 2), np.float32), moves, 1.0)), [[0, 0]]
+    )
     moves = np.asarray(transfer_moves(ab, np.float32([0, 1]), colors))
     assert np.hypot(*np.asarray(move(ab, moves, 1.0)).T).mean() < 3
 

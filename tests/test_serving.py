@@ -25,12 +25,13 @@ from skimage.color import lab2rgb, rgb2lab
 
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.color_profiles import srgb_profile
+from recolor.datasets.hints import parse_hints
 from recolor.datasets.posters import letterbox
-from recolor.models.decoding.guided_upsampling import guided_upsampling
+from recolor.models.decoding.guided_upsampling import fitted_lines, interpolated, on_lines
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
-from recolor.models.painter import Painter
-from recolor.models.recolorer import PIECE, WINDOW, Recolorer
+from recolor.models.painter import PIECE, Painter
+from recolor.models.recolorer import WINDOW
 from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
@@ -38,7 +39,6 @@ from recolor.platform.registry.registration import load_model
 from recolor.platform.registry.versions import CHAMPION_URI
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import recolor_files
-from recolor.platform.serving.saved_model import RecoloringGraph
 
 
 def encoded(kind: str, size=(90, 130), **options) -> bytes:
@@ -236,27 +236,31 @@ def test_the_graph_agrees_with_the_training_pipeline(model, painter):
     ab = kind.decode(network([lightness, np.zeros((1, 1000))]), 0.38)[0][box.slices]
     full_lightness = rgb2lab(np.asarray(image))[..., :1].astype(np.float32)
     small = lightness[0][box.slices].astype(np.float32) / 2.55
-    radius = round(size * WINDOW)
-    full_ab = guided_upsampling(ab[None], small[None], full_lightness[None], radius)[0]
+    lines = fitted_lines(ab, small, round(size * WINDOW))
+    for axis, count in enumerate(full_lightness.shape[:2]):
+        lines = interpolated(lines, np.arange(count), count, axis)
+    full_ab = on_lines(lines, full_lightness)
     expected_lab = np.concatenate([full_lightness, full_ab], axis=-1)
     expected = np.rint(255 * np.clip(lab2rgb(expected_lab), 0, 1))
     colored = recolored(painter, np.asarray(image))
     assert np.percentile(np.abs(colored - expected), 99) <= 3
 
 
-@pytest.mark.parametrize("recolorer", [Recolorer, RecoloringGraph])
-@pytest.mark.parametrize("shape", [(1, 3, 5), (2, 1, PIECE // 2), (1, 700, 601)])
-def test_pixels_are_finished_in_pieces_as_they_would_be_at_once(recolorer, shape):
-    pixels = np.random.default_rng(0).uniform(0, 1, (*shape, 3)).astype(np.float32)
-    sizes = []
+WAYS = [
+    {"palette": "none", "vividness": None},
+    {"palette": "teal,orange", "vividness": None},
+    {"palette": "3", "strength": 0.4, "keep": 0.2, "hint": parse_hints(["50%,40%=red"])},
+]
 
-    def finish(piece):
-        sizes.append(piece.shape[0])
-        return piece[:, ::-1] * 2
 
-    finished = recolorer._in_pieces(finish, tf.constant(pixels)).numpy()
-    np.testing.assert_array_equal(finished, pixels[..., ::-1] * 2)
-    assert max(sizes) <= PIECE
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_a_picture_is_painted_in_parts_as_it_would_be_at_once(painter, monkeypatch, options):
+    rgb = samples.chelsea()
+    at_once = recolored(painter, rgb, **options)
+    assert rgb.shape[0] * rgb.shape[1] > PIECE
+    monkeypatch.setattr("recolor.models.painter.PIECE", 7 * rgb.shape[1])
+    in_parts = recolored(painter, rgb, **options)
+    assert np.abs(at_once.astype(int) - in_parts).max() <= 1
 
 
 def test_the_default_signature_takes_files(model):

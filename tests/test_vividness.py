@@ -14,6 +14,7 @@ from recolor.models.decoding.vividness import (
     calibrate,
     no_calibration,
     vivid,
+    vivid_moves,
 )
 
 RNG = np.random.default_rng(2)
@@ -29,7 +30,7 @@ def picture(predicted: np.ndarray, true: np.ndarray, stored: int = STORED):
 def made_vivid(ab, calibration, vividness, stored: int = STORED) -> np.ndarray:
     ab = np.asarray(ab, np.float32)
     lightness = np.full((*ab.shape[:-1], 1), stored / 2.55, np.float32)
-    return vivid(lightness, ab, calibration, np.float32(vividness)).numpy()
+    return vivid(lightness, ab, vivid_moves(calibration, np.float32(vividness))).numpy()
 
 
 def polar(ab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +65,8 @@ def test_the_share_of_the_way_is_interpolated_between_bands_and_nodes():
         axis=-1,
     )
     lightness = (stored[:, None] / 2.55).astype(np.float32)
-    result = vivid(lightness, ab.astype(np.float32), calibration, np.float32(vividness)).numpy()
+    moves = vivid_moves(calibration, np.float32(vividness))
+    result = vivid(lightness, ab.astype(np.float32), moves).numpy()
     np.testing.assert_allclose(result, expected, atol=2e-3)
 
 

@@ -4,9 +4,10 @@ The fast guided filter (K. He and J. Sun, 2015): around every pixel of the small
 fitted as a line in lightness, color = slope * L + offset; the lines are resized instead of the
 colors and take the large picture's own lightness. Colors then end where the picture has an edge,
 instead of bleeding over it by the width of a small picture's pixel.
-"""
 
-from collections.abc import Callable
+The large picture is never held as a whole: lines are resized to its width once, and to its rows
+where and when these are finished.
+"""
 
 from keras import ops
 
@@ -14,36 +15,60 @@ from keras import ops
 EPSILON = 4.0
 
 
-def guided_upsampling(
-    ab, small_lightness, lightness, radius: int, resize: Callable = ops.image.resize
-):
-    """Upsample colors.
+def fitted_lines(ab, lightness, radius: int):
+    """Fit colors as lines in lightness.
 
     Args:
-        ab: Colors of the small pictures, or other values, ``float32 [batch, h, w, n]``.
-        small_lightness: Their L in [0, 100], ``float32 [batch, h, w, 1]``.
-        lightness: L of the large pictures, ``float32 [batch, H, W, 1]``.
-        radius: Half the side of the window that a line is fitted in, in pixels of the small ones.
-        resize: What resizes pictures ``[batch, h, w, 2n]`` to (H, W), bilinearly.
+        ab: Colors of a small picture, or other values, ``float32 [h, w, n]``.
+        lightness: Its L in [0, 100], ``float32 [h, w, 1]``.
+        radius: Half the side of the window that a line is fitted in, in pixels.
 
     Returns:
-        ``float32 [batch, H, W, n]``.
+        The n slopes and the n offsets, ``float32 [h, w, 2n]``.
     """
 
-    def window_mean(pictures):
+    def window_mean(picture):
         # Over the part of the window that is inside of the picture. One side after the other, since
         # the cost of each is that of the window's size.
         side = 2 * radius + 1
         for window in ((side, 1), (1, side)):
-            pictures = ops.average_pool(pictures, window, 1, "same")
-        return pictures
+            picture = ops.average_pool(picture[None], window, 1, "same")[0]
+        return picture
 
-    mean_lightness, mean_ab = window_mean(small_lightness), window_mean(ab)
-    variance = window_mean(small_lightness**2) - mean_lightness**2
-    covariance = window_mean(small_lightness * ab) - mean_lightness * mean_ab
+    mean_lightness, mean_ab = window_mean(lightness), window_mean(ab)
+    variance = window_mean(lightness**2) - mean_lightness**2
+    covariance = window_mean(lightness * ab) - mean_lightness * mean_ab
     slope = covariance / (variance + EPSILON)
     offset = mean_ab - slope * mean_lightness
-    lines = window_mean(ops.concatenate([slope, offset], axis=-1))
-    lines = resize(lines, ops.shape(lightness)[1:3])
+    return window_mean(ops.concatenate([slope, offset], axis=-1))
+
+
+def interpolated(lines, places, count, axis: int):
+    """Return some rows, or columns, of lines that are resized bilinearly.
+
+    Args:
+        lines: ``float32 [h, w, m]``.
+        places: Which ones, ``int32 [k]``.
+        count: How many there are in the resized whole.
+        axis: 0 for rows, 1 for columns.
+
+    Returns:
+        ``float32 [k, w, m]`` or ``float32 [h, k, m]``.
+    """
+    last = ops.shape(lines)[axis] - 1
+    scale = ops.cast(last + 1, "float32") / ops.cast(count, "float32")
+    place = (ops.cast(places, "float32") + 0.5) * scale - 0.5
+    before = ops.floor(place)
+    share = place - before
+    share = share[:, None, None] if axis == 0 else share[:, None]
+    before = ops.cast(before, "int32")
+    low, high = (
+        ops.take(lines, ops.clip(number, 0, last), axis=axis) for number in (before, before + 1)
+    )
+    return low + share * (high - low)
+
+
+def on_lines(lines, lightness):
+    """Return the colors ``float32 [..., n]`` that lines ``[..., 2n]`` give a lightness."""
     slope, offset = ops.split(lines, 2, axis=-1)
     return slope * lightness + offset

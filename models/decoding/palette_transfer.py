@@ -9,6 +9,8 @@ The move is made a smooth function of the color alone, so that even areas stay e
 import numpy as np
 from keras import ops
 
+from recolor.models.decoding.node_table import at_places
+
 PASSES = 5
 ROUNDS = 4
 # The moves are known at the nodes of a grid over the ab plane, from -128 to 128.
@@ -36,7 +38,7 @@ def transfer_moves(ab, palette, colors):
         colors: Their ab, ``float32 [K, 2]``.
 
     Returns:
-        The way along a and b for every node of the ab plane: ``float32 [2, 65, 65]``.
+        The way along a and b for every node of the ab plane: ``float32 [65, 65, 2]``.
     """
     ab = ops.cast(ab, "float32")
     targets = _samples(palette, colors, ab.shape[0])
@@ -47,7 +49,7 @@ def transfer_moves(ab, palette, colors):
         moved = move(ab, moves, 1.0)
         return moves + _at_nodes(ab, _transferred(moved, targets) - moved)
 
-    return ops.fori_loop(0, PASSES, more, ops.zeros((2, NODES, NODES)))
+    return ops.fori_loop(0, PASSES, more, ops.zeros((NODES, NODES, 2)))
 
 
 def _transferred(points, targets):
@@ -70,11 +72,7 @@ def _transferred(points, targets):
 def move(ab, moves, share):
     """Move colors ``float32 [..., 2]`` a share of the way, by what `transfer_moves` has found."""
     places = [(ab[..., 0] + 128) / STEP, (ab[..., 1] + 128) / STEP]
-    ways = [
-        ops.image.map_coordinates(way, places, order=1, fill_mode="nearest")
-        for way in (moves[0], moves[1])
-    ]
-    return ab + share * ops.stack(ways, axis=-1)
+    return ab + share * at_places(moves, places)
 
 
 def _samples(palette, colors, count: int):
@@ -88,7 +86,7 @@ def _samples(palette, colors, count: int):
 
 
 def _at_nodes(ab, ways):
-    """Average ways ``[n, 2]`` of colors ``[n, 2]`` at the nodes: ``[2, 65, 65]``."""
+    """Average ways ``[n, 2]`` of colors ``[n, 2]`` at the nodes: ``[65, 65, 2]``."""
     node = ops.cast(ops.clip(ops.round((ab + 128) / STEP), 0, NODES - 1), "int32")
     counted = ops.concatenate([ways, ops.ones_like(ways[:, :1])], axis=-1)
     sums = ops.segment_sum(counted, node[:, 0] * NODES + node[:, 1], NODES * NODES)
@@ -100,4 +98,4 @@ def _at_nodes(ab, ways):
     blurred += 1e-3 * ops.matmul(ops.matmul(far, sums), far)
     nodes = np.indices((NODES, NODES), np.float32) * STEP - 128
     chromatic = 1 - np.exp(-(nodes**2).sum(axis=0) / (2 * NEUTRAL**2))
-    return blurred[:2] / (blurred[2] + 1e-12) * chromatic
+    return ops.transpose(blurred[:2] / (blurred[2] + 1e-12) * chromatic, (1, 2, 0))

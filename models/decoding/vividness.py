@@ -20,6 +20,7 @@ import numpy as np
 from keras import ops
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
+from recolor.models.decoding.node_table import at_places
 from recolor.models.decoding.palette_transfer import GOLDEN_RATIO, NODES, STEP
 
 # Of stored lightness, 16 levels each.
@@ -157,27 +158,32 @@ def _outermost(beyond, share):
     return inside / ops.maximum(inside + outside, 1e-12)
 
 
-def vivid(lightness, ab, calibration, vividness):
-    """Make colors more vivid.
+def vivid_moves(calibration, vividness):
+    """Find how far colors move for a vividness.
 
     Args:
-        lightness: L in [0, 100], ``float32 [..., 1]``.
-        ab: ``float32 [..., 2]``.
         calibration: Of `calibrate`.
         vividness: 0 leaves colors as they are, 1 carries all of them to those of true posters.
             Between, those beyond which less than about this share of all pixels lies are carried.
 
     Returns:
+        The way along a and b, for every band of lightness and every node of the ab plane:
+        ``float32 [16, 65, 65, 2]``.
+    """
+    share = _outermost(calibration[0], vividness)[..., None]
+    return share * ops.stack([calibration[1], calibration[2]], axis=-1)
+
+
+def vivid(lightness, ab, moves):
+    """Make colors more vivid.
+
+    Args:
+        lightness: L in [0, 100], ``float32 [..., 1]``.
+        ab: ``float32 [..., 2]``.
+        moves: Of `vivid_moves`.
+
+    Returns:
         ``float32 [..., 2]``.
     """
-    share = _outermost(calibration[0], vividness)
-    places = [
-        ops.clip(lightness[..., 0] * (2.55 * BANDS / 256) - 0.5, 0, BANDS - 1),
-        (ab[..., 0] + 128) / STEP,
-        (ab[..., 1] + 128) / STEP,
-    ]
-    moves = [
-        ops.image.map_coordinates(share * way, places, order=1, fill_mode="nearest")
-        for way in (calibration[1], calibration[2])
-    ]
-    return ab + ops.stack(moves, axis=-1)
+    band = lightness[..., 0] * (2.55 * BANDS / 256) - 0.5
+    return ab + at_places(moves, [band, (ab[..., 0] + 128) / STEP, (ab[..., 1] + 128) / STEP])

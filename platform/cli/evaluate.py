@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.atomic_file import atomic_write, check_writable
 from recolor.datasets.splits import SPLITS
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
@@ -61,6 +61,8 @@ def evaluate(data, split, model, told, library, markdown, json_file, **options):
 
     manifest = Manifest.load(data)
     check_backend()
+    for file in filter(None, (markdown, json_file)):
+        check_writable(file.parent)
     quiet_mlflow()
     from recolor.evaluation import tables
     from recolor.evaluation.told import NOTHING, Told
@@ -73,15 +75,17 @@ def evaluate(data, split, model, told, library, markdown, json_file, **options):
         Told.parse(text)
     store.connect()
     models = [load(source, library) for source in model]
+    for one in models:
+        click.echo(f"{one.source}: {one.about}", err=True)
     with progress_bar(manifest.count(split), "evaluating") as bar:
         columns = evaluate_models(manifest, split, models, decoding, told, bar.update)
     report = tables.report(columns)
+    click.echo(report, nl=False)
     if markdown:
         _write(markdown, report)
     if json_file:
         content = {"digest": manifest.digest, "split": split, "columns": columns}
         _write(json_file, json.dumps(content, indent=2) + "\n")
-    click.echo(report, nl=False)
 
 
 def _write(file: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import click
 
+from recolor.datasets.atomic_file import check_writable
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.options import DATA, INPUT, OUTPUT, Finite, Repeated
 from recolor.platform.cli.progress import progress_bar, report_skipped
@@ -42,6 +43,7 @@ def reproduce(data, old, out, scale, regression, classification):
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
+    check_writable(out)
     quiet_mlflow()
     from recolor.evaluation import tables
     from recolor.platform.experiments import reproduction

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import mlflow
+from mlflow.entities import LoggedModelInput
 
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.scoring import baseline_predictors, comparison_sheet, score
@@ -53,10 +55,11 @@ def evaluate_models(
         parameters |= {"told": ",".join(told), **decoding.describe()}
         log_parameters(run, parameters)
         log_dataset(manifest, split)
+        labels = _labels(models)
+        _log_models(run, models, labels, decoding)
         answers = {**predictors, **baseline_predictors(manifest, palettes, vividness)}
         measured = score(manifest, split, answers, progress)
         columns = {name: metrics.result() for name, metrics in measured.items()}
-        labels = _labels(models)
         log_columns({_logged_name(name, labels): values for name, values in columns.items()})
         mlflow.log_text(report(columns), "metrics.md")
         if predictors:
@@ -74,6 +77,23 @@ def _labels(models: Sequence[UsableModel]) -> dict[str, str]:
             label = f"{model.label}_{number}"
         labels.setdefault(model.source, label)
     return labels
+
+
+def _log_models(
+    run: mlflow.ActiveRun, models: Sequence[UsableModel], labels: dict[str, str], decoding: Decoding
+) -> None:
+    """Log which models these are, whatever alias they were asked for by, and how they decode."""
+    registered = [one.version for one in models if one.version]
+    if registered:
+        # A version's source is models:/ID, of the model that the registering run has logged.
+        inputs = [LoggedModelInput(one.source.removeprefix("models:/")) for one in registered]
+        mlflow.MlflowClient().log_inputs(run.info.run_id, models=inputs)
+    for model in models:
+        own = model.painter.own.changed(decoding)
+        facts = {"model": model.about, **asdict(own)}
+        if model.version:
+            facts["version"] = model.version.version
+        mlflow.log_params({f"{labels[model.source]}.{name}": fact for name, fact in facts.items()})
 
 
 def _logged_name(column: str, labels: dict[str, str]) -> str:

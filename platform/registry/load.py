@@ -36,6 +36,7 @@ class UsableModel:
         painter: What recolors pictures by it.
         label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
         about: Which model it is, and why it was chosen, for people to read.
+        version: Its registered version, if it is one of this store's.
     """
 
     source: str
@@ -43,6 +44,7 @@ class UsableModel:
     painter: Painter
     label: str = ""
     about: str = ""
+    version: ModelVersion | None = None
 
     def check_embedding(self, manifest: Manifest) -> None:
         """Check that a data set has the embeddings that the model was trained with.
@@ -105,13 +107,15 @@ def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None
     painter = replace(model.unwrap_python_model().painter, library=schemes)
     known = model.metadata.metadata
     facts, label, found = [painter.kind], painter.kind, f"the model {uri}"
-    if version := version_of(model):
+    version = version_of(model)
+    if version:
         number = version.version
         label, found = f"{painter.kind}_v{number}", f"{MODEL_NAME} version {number}"
         if champion is not None and champion.version == number:
             facts = [f"champion; {painter.kind}"]
     facts += _facts(known["size"], known.get("training_posters"))
-    return UsableModel(uri, known["embedding"], painter, label, f"{found} ({', '.join(facts)})")
+    about = f"{found} ({', '.join(facts)})"
+    return UsableModel(uri, known["embedding"], painter, label, about, version)
 
 
 def _facts(size: int, training_posters: int | None) -> list[str]:

@@ -26,6 +26,7 @@ from recolor.datasets import (
     errors,
     hints,
     images,
+    posters,
     shared_table,
 )
 from recolor.datasets.errors import first_line
@@ -46,14 +47,14 @@ if TYPE_CHECKING:
     from recolor.platform.serving.saved_model import RecoloringGraph
 
 # Of what a version holds: its code, its graph and its weights.
-FORMAT = 4
+FORMAT = 5
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
-    contrast, palette, library, hints, options, own_decoding, typed, painter,
+    contrast, posters, palette, library, hints, options, own_decoding, typed, painter,
 )  # fmt: skip
 
 

@@ -37,9 +37,8 @@ class PosterRecolorer(PythonModel):
         self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
         signatures = self.saved_model.signatures
-        self.painter = Painter.of(
-            _tensors(signatures["look"]), _tensors(signatures["paint"]), about, load_library()
-        )
+        steps = (_tensors(signatures[name]) for name in ("look", "choose", "paint"))
+        self.painter = Painter.of(*steps, about, load_library())
 
     def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
         """Recolor the column ``image`` of a data frame.

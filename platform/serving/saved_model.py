@@ -12,8 +12,11 @@ import keras
 import tensorflow as tf
 import tensorflow_io as tfio
 
+from recolor.datasets.color import L_SCALE
 from recolor.datasets.palettes.palette import CELLS
-from recolor.models.recolorer import PIECE, Recolorer
+from recolor.models.decoding.palette_transfer import CARRIED, NODES
+from recolor.models.decoding.vividness import BANDS
+from recolor.models.recolorer import Recolorer, centers
 from recolor.models.weights import Weights
 
 
@@ -27,27 +30,52 @@ class RecoloringGraph(Recolorer, tf.Module):
         tf.Module.__init__(self)
         super().__init__(weights, embedding)
         outputs = tf.TensorSpec([1, *self.network.output_shape[1:]], tf.float32, "outputs")
+        box = tf.TensorSpec([4], tf.int32, "box")
+        palette = tf.TensorSpec([CELLS, 3], tf.float32, "palette")
         number = {
             name: tf.TensorSpec([], tf.float32, name)
-            for name in ("temperature", "vividness", "free_vividness", "strength", "keep")
+            for name in ("temperature", "vividness", "free_vividness", "strength", "share", "keep")
         }
-        rgb = tf.TensorSpec([None, None, 3], tf.uint8, "rgb")
-        palette = tf.TensorSpec([CELLS, 3], tf.float32, "palette")
+        whole = {name: tf.TensorSpec([], tf.int32, name) for name in ("top", "width", "height")}
         # Without AutoGraph, which would make the graphs' building take several times as long.
         graph = partial(tf.function, autograph=False)
         self.look = graph(
-            super().look, input_signature=[rgb, tf.TensorSpec([None], tf.float32, "embedding")]
+            super().look,
+            input_signature=[
+                tf.TensorSpec([self.size, self.size, 1], tf.uint8, "square"),
+                box,
+                tf.TensorSpec([None], tf.float32, "embedding"),
+            ],
+        )
+        self.choose = graph(
+            super().choose,
+            input_signature=[
+                outputs,
+                tf.TensorSpec([None, None], tf.uint8, "lightness"),
+                box,
+                tf.TensorSpec([CARRIED, CARRIED, 3], tf.uint8, "some"),
+                whole["width"],
+                whole["height"],
+                palette,
+                tf.TensorSpec([None, 4], tf.float32, "hints"),
+                *(
+                    number[name]
+                    for name in ("temperature", "vividness", "free_vividness", "strength")
+                ),
+            ],
         )
         self.paint = graph(
             super().paint,
             input_signature=[
-                rgb,
-                outputs,
-                tf.TensorSpec([None, None], tf.uint8, "lightness"),
-                tf.TensorSpec([4], tf.int32, "box"),
-                palette,
-                tf.TensorSpec([None, 4], tf.float32, "hints"),
-                *number.values(),
+                tf.TensorSpec([None, None, 3], tf.uint8, "rgb"),
+                whole["top"],
+                whole["height"],
+                tf.TensorSpec([None, None, 4], tf.float32, "free_lines"),
+                tf.TensorSpec([None, None, 4], tf.float32, "palette_lines"),
+                tf.TensorSpec([None, None, 6], tf.float32, "hint_lines"),
+                tf.TensorSpec([BANDS, NODES, NODES, 2], tf.float32, "free_moves"),
+                tf.TensorSpec([NODES, NODES, 2], tf.float32, "palette_moves"),
+                *(number[name] for name in ("share", "keep")),
             ],
         )
         self.serve = graph(
@@ -61,7 +89,8 @@ class RecoloringGraph(Recolorer, tf.Module):
 
     def save(self, folder: Path) -> None:
         """Write the SavedModel; its default signature is `serve`."""
-        signatures = {"serving_default": self.serve, "look": self.look, "paint": self.paint}
+        steps = {"look": self.look, "choose": self.choose, "paint": self.paint}
+        signatures = {"serving_default": self.serve, **steps}
         tf.saved_model.save(self, str(folder), signatures=signatures)
 
     def _serve(self, image, palette, temperature, vividness, strength, keep):
@@ -69,35 +98,44 @@ class RecoloringGraph(Recolorer, tf.Module):
 
         def one(data):
             rgb = _decode(data)
-            seen = self.look(rgb, tf.zeros([0]))
-            painted = self.paint(
-                rgb, seen["outputs"], seen["lightness"], seen["box"], palette, tf.zeros([0, 4]),
-                temperature, vividness, vividness, strength, keep,
+            height, width = tf.unstack(tf.shape(rgb)[:2])
+            square, box = self._letterbox(rgb)
+            seen = self.look(square, box, tf.zeros([0]))
+            top, left, h, w = tf.unstack(box)
+            rows, columns = centers(CARRIED, height), centers(CARRIED, width)
+            chosen = self.choose(
+                seen["outputs"], square[top : top + h, left : left + w, 0], box,
+                tf.gather(tf.gather(rgb, rows), columns, axis=1), width, height, palette,
+                tf.zeros([0, 4]), temperature, vividness, vividness, strength,
             )  # fmt: skip
+            painted = self.paint(rgb, 0, height, **chosen, keep=keep)
             return tf.io.encode_png(painted["rgb"])
 
         return {"image": tf.map_fn(one, image, fn_output_signature=tf.string)}
 
-    _rgb_to_lab = staticmethod(tfio.experimental.color.rgb_to_lab)
-    _lab_to_rgb = staticmethod(tfio.experimental.color.lab_to_rgb)
+    def _letterbox(self, rgb):
+        """Bring an image into the square as `recolor.datasets.posters.letterbox` does.
+
+        Returns:
+            Stored L ``uint8 [size, size, 1]``, and the box: top, left, height, width.
+        """
+        sides = tf.cast(tf.shape(rgb)[:2], tf.float32)
+        scaled = tf.cast(tf.round(sides * (self.size / tf.reduce_max(sides))), tf.int32)
+        height, width = tf.unstack(tf.maximum(1, scaled))
+        top, left = (self.size - height) // 2, (self.size - width) // 2
+        small = tf.image.resize(
+            tf.cast(rgb, tf.float32), (height, width), "bicubic", antialias=True
+        )
+        small = tf.round(tf.clip_by_value(small, 0, 255)) / 255
+        lightness = tfio.experimental.color.rgb_to_lab(small)[..., :1]
+        lightness = tf.cast(tf.round(lightness * L_SCALE), tf.uint8)
+        padding = [[top, self.size - height - top], [left, self.size - width - left], [0, 0]]
+        square = tf.pad(lightness, padding, constant_values=255)
+        return tf.reshape(square, (self.size, self.size, 1)), tf.stack([top, left, height, width])
+
     # Keras' own needs to know the size.
     _resize = staticmethod(tf.image.resize)
     _either = staticmethod(tf.cond)
-
-    @staticmethod
-    def _in_pieces(function, pictures):
-        shape = tf.shape(pictures)
-        pixels = tf.reshape(pictures, [-1, pictures.shape[-1]])
-        count = tf.shape(pixels)[0]
-        piece = tf.clip_by_value(count, 1, PIECE)
-        pieces = tf.reshape(
-            tf.pad(pixels, [[0, -count % piece], [0, 0]]), [-1, piece, pictures.shape[-1]]
-        )
-        # One after the other, since each needs memory of its own.
-        done = tf.map_fn(function, pieces, parallel_iterations=1)
-        channels = done.shape[-1]
-        pixels = tf.reshape(done, [-1, channels])[:count]
-        return tf.reshape(pixels, tf.concat([shape[:-1], [channels]], axis=0))
 
 
 def _decode(data):
