@@ -54,7 +54,7 @@ def test_an_evaluation_records_which_version_an_alias_stood_for(manifest, traine
     assert parameters[f"{label}.temperature"] == str(model.painter.own.temperature)
     assert parameters[f"{label}.vividness"] == parameters["regression.vividness"] == "0.25"
     assert "regression.version" not in parameters
-    (read,) = run.inputs.model_inputs
+    (read,) = mlflow.get_run(run.info.run_id).inputs.model_inputs
     assert version.source == f"models:/{read.model_id}"
 
 

@@ -304,7 +304,7 @@ def test_a_picture_that_memory_is_too_small_for_is_skipped(framework, posters, t
         def see(self, *arguments):
             return framework.zeros([2**45])
 
-    painter = Greedy(None, None, OwnDecoding(), "greedy", takes_palette=True)
+    painter = Greedy(None, None, None, OwnDecoding(), "greedy", 64, takes_palette=True)
     outcome = recolor_files(painter, [posters[0]], tmp_path / "out")
     assert outcome.skipped == [(posters[0].name, "too large for this machine's memory")]
 
