@@ -1,5 +1,6 @@
 """The options of decoding: those of `Decoding`, as options of a command."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -40,13 +41,13 @@ def decoding_of_options(options: dict, library: Path | None) -> Decoding:
 
 
 def _palette_of_file(path: str):
-    from recolor.datasets.images import ImageError, open_image, to_rgb
+    from recolor.datasets.images import ImageError, open_image, read_file, to_rgb
     from recolor.datasets.palettes.palette import Palette
 
-    try:
-        picture = to_rgb(open_image(Path(path).read_bytes()))
-    except OSError:
+    if not os.path.exists(path):
         return None
+    try:
+        picture = to_rgb(open_image(read_file(Path(path))))
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
     return Palette.of_picture(picture, f"those of {path}")
