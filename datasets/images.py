@@ -3,6 +3,8 @@
 This file is shipped inside of served models too, so it imports nothing heavy.
 """
 
+import contextlib
+import ctypes
 import io
 import logging
 import os
@@ -38,8 +40,11 @@ FORMATS = [
     for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
     if name in Image.OPEN
 ]
-# What Pillow logs of a damaged file is said by an ImageError; without a handler, Python prints it.
+# An ImageError says what is wrong with a file. What Pillow logs is printed where no handler is set,
+# and libtiff prints errors by itself: Pillow silences its warnings alone.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+with contextlib.suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 class ImageError(RecolorError):
@@ -98,7 +103,7 @@ def read_file(path: Path) -> bytes:
     """Read the file of an image.
 
     Raises:
-        ImageError: If it can't be read, is none at all, or too large for an image of 100 megapixels.
+        ImageError: If it can't be read, is no file, or too large for an image of 100 megapixels.
     """
     try:
         about = path.stat()

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from recolor.datasets.color_profiles import srgb_profile
-from recolor.datasets.images import open_image, read_file, to_rgb_and_alpha
+from recolor.datasets.errors import first_line
+from recolor.datasets.images import ImageError, open_image, read_file, to_rgb_and_alpha
 
 # With little loss.
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
@@ -47,7 +48,7 @@ class PictureFile:
         picture: Upright, in sRGB, with transparency laid over white.
         kind: The file's format, as Pillow calls it.
         alpha: The transparency, mode ``L``; None where there is none.
-        exif: Exif for a file of the upright picture; empty where there is none.
+        exif: Exif for a file of the upright picture; None where there is none.
         dpi: Dots per inch across and down; None where they are not known.
         animated: Whether the file holds more frames or pages, of which this is the first.
     """
@@ -55,7 +56,7 @@ class PictureFile:
     picture: Image.Image
     kind: str
     alpha: Image.Image | None = None
-    exif: bytes = b""
+    exif: Image.Exif | None = None
     dpi: tuple[float, float] | None = None
     animated: bool = False
 
@@ -81,11 +82,14 @@ class PictureFile:
         Args:
             picture: What the result is to look like, over white where it has transparency; of the
                 same size, in sRGB.
+
+        Raises:
+            ImageError: If the format can't hold such a picture.
         """
         options = {"icc_profile": srgb_profile(), **QUALITY.get(self.kind, {})}
         if self.dpi:
             options["dpi"] = self.dpi
-        if self.exif and not (self.kind == "JPEG" and len(self.exif) > MOST_EXIF):
+        if self.exif and not (self.kind == "JPEG" and len(self.exif.tobytes()) > MOST_EXIF):
             options["exif"] = self.exif
         if self.alpha and self.kind in ALPHA_FORMATS:
             picture = _behind_white(picture, self.alpha)
@@ -95,7 +99,11 @@ class PictureFile:
             picture.paste(CLEAR, mask=clear)
             options["transparency"] = CLEAR
         file = io.BytesIO()
-        picture.save(file, self.kind, **options)
+        try:
+            picture.save(file, self.kind, **options)
+        except (OSError, ValueError) as error:
+            # As of an animated WebP that is larger than a still one can be.
+            raise ImageError(f"can't be written as {self.kind}: {first_line(error)}") from None
         return file.getvalue()
 
 
@@ -111,7 +119,7 @@ def _behind_white(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.fromarray(rgba)
 
 
-def _exif(image: Image.Image, size: tuple[int, int]) -> bytes:
+def _exif(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
     """Return the Exif of a decoded image for a file of its upright form, which has this size."""
     try:
         exif = image.getexif()
@@ -131,10 +139,11 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes:
                 if isinstance(value, str) and not value.isascii():
                     # Pillow reads texts as Latin-1, and writes what is not ASCII as question marks.
                     tags[tag] = value.encode("latin-1")
-        return exif.tobytes() if len(exif) else b""
+        exif.tobytes()
+        return exif
     except Exception:
         # Pillow raises a dozen different exceptions on damaged Exif, which is of use to nobody.
-        return b""
+        return None
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -142,7 +151,8 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
         across, down = map(float, image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    usable = 1 <= across <= MOST_DPI and 1 <= down <= MOST_DPI
+    # 1 is what Pillow says of a TIFF without.
+    usable = 1 < across <= MOST_DPI and 1 < down <= MOST_DPI
     return (across, down) if usable else None
 
 

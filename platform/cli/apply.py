@@ -1,5 +1,7 @@
 """`recolor apply`."""
 
+import os
+
 import click
 
 from recolor.platform.cli.backend import check_backend
@@ -66,6 +68,8 @@ def apply(
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     check_backend()
+    # What TensorFlow took for a large picture goes back to the system, instead of being kept.
+    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     quiet_mlflow()
     from recolor.platform.registry.load import load
     from recolor.platform.serving.files import recolor_files

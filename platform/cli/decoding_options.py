@@ -1,6 +1,5 @@
 """The options of decoding: those of `Decoding`, as options of a command."""
 
-import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -44,10 +43,13 @@ def _palette_of_file(path: str):
     from recolor.datasets.images import ImageError, open_image, read_file, to_rgb
     from recolor.datasets.palettes.palette import Palette
 
-    if not os.path.exists(path):
-        return None
     try:
+        if not Path(path).exists():
+            return None
         picture = to_rgb(open_image(read_file(Path(path))))
+    except OSError:
+        # Too long for a path.
+        return None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
     return Palette.of_picture(picture, f"those of {path}")

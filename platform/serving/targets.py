@@ -95,9 +95,8 @@ def _check_apart(inputs: list[Path], tasks: list[Task], out: Path, sheet: bool) 
     for task in tasks:
         for target in task.targets:
             if target in seen:
-                raise ImageError(
-                    f"{seen[target]} and {task.path} would both be written to {target}"
-                )
+                both = f"{seen[target]} and {task.path}"
+                raise ImageError(f"{both} would both be written to {target}")
             seen[target] = task.path
             if os.path.realpath(target) in sources:
                 raise ImageError(f"{target} would be overwritten by a result: choose another --out")
