@@ -17,6 +17,7 @@ from dataclasses import fields
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
@@ -209,7 +210,7 @@ def test_raw_bytes_are_taken_too(model):
 def test_base64_is_taken_as_encoders_write_it(model, written):
     text = as_text(encoded("PNG"))
     plain, other = (
-        model.predict({"image": [one]}, {"palette": "none"})[0]["image"]
+        model.predict(pd.DataFrame({"image": [one]}), {"palette": "none"})[0]["image"]
         for one in (text, written(text))
     )
     assert plain == other
@@ -217,7 +218,7 @@ def test_base64_is_taken_as_encoders_write_it(model, written):
 
 @pytest.mark.parametrize("parameter", [option.name for option in fields(Decoding)])
 def test_null_stands_for_the_default_of_a_parameter(model, parameter):
-    image = {"image": [as_text(encoded("PNG", (40, 60)))]}
+    image = pd.DataFrame({"image": [as_text(encoded("PNG", (40, 60)))]})
     assert model.predict(image, {parameter: None}) == model.predict(image)
 
 
