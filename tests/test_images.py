@@ -6,7 +6,9 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -366,12 +368,17 @@ def test_what_can_not_be_read_in_a_folder_is_listed_to_be_skipped(special, tmp_p
             read_file(path)
 
 
-def test_a_folder_that_can_not_be_listed_is_listed_itself(tmp_path):
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that other users may enter; pytest's own are private."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_folder_that_can_not_be_listed_is_listed_itself(public_folder):
     """As another user, since root may list all."""
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:-2]:
-        parent.chmod(parent.stat().st_mode | 0o011)
-    closed = tmp_path / "all" / "closed"
+    closed = public_folder / "all" / "closed"
     closed.mkdir(parents=True)
     (closed / "a.jpg").touch()
     (closed.parent / "b.jpg").touch()
