@@ -3,8 +3,14 @@
 This file is shipped inside of served models too, so it imports nothing heavy.
 """
 
+import contextlib
+import ctypes
 import io
+import logging
+import os
+import stat
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +22,10 @@ from recolor.datasets.errors import RecolorError
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
 LIMIT = f"{MAX_PIXELS / 1e6:.0f} megapixels"
+# So many pixels, and 8 bytes for each, as the largest of formats have.
+MAX_BYTES = 8 * MAX_PIXELS
 WHITE = (255, 255, 255)
+SPECIAL_FILE = "a pipe, a socket or a device, not a file"
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
@@ -31,6 +40,11 @@ FORMATS = [
     for name in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
     if name in Image.OPEN
 ]
+# An ImageError says what is wrong with a file. What Pillow logs is printed where no handler is set,
+# and libtiff prints errors by itself: Pillow silences its warnings alone.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with contextlib.suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 class ImageError(RecolorError):
@@ -45,22 +59,26 @@ def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[
         leave_out: A folder whose content is not listed when it lies inside one of the folders.
 
     Returns:
-        Pairs of a name and a path. A file in a folder is named by its path inside that folder.
+        Pairs of a name and a path. A file in a folder is named by its path inside that folder. What
+        can't be read is listed, too, for `read_file` to say why: a folder inside of a folder, a
+        link that leads nowhere.
 
     Raises:
-        ImageError: If a path does not exist, or nothing was found.
+        ImageError: If a path does not exist or is no file, a folder can't be listed, or nothing was
+            found.
     """
-    found: dict[Path, tuple[str, Path]] = {}
-    outside = leave_out.resolve() if leave_out else None
+    found: dict[str, tuple[str, Path]] = {}
+    outside = f"{os.path.realpath(leave_out)}{os.sep}" if leave_out else None
     for path in paths:
         if path.is_dir():
-            for file in path.rglob("*"):
-                if file.suffix.lower() in SUFFIXES and file.is_file():
-                    resolved = file.resolve()
-                    if outside not in resolved.parents:
-                        found.setdefault(resolved, (file.relative_to(path).as_posix(), file))
+            for file in _images_inside(path):
+                real = os.path.realpath(file)
+                if outside is None or not real.startswith(outside):
+                    found.setdefault(real, (file.relative_to(path).as_posix(), file))
+        elif path.is_file():
+            found.setdefault(os.path.realpath(path), (path.name, path))
         elif path.exists():
-            found.setdefault(path.resolve(), (path.name, path))
+            raise ImageError(f"{path}: {SPECIAL_FILE}")
         else:
             raise ImageError(f"{path}: no such file or folder")
     if not found:
@@ -68,6 +86,35 @@ def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[
             f"no images in {', '.join(map(str, paths))} (looked for {' '.join(SUFFIXES)})"
         )
     return sorted(found.values())
+
+
+def _images_inside(folder: Path) -> Iterator[Path]:
+    """Search a whole folder for images, and for folders that can't be listed."""
+    unlisted: list[OSError] = []
+    for place, _, names in os.walk(folder, onerror=unlisted.append):
+        yield from (Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES)
+    for error in unlisted:
+        if Path(error.filename) == folder:
+            raise ImageError(f"{folder} can't be listed: {error.strerror}")
+        yield Path(error.filename)
+
+
+def read_file(path: Path) -> bytes:
+    """Read the file of an image.
+
+    Raises:
+        ImageError: If it can't be read, is no file, or too large for an image of 100 megapixels.
+    """
+    try:
+        about = path.stat()
+        # A pipe may wait for ever, and a device never end.
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise ImageError(SPECIAL_FILE)
+        if about.st_size > MAX_BYTES:
+            raise ImageError(f"{about.st_size / 1e6:.0f} MB: the limit is {MAX_BYTES / 1e6:.0f} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"can't be read: {error.strerror}") from None
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -78,9 +125,11 @@ def open_image(data: bytes) -> Image.Image:
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns where the limit below does not apply yet.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Of damaged headers, and of many pixels where the limit below does not apply yet.
+            warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except MemoryError:
+        raise
     except Image.DecompressionBombError:
         raise ImageError(f"too many pixels: the limit is {LIMIT}") from None
     except UnidentifiedImageError:
@@ -101,27 +150,46 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises:
         ImageError: If the data are damaged or the pixel format has no defined colors.
     """
+    return to_rgb_and_alpha(image)[0]
+
+
+def to_rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Decode an opened image as `to_rgb` does, and return its transparency as well.
+
+    Returns:
+        The picture over white, and its alpha channel (mode ``L``, 255 where it is opaque), None
+        where there is none.
+
+    Raises:
+        ImageError: If the data are damaged or the pixel format has no defined colors.
+    """
     try:
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        if image.mode == "F":
-            raise ImageError("floating-point images are not supported: save it with 8 bits")
-        if image.mode.startswith("I"):
-            image = _eight_bits(image)
-        alpha = None
-        if image.has_transparency_data:
-            alpha = image.convert("RGBA").getchannel("A")
-            image.info.pop("transparency", None)
-        rgb = to_srgb(image)
-        if alpha:
-            rgb = Image.composite(rgb, Image.new("RGB", rgb.size, WHITE), alpha)
-        rgb.info = {}
-        return rgb
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decoded(image)
     except (ImageError, MemoryError):
         raise
     except Exception as error:
         # Pillow's decoders raise a dozen different exceptions on damaged data.
         raise ImageError(f"damaged image: {_one_line(error)}") from None
+
+
+def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        raise ImageError("floating-point images are not supported: save it with 8 bits")
+    if image.mode.startswith("I"):
+        image = _eight_bits(image)
+    alpha = None
+    if image.has_transparency_data:
+        alpha = image.convert("RGBA").getchannel("A")
+        image.info.pop("transparency", None)
+    rgb = to_srgb(image)
+    if alpha:
+        rgb = Image.composite(rgb, Image.new("RGB", rgb.size, WHITE), alpha)
+    rgb.info = {}
+    return rgb, alpha
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.images import WHITE, ImageError, open_image, to_rgb
+from recolor.datasets.images import WHITE, ImageError, open_image, read_file, to_rgb
 
 # A smaller image has no colors worth learning; it can still be recolored.
 MIN_SIDE = 16
@@ -97,10 +97,7 @@ def read_poster(path: Path, size: int) -> Poster:
     Raises:
         ImageError: If the file can't be read or is no usable image of at least 16 pixels a side.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"can't be read: {error.strerror}") from None
+    data = read_file(path)
     image = open_image(data)
     if min(image.size) < MIN_SIDE:
         raise ImageError(

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import re
 import shutil
 import unicodedata
@@ -60,6 +61,29 @@ def error(result) -> str:
         (["prepare", "/nowhere"], "/nowhere: no such file or folder"),
         (["prepare", ".", "--split", "1,2"], "split '1,2' is neither"),
         (["prepare", ".", "--size", "7"], "7 is not in the range"),
+        (["prepare", ".", "--size", "1032"], "1032 is not in the range 8<=x<=1024"),
+        (["prepare", ""], "'IMAGES...': It is empty"),
+        (["prepare", ".", "--out", ""], "'--out': It is empty"),
+        (["prepare", "/dev/zero"], "'/dev/zero' is a device"),
+        (["apply", ".", "", "--out", "x"], "'IMAGES...': It is empty"),
+        (["apply", ".", "--out", ""], "'--out': It is empty"),
+        (["apply", ".", "--out", "x", "--model", ""], "'--model': It is empty"),
+        (["apply", ".", "--out", "x", "--palette", ""], "'--palette': It is empty"),
+        (["apply", ".", "--out", "x", "--hints", ""], "'--hints': It is empty"),
+        (["apply", ".", "--out", "x", "--hints", "/dev/zero"], "'/dev/zero' is a device"),
+        (["apply", ".", "--out", "x", "--overwrite", "--skip-existing"], "leave out one"),
+        (["evaluate", "--data", ""], "'--data': It is empty"),
+        (["evaluate", "--model", ""], "'--model': It is empty"),
+        (["evaluate", "--json", "/dev/full"], "'/dev/full' is no file, and in the way"),
+        (["train", "--data", "", "--model", "regression"], "'--data': It is empty"),
+        (["train", "--resume", ""], "'--resume': It is empty"),
+        (["promote", "--data", ""], "'--data': It is empty"),
+        (["import-weights", ""], "'FILE': It is empty"),
+        (["reproduce", "--old", ""], "'--old': It is empty"),
+        (["demo", "--out", ""], "'--out': It is empty"),
+        (["demo-posters", "--out", ""], "'--out': It is empty"),
+        (["palettes", "--chart", ""], "'--chart': It is empty"),
+        (["studies", "--storage", ""], "'--storage': It is empty"),
         (["prepare", ".", "--seed", "-1"], "-1 is not in the range"),
         (["train", "--data", "/nowhere", "--model", "regression"], "/nowhere does not exist"),
         (["train", "--data", "/nowhere"], "Missing option '--model'"),
@@ -110,7 +134,17 @@ def test_a_size_that_the_networks_can_not_take(posters, tmp_path):
 def test_a_folder_that_can_not_be_written(posters, tmp_path):
     (tmp_path / "file").write_text("in the way")
     message = error(run("prepare", *posters[:3], "--out", tmp_path / "file" / "data"))
-    assert "can't be written (Not a directory)" in message
+    assert f"'{tmp_path}/file' is no folder, and in the way" in message
+
+
+@pytest.mark.parametrize("command", ["prepare", "apply", "demo-posters", "reproduce"])
+def test_a_circle_of_links_is_no_folder(command, posters, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    images = posters[:3] if command in ("prepare", "apply") else []
+    for out in ("loop", "loop/deeper"):
+        message = error(run(command, *images, "--out", out))
+        assert "'loop' is no folder, and in the way" in message
 
 
 def test_a_missing_weights_file(posters, tmp_path):
@@ -321,6 +355,68 @@ def test_a_poster_may_not_be_named_as_the_sheet(trained, posters, tmp_path):
     assert "would both be written" in error(run(*arguments))
 
 
+def test_results_are_replaced_only_when_asked_to(posters, store, tmp_path):
+    """It is refused before a model is loaded; the rest of an interrupted run can be done."""
+    out = tmp_path / "out"
+    arguments = ["apply", *posters[:3], "--out", out]
+    model = ["--model", "regression"]
+    assert run(*arguments[:2], "--out", out, *model, "--sheet").exit_code == 0
+    first, sheet = out / posters[0].name, out / "before-after.png"
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in (first, sheet)}
+    message = error(run(*arguments, "--sheet", "--model", "none such"))
+    assert f"{first} is there already, and 1 more results: --overwrite replaces what" in message
+    result = run(*arguments, "--sheet", "--skip-existing", *model)
+    assert "2 recolored" in result.output and "; 1 more were there already" in result.output
+    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before} == before
+    result = run(*arguments, "--skip-existing", *model)
+    assert (result.exit_code, "0 recolored" in result.output) == (0, True)
+    result = run(*arguments, "--sheet", "--overwrite", *model, "--vividness", 1)
+    assert "3 recolored" in result.output
+    assert first.read_bytes() != before[first][0] and sheet.read_bytes() != before[sheet][0]
+
+
+def test_what_is_in_the_way_of_one_poster_is_in_nobody_elses(posters, store, tmp_path):
+    """A folder in the place of a result, and a file in the place of a folder."""
+    for path, name in zip(posters[:3], ("a.jpg", "b.jpg", "deep/c.jpg"), strict=True):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "in" / name)
+    (tmp_path / "out" / "a.jpg").mkdir(parents=True)
+    (tmp_path / "out" / "deep").touch()
+    result = run("apply", tmp_path / "in", "--out", tmp_path / "out", "--model", "regression")
+    assert (result.exit_code, "1 recolored" in result.output) == (0, True), result.output
+    assert "skipped a.jpg: can't be written: Is a directory" in result.output
+    assert "skipped deep/c.jpg: can't be written: " in result.output
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.jpg", "b.jpg", "deep"]
+
+
+def test_files_are_named_without_the_codes_that_move_a_terminal(posters, store, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(posters[0], folder / "good.jpg")
+    for name in (b"\x1b[2Jclear.jpg", b"two\nlines.jpg", b"broken-\xff.jpg", "café.jpg".encode()):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_text("hello")
+    result = run("apply", folder, "--out", tmp_path / "out", "--model", "regression")
+    assert "\x1b" not in result.output
+    for name in (r"\x1b[2Jclear.jpg", r"two\nlines.jpg", r"broken-\udcff.jpg", "café.jpg"):
+        assert f"skipped {name}: not an image" in result.output
+    assert r"/\x1b[2J: no such file" in error(run("apply", tmp_path / "\x1b[2J", "--out", "x"))
+
+
+def test_of_an_animation_the_first_frame_is_recolored_and_said(posters, store, tmp_path):
+    first, second = (Image.open(path).resize((60, 90)) for path in posters[:2])
+    film = tmp_path / "film.gif"
+    first.save(film, save_all=True, append_images=[second])
+    shutil.copy(posters[2], tmp_path / "still.jpg")
+    arguments = ["apply", film, tmp_path / "still.jpg", "--out", tmp_path / "out"]
+    result = run(*arguments, "--model", "regression")
+    assert "\nonly the first frame or page of film.gif\n" in result.output
+    with Image.open(tmp_path / "out" / "film.gif") as recolored:
+        assert recolored.n_frames == 1
+        lightness = [np.asarray(image.convert("L"), int) for image in (recolored, first, second)]
+    difference = [np.abs(lightness[0] - other).mean() for other in lightness[1:]]
+    assert difference[0] < 0.3 * difference[1]
+
+
 def test_what_prepare_writes_is_not_read_again(posters, tmp_path):
     for path in posters[:4]:
         shutil.copy(path, tmp_path)
@@ -462,7 +558,8 @@ def test_pictures_of_any_shape_take_palettes_and_hints(size, store, tmp_path):
     Image.new("I;16", (9, 9), 30_000).save(tmp_path / "other.png")
     arguments = ["apply", tmp_path / "tiny.png", "--model", "classification", "--hint", "0,0=red"]
     for palette in ("auto", "teal,orange", tmp_path / "other.png"):
-        result = run(*arguments, "--out", tmp_path / "out", "--palette", palette)
+        options = ["--palette", palette, "--overwrite"]
+        result = run(*arguments, "--out", tmp_path / "out", *options)
         assert result.exit_code == 0, result.output
         with Image.open(tmp_path / "out" / "tiny.png") as image:
             assert image.size == size

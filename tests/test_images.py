@@ -1,17 +1,30 @@
 """Image files as users have them, made on the spot: damaged, rotated, transparent, huge."""
 
 import io
+import os
+import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, features
 
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import SUFFIXES, ImageError, find_images, open_image, to_rgb
+from recolor.datasets.images import (
+    MAX_BYTES,
+    SUFFIXES,
+    ImageError,
+    find_images,
+    open_image,
+    read_file,
+    to_rgb,
+)
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]
 
@@ -315,6 +328,92 @@ def test_a_missing_path_is_named(library):
 def test_an_empty_folder_is_named(library, folder):
     with pytest.raises(ImageError, match=f"no images in .*{folder}"):
         find_images([library / folder])
+
+
+@pytest.fixture
+def special(tmp_path) -> dict[str, Path]:
+    """Files that would not end, or be waited for, when they are read."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    # The path of a socket must be short.
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(tmp_path)
+        try:
+            server.bind("socket.jpg")
+        finally:
+            os.chdir(here)
+    (tmp_path / "device.jpg").symlink_to("/dev/zero")
+    return {name: tmp_path / f"{name}.jpg" for name in ("pipe", "socket", "device")}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_pipes_sockets_and_devices_are_not_read(special, kind):
+    words = "a pipe, a socket or a device, not a file$"
+    with pytest.raises(ImageError, match=words):
+        read_file(special[kind])
+    with pytest.raises(ImageError, match=f"{kind}.jpg: {words}"):
+        find_images([special[kind]])
+
+
+def test_what_can_not_be_read_in_a_folder_is_listed_to_be_skipped(special, tmp_path):
+    """A broken link, links in a circle, and special files: nobody wonders where they are."""
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    (tmp_path / "one.jpg").symlink_to("two.jpg")
+    (tmp_path / "two.jpg").symlink_to("one.jpg")
+    found = find_images([tmp_path])
+    names = ["device.jpg", "gone.jpg", "one.jpg", "pipe.jpg", "socket.jpg", "two.jpg"]
+    assert [name for name, _ in found] == names
+    for _, path in found:
+        with pytest.raises(ImageError, match=r"can't be read: |a pipe, a socket or a device"):
+            read_file(path)
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that other users may enter; pytest's own are private."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_folder_that_can_not_be_listed_is_listed_itself(public_folder):
+    """As another user, since root may list all."""
+    closed = public_folder / "all" / "closed"
+    closed.mkdir(parents=True)
+    (closed / "a.jpg").touch()
+    (closed.parent / "b.jpg").touch()
+    closed.chmod(0)
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from recolor.datasets.images import ImageError, find_images, read_file\n"
+        "os.geteuid() or os.setuid(65534)\n"
+        "for folder in sys.argv[1:]:\n"
+        "    try:\n"
+        "        for name, path in find_images([Path(folder)]):\n"
+        "            print(name)\n"
+        "            read_file(path)\n"
+        "    except ImageError as error:\n"
+        "        print(error)\n"
+    )
+    command = [sys.executable, "-c", code, closed.parent, closed]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    closed.chmod(0o755)
+    assert lines == [
+        *("b.jpg", "closed", "can't be read: Permission denied"),
+        f"{closed} can't be listed: Permission denied",
+    ]
+
+
+def test_a_file_of_more_bytes_than_any_image_is_not_read(tmp_path):
+    with (tmp_path / "huge.tif").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ImageError, match="800 MB: the limit is 800 MB"):
+        read_file(tmp_path / "huge.tif")
+
+
+def test_a_folder_that_is_left_out_may_be_a_circle_of_links(library):
+    (library / "loop").symlink_to("loop")
+    assert len(find_images([library], leave_out=library / "loop")) == 5
 
 
 @pytest.mark.parametrize(

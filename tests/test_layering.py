@@ -23,6 +23,7 @@ FLOOR_1 = {
     "palettes.color_names",
     "palettes.library",
     "palettes.palette",
+    "picture_file",
     "posters",
     "records",
     "shards",

@@ -1,12 +1,17 @@
 """`recolor apply`."""
 
+import os
+
 import click
 
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
-from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, OUTPUT
+from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, OUTPUT, TEXT
+from recolor.platform.cli.printable import printable
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
+
+MOST_NAMED = 6
 
 
 @click.command()
@@ -15,7 +20,7 @@ from recolor.platform.cli.quiet import quiet_mlflow
 @click.option(
     "--model",
     metavar="URI|FILE|KIND",
-    type=str,
+    type=TEXT,
     help="A registered model, a file of weights, or the kind of one that comes with recolor.  "
     "[default: the champion, or else the one that comes with recolor]",
 )
@@ -35,18 +40,36 @@ from recolor.platform.cli.quiet import quiet_mlflow
 )
 @LIBRARY
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
-def apply(images, out, model, suggestions, hints, library, sheet, **options):
-    """Recolor images at their own resolution."""
-    from recolor.datasets.hints import load_hints
-    from recolor.datasets.images import find_images
+@click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="Leave results that are there already as they are: an interrupted run goes on.",
+)
+def apply(
+    images, out, model, suggestions, hints, library, sheet, overwrite, skip_existing, **options
+):
+    """Recolor images at their own resolution.
 
+    Results have the images' names and formats, their transparency, Exif and resolution (dpi); the
+    orientation is applied, 16 bits become 8, and the color profile is that of sRGB. Of animations
+    and of files with several pages, the first picture is recolored.
+    """
+    from recolor.datasets.hints import load_hints
+    from recolor.platform.serving.targets import REFUSE, REPLACE, SKIP, plan
+
+    if overwrite and skip_existing:
+        raise click.UsageError("--overwrite and --skip-existing: leave out one")
+    existing = REPLACE if overwrite else SKIP if skip_existing else REFUSE
     # What is typed wrong is said before the seconds that loading a model takes.
-    find_images(list(images))
+    plan(list(images), out, suggestions=suggestions or 0, sheet=sheet, existing=existing)
     decoding = decoding_of_options(options, library)
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     check_backend()
+    # What TensorFlow took for a large picture goes back to the system, instead of being kept.
+    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     quiet_mlflow()
     from recolor.platform.registry.load import load
     from recolor.platform.serving.files import recolor_files
@@ -60,16 +83,25 @@ def apply(images, out, model, suggestions, hints, library, sheet, **options):
         hints=hints,
         suggestions=suggestions or 0,
         sheet=sheet,
+        existing=existing,
         progress=lambda files: progress_bar(len(files), "recoloring", files),
     )
-    click.echo(f"{len(outcome.written)} recolored in {out} by {chosen.about}")
+    kept = f"; {outcome.kept} more were there already" if outcome.kept else ""
+    click.echo(printable(f"{len(outcome.written)} recolored in {out} by {chosen.about}{kept}"))
     if used := {name: count for name, count in outcome.palettes.most_common() if name}:
         shown = [f"{name} ({count})" if count > 1 else name for name, count in used.items()]
-        more = f"; {len(shown) - 6} more" if len(shown) > 6 else ""
-        click.echo(f"colors: {'; '.join(shown[:6])}{more}")
+        click.echo(printable(f"colors: {_first('; ', shown)}"))
+    if outcome.animated:
+        click.echo(printable(f"only the first frame or page of {_first(', ', outcome.animated)}"))
     if outcome.sheet:
-        click.echo(f"before and after: {outcome.sheet}")
+        click.echo(printable(f"before and after: {outcome.sheet}"))
     if outcome.skipped:
         report_skipped(outcome.skipped)
-    if not outcome.written:
+    if outcome.skipped and not (outcome.written or outcome.kept):
         raise click.ClickException("no image could be recolored")
+
+
+def _first(separator, texts):
+    """Join the first few texts, and say how many more there are."""
+    more = f"{separator}{len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return separator.join(texts[:MOST_NAMED]) + more

@@ -11,7 +11,7 @@ from dataclasses import Field
 
 import click
 
-from recolor.platform.cli.options import Finite, Name, Repeated
+from recolor.platform.cli.options import TEXT, Finite, Name, Repeated
 
 
 def declared_options(declared: Iterable[Field], other_help: dict[str, str] | None = None):
@@ -46,7 +46,7 @@ def _option(declared: Field, help: str | None) -> Callable:
         return click.option(f"--{name}/--no-{name}", default=None, **more)
     if about.get("repeated"):
         return click.option(f"--{name}", cls=Repeated, **more)
-    kind = str
+    kind = TEXT
     if "integers" in about:
         kind = click.IntRange(*about["integers"])
     elif "range" in about:

@@ -40,12 +40,15 @@ def decoding_of_options(options: dict, library: Path | None) -> Decoding:
 
 
 def _palette_of_file(path: str):
-    from recolor.datasets.images import ImageError, open_image, to_rgb
+    from recolor.datasets.images import ImageError, open_image, read_file, to_rgb
     from recolor.datasets.palettes.palette import Palette
 
     try:
-        picture = to_rgb(open_image(Path(path).read_bytes()))
+        if not Path(path).exists():
+            return None
+        picture = to_rgb(open_image(read_file(Path(path))))
     except OSError:
+        # Too long for a path.
         return None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None

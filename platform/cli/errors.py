@@ -9,6 +9,7 @@ import click
 
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.platform.cli.backend import BACKENDS
+from recolor.platform.cli.printable import printable
 
 LONGEST_REASON = 300
 
@@ -38,7 +39,9 @@ def one_line_errors() -> Iterator[None]:
     except Exception as error:
         if os.environ.get("RECOLOR_DEBUG", "") not in ("", "0"):
             raise
-        raise _in_one_line(error) from None
+        reported = _in_one_line(error)
+        reported.message = printable(reported.message)
+        raise reported from None
 
 
 def _in_one_line(error: Exception) -> click.ClickException:

@@ -9,7 +9,7 @@ from recolor.datasets.atomic_file import atomic_write, check_writable
 from recolor.datasets.splits import SPLITS
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
-from recolor.platform.cli.options import DATA, LIBRARY, OUTPUT_FILE, Repeated
+from recolor.platform.cli.options import DATA, LIBRARY, OUTPUT_FILE, TEXT, Repeated
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
 
@@ -25,6 +25,7 @@ PALETTE = (
 @click.option(
     "--model",
     cls=Repeated,
+    type=TEXT,
     metavar="URI|FILE|KIND",
     help="A registered model, a file of weights, or the kind of one that comes with recolor. May "
     "be repeated.",

@@ -1,6 +1,7 @@
 """Types of options, and options that several commands share."""
 
 import math
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -8,11 +9,55 @@ import click
 
 from recolor.platform.search.options import DEFAULT_STORAGE
 
+
+class Text(click.ParamType):
+    """A text that is not empty: that of an unset variable of the shell stands for nothing."""
+
+    name = "text"
+
+    def convert(self, value, param, ctx):
+        """Return the text."""
+        if not value:
+            self.fail("It is empty.", param, ctx)
+        return value
+
+
+class Place(click.Path):
+    """A path, which is not empty; one that is written to has nothing in its way.
+
+    An empty one would mean the current folder.
+    """
+
+    def __init__(self, *, writable: bool = False, folder: bool = True):
+        super().__init__(path_type=Path, writable=writable, dir_okay=folder)
+
+    def convert(self, value, param, ctx):
+        """Convert a text to a path."""
+        if not os.fspath(value):
+            self.fail("It is empty.", param, ctx)
+        path = super().convert(value, param, ctx)
+        if self.writable:
+            self._check_way(path, param, ctx)
+        elif path.is_char_device() or path.is_block_device():
+            # It may never end. A pipe does: <(command) of the shell is one.
+            self.fail(f"{str(path)!r} is a device, not a file or folder.", param, ctx)
+        return path
+
+    def _check_way(self, path: Path, param, ctx):
+        """Check that there are only folders on the way, and no pipe or device at its end."""
+        nearest = next(place for place in (path, *path.parents) if os.path.lexists(place))
+        file_allowed = nearest == path and not self.dir_okay
+        if not (nearest.is_dir() or (file_allowed and nearest.is_file())):
+            kind = "file" if file_allowed else "folder"
+            self.fail(f"{str(nearest)!r} is no {kind}, and in the way.", param, ctx)
+
+
+TEXT = Text()
 # What is read, and what is written.
-INPUT = click.Path(path_type=Path)
-INPUT_FILE = click.Path(path_type=Path, dir_okay=False)
-OUTPUT = click.Path(path_type=Path, writable=True)
-OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+INPUT = Place()
+INPUT_FILE = Place(folder=False)
+OUTPUT = Place(writable=True)
+OUTPUT_FILE = Place(writable=True, folder=False)
 COUNT = click.IntRange(1)
 SEED = click.IntRange(0, 2**32 - 1)
 
@@ -68,7 +113,7 @@ LIBRARY = click.option(
 STORAGE = click.option(
     "--storage",
     metavar="URL",
-    type=str,
+    type=TEXT,
     envvar=["RECOLOR_TUNE_STORAGE", "RECOLOR_STUDIES_STORAGE", "RECOLOR_OPTUNA_STORAGE"],
     help="Database of the studies; RECOLOR_OPTUNA_STORAGE names another one for good.  "
     f"[default: {DEFAULT_STORAGE}]",

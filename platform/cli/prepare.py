@@ -14,7 +14,12 @@ from recolor.platform.cli.quiet import ignore_warnings
 @click.argument("images", nargs=-1, required=True, type=INPUT)
 @click.option("--out", type=OUTPUT, default="data", show_default=True, help="Folder to write to.")
 @click.option(
-    "--size", type=click.IntRange(8), default=256, show_default=True, help="Side in pixels."
+    "--size",
+    # Few posters have more pixels. Up to 128 squares of 3 bytes a pixel are held at a time: 0.4 GB.
+    type=click.IntRange(8, 1024),
+    default=256,
+    show_default=True,
+    help="Side in pixels, a multiple of 8.",
 )
 @click.option(
     "--split",

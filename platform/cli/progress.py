@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from recolor.platform.cli.printable import printable
+
 MOST_SHOWN = 5
 
 
@@ -31,6 +33,6 @@ def report_skipped(skipped: Sequence[tuple[str, str]], more: str = "") -> None:
         more: What else there is to say.
     """
     for name, reason in skipped[:MOST_SHOWN]:
-        click.echo(f"skipped {name}: {reason}", err=True)
+        click.echo(printable(f"skipped {name}: {reason}"), err=True)
     rest = f" ({len(skipped) - MOST_SHOWN} more)" if len(skipped) > MOST_SHOWN else ""
     click.echo(f"{len(skipped)} skipped{rest}" + (f", {more}" if more else ""), err=True)

@@ -4,13 +4,13 @@ import click
 
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
 from recolor.platform.cli.backend import use_tensorflow
-from recolor.platform.cli.options import INPUT
+from recolor.platform.cli.options import INPUT, TEXT
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
 
 
 @click.command()
-@click.option("--version", type=str, metavar="NUMBER", help="[default: the best one]")
+@click.option("--version", type=TEXT, metavar="NUMBER", help="[default: the best one]")
 @click.option(
     "--metric", default=DEFAULT_METRIC, show_default=True, help="What decides, in validation."
 )

@@ -4,7 +4,7 @@ import click
 
 from recolor.datasets.atomic_file import check_writable
 from recolor.platform.cli.backend import check_backend
-from recolor.platform.cli.options import DATA, INPUT, OUTPUT, Finite, Repeated
+from recolor.platform.cli.options import DATA, INPUT, OUTPUT, TEXT, Finite, Repeated
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
 
@@ -25,13 +25,13 @@ from recolor.platform.cli.quiet import quiet_mlflow
 @click.option(
     "--regression",
     metavar="URI|FILE|regression",
-    type=str,
+    type=TEXT,
     help="A trained network, instead of training it.",
 )
 @click.option(
     "--classification",
     metavar="URI|FILE|classification",
-    type=str,
+    type=TEXT,
     help="The same for the other network.",
 )
 def reproduce(data, old, out, scale, regression, classification):

@@ -9,7 +9,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
-from recolor.platform.cli.options import DATA, OUTPUT_FILE
+from recolor.platform.cli.options import DATA, OUTPUT_FILE, TEXT
 from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
 from recolor.platform.cli.trained import report_trained
 from recolor.platform.training.settings import Settings
@@ -28,7 +28,7 @@ from recolor.platform.training.settings import Settings
 @click.option(
     "--resume",
     metavar="RUN_ID",
-    type=str,
+    type=TEXT,
     help="Go on with a run, with its own settings; only --epochs, --temperature and --vividness "
     "may change.",
 )

@@ -10,7 +10,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
-from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, Repeated
+from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, TEXT, Repeated
 from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
 from recolor.platform.cli.trained import report_trained
 from recolor.platform.cli.worker_lines import WorkerLines
@@ -39,7 +39,7 @@ from recolor.platform.training.settings import Settings
 )
 @click.option(
     "--learning-rate",
-    type=str,
+    type=TEXT,
     metavar="LOW,HIGH",
     help="Range to search, evenly in its logarithm; a single number is not searched.  "
     f"[default: {DEFAULT_RATES}]",
@@ -59,7 +59,7 @@ from recolor.platform.training.settings import Settings
 )
 @click.option(
     "--objective",
-    type=str,
+    type=TEXT,
     default=VAL_LOSS,
     show_default=True,
     help="val_loss, or a metric of the validation posters, told the palette where the network "
@@ -81,7 +81,7 @@ from recolor.platform.training.settings import Settings
 @click.option("--sampler-seed", type=SEED, default=0, show_default=True)
 @click.option(
     "--study",
-    type=str,
+    type=TEXT,
     metavar="NAME",
     help="The study to begin or to go on with.  [default: the kind of network]",
 )

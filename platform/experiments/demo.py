@@ -20,6 +20,7 @@ from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.versions import RegistryError, version_uri
 from recolor.platform.serving.files import recolor_files
+from recolor.platform.serving.targets import REPLACE
 from recolor.platform.tracking.store import own_store
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import train
@@ -63,7 +64,12 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
     pictures["color schemes"] = out / "schemes.png"
     scheme_sheet(pretrained, old).save(pictures["color schemes"])
     pictures["suggestions"] = recolor_files(
-        pretrained, old, out / "suggestions", suggestions=SUGGESTIONS, sheet=True
+        pretrained,
+        old,
+        out / "suggestions",
+        suggestions=SUGGESTIONS,
+        sheet=True,
+        existing=REPLACE,
     ).sheet
     for words, picture in pictures.items():
         say(f"To look at, {words}: {picture}")
@@ -111,7 +117,7 @@ def _whole_chain(
 
     chosen = load(None)
     say(f"Recoloring the old posters by {chosen.about}.")
-    return recolor_files(chosen.painter, old, out / "recolored", sheet=True).sheet
+    return recolor_files(chosen.painter, old, out / "recolored", sheet=True, existing=REPLACE).sheet
 
 
 def scheme_sheet(painter: Painter, files: list[Path]) -> Image.Image:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import find_images, open_image, to_rgb
+from recolor.datasets.images import find_images, open_image, read_file, to_rgb
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.splits import SPLITS
 from recolor.evaluation import html_page
@@ -35,7 +35,8 @@ from recolor.platform.registry.load import UsableModel, load
 from recolor.platform.registry.publication import VERSION_TAG
 from recolor.platform.registry.versions import version_uri
 from recolor.platform.registry.weight_sources import find_weights
-from recolor.platform.serving.files import check_targets, recolor_files
+from recolor.platform.serving.files import recolor_files
+from recolor.platform.serving.targets import REPLACE, plan
 from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, origin
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.settings import Settings
@@ -143,7 +144,7 @@ def _check(manifest: Manifest, old: list[Path], out: Path) -> None:
             "train` and give them"
         )
     if old:
-        check_targets(old, find_images(old), out / RECOLORED, sheet=False)
+        plan(old, out / RECOLORED, existing=REPLACE)
 
 
 def _ready(manifest: Manifest, kind: str, source: str) -> tuple[Weights, UsableModel]:
@@ -254,6 +255,7 @@ def _recolor_old(
             old,
             target,
             decoding=decoding,
+            existing=REPLACE,
             progress=lambda files: bar(len(files), "recoloring", files),
         )
         results[name] = target
@@ -264,7 +266,7 @@ def _recolor_old(
     rows = []
     for number in chosen.astype(int) if files else []:
         name, path = files[number]
-        source = to_rgb(open_image(path.read_bytes()))
+        source = to_rgb(open_image(read_file(path)))
         pictures = [source, source.convert("L").convert("RGB")]
         pictures += [to_rgb(open_image((at / name).read_bytes())) for at in results.values()]
         for picture in pictures:

@@ -1,11 +1,12 @@
 """Recoloring image files with a trained model."""
 
+import errno
 import io
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from PIL import Image
 
@@ -13,15 +14,17 @@ from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint, HintError
-from recolor.datasets.images import ImageError, find_images, open_image, to_rgb
 from recolor.datasets.palettes.palette import Palette
+from recolor.datasets.picture_file import PictureFile
 from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter
+from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, exists, plan
 
-SHEET_FILE = "before-after.png"
 SHEET_POSTERS = 24
 SHEET_SIDE = 320
+# Errors of one result; of others, as a full disk, all results would have their share.
+IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Outcome:
     Attributes:
         written: The recolored files.
         skipped: Name and reason of each image that could not be recolored.
+        kept: How many images were left out, since their results are there already.
+        animated: Names of the files of which only the first frame or page was recolored.
         palettes: How many pictures were recolored under each palette, by name; the free answer's
             name is empty.
         sheet: The before/after sheet, if there is one.
@@ -38,6 +43,8 @@ class Outcome:
 
     written: list[Path] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    kept: int = 0
+    animated: list[str] = field(default_factory=list)
     palettes: Counter[str] = field(default_factory=Counter)
     sheet: Path | None = None
 
@@ -51,7 +58,8 @@ def recolor_files(
     hints: dict[str, tuple[Hint, ...]] | None = None,
     suggestions: int = 0,
     sheet: bool = False,
-    progress: Callable[[Iterator], Iterator] = iter,
+    existing: str = REFUSE,
+    progress: Callable[[list], Iterator] = iter,
 ) -> Outcome:
     """Recolor images at their own resolution, under their own names.
 
@@ -66,57 +74,56 @@ def recolor_files(
             `Painter.suggestions` chooses: ``poster.1.jpg``, ``poster.2.jpg``, ...; 0 for one, under
             the palette of `decoding`.
         sheet: Make a sheet of the first 24 posters before and after as well.
-        progress: Wraps the list of files, to show progress.
+        existing: What is done about results that are there already, as `plan` takes it.
+        progress: Wraps the list of pictures, to show progress.
 
     Raises:
-        ImageError: If an input is missing, or a result would overwrite an input or another result.
+        ImageError: If an input is missing, or a result would replace what is to stay.
         HintError: If there are hints for an image that is not among the inputs.
         DecodingError: If the model takes no palette, and is to be given one.
-        OSError: If a file can't be written.
+        OSError: If nothing can be written.
     """
-    files = find_images(inputs)
+    tasks = plan(inputs, out, suggestions=suggestions, sheet=sheet, existing=existing)
     hints = hints or {}
-    if unknown := set(hints) - {_composed(name) for name, _ in files}:
+    if unknown := set(hints) - {_composed(task.name) for task in tasks}:
         raise HintError(f"there are hints for {min(unknown)}, which is not among the images")
     painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
     painter.check_suggestions(suggestions)
-    names = [
-        (result, path)
-        for name, path in files
-        for result in ([_numbered(name, n + 1) for n in range(suggestions)] or [name])
-    ]
-    check_targets(inputs, names, out, sheet)
-    outcome, rows = Outcome(), []
-    for name, path in progress(files):
+    wanted = [task for task in tasks if existing != SKIP or not all(map(exists, task.targets))]
+    outcome, rows = Outcome(kept=len(tasks) - len(wanted)), []
+    for task in progress(wanted):
         try:
-            source = open_image(path.read_bytes())
-            kind = "JPEG" if source.format == "MPO" else source.format
-            before = to_rgb(source)
-            own = replace(decoding, hint=decoding.hint + hints.get(_composed(name), ()))
+            source = PictureFile.read(task.path)
+            own = replace(decoding, hint=decoding.hint + hints.get(_composed(task.name), ()))
             shown = sheet and len(rows) < SHEET_POSTERS
-            versions = _versions(painter, before, kind, own, suggestions, shown)
+            versions = _versions(painter, source, own, suggestions, shown)
+            for target, version in zip(task.targets, versions, strict=True):
+                if not (existing == SKIP and exists(target)):
+                    _write(target, version.data)
+                    outcome.written.append(target)
         except RecolorError as error:
-            outcome.skipped.append((name, str(error)))
+            outcome.skipped.append((task.name, str(error)))
             continue
         except OSError as error:
-            outcome.skipped.append((name, f"can't be read: {error.strerror}"))
+            if error.errno not in IN_THE_WAY:
+                raise
+            outcome.skipped.append((task.name, f"can't be written: {error.strerror}"))
             continue
         except Exception as error:
             if not _out_of_memory(error):
                 raise
-            outcome.skipped.append((name, "too large for this machine's memory"))
+            outcome.skipped.append((task.name, "too large for this machine's memory"))
             continue
-        for number, version in enumerate(versions, 1):
-            target = out / (_numbered(name, number) if suggestions else name)
-            _write(target, version.data)
-            outcome.written.append(target)
-            outcome.palettes[version.palette.name if version.palette else ""] += 1
+        outcome.palettes.update(each.palette.name if each.palette else "" for each in versions)
+        if source.animated:
+            outcome.animated.append(task.name)
         if shown:
-            row = [(_small(before), None), *((each.small, each.palette) for each in versions)]
+            row = [(_small(source.picture), None), *((one.small, one.palette) for one in versions)]
             rows.append([with_swatch(small, palette, SHEET_SIDE) for small, palette in row])
-    if rows:
-        outcome.sheet = out / SHEET_FILE
-        _write(outcome.sheet, _encoded(_sheet(rows, suggestions), "PNG"))
+    target = out / SHEET_FILE
+    if rows and not (existing == SKIP and exists(target)):
+        outcome.sheet = target
+        _write(target, _png(_sheet(rows, suggestions)))
     return outcome
 
 
@@ -139,15 +146,10 @@ class _Version:
 
 
 def _versions(
-    painter: Painter,
-    picture: Image.Image,
-    kind: str,
-    decoding: Decoding,
-    suggestions: int,
-    shown: bool,
+    painter: Painter, source: PictureFile, decoding: Decoding, suggestions: int, shown: bool
 ) -> list[_Version]:
     """Recolor a picture, under one palette or several."""
-    seen = painter.see(picture, decoding)
+    seen = painter.see(source.picture, decoding)
     if suggestions:
         palettes = painter.suggestions(seen, suggestions)
     else:
@@ -156,7 +158,7 @@ def _versions(
     for palette in palettes:
         painted = painter.painted(seen, palette, decoding)
         small = _small(painted) if shown else None
-        versions.append(_Version(palette, small, _encoded(painted, kind)))
+        versions.append(_Version(palette, small, source.with_colors_of(painted)))
     return versions
 
 
@@ -171,12 +173,6 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _numbered(name: str, number: int) -> str:
-    """Put a number before a file name's suffix."""
-    path = PurePosixPath(name)
-    return path.with_name(f"{path.stem}.{number}{path.suffix}").as_posix()
-
-
 def _sheet(rows, suggestions: int) -> Image.Image:
     """Lay out pictures before and after, each above its palette's swatch."""
     labels = ["before", *(["after"] if not suggestions else map(str, range(1, suggestions + 1)))]
@@ -185,40 +181,9 @@ def _sheet(rows, suggestions: int) -> Image.Image:
     return contact_sheet(rows, labels, SHEET_SIDE + SWATCH_HEIGHT, columns)
 
 
-def check_targets(
-    inputs: list[Path], files: list[tuple[str, Path]], out: Path, sheet: bool
-) -> None:
-    """Check that no result would overwrite an input or another result.
-
-    Args:
-        inputs: Folders and files.
-        files: What `find_images` has found in them.
-        out: Folder of the results.
-        sheet: Whether a sheet is made, too.
-
-    Raises:
-        ImageError: If one would.
-    """
-    for folder in inputs:
-        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
-            raise ImageError(
-                f"results in {out} would mix with the originals in {folder}: choose another --out"
-            )
-    sources = {path.resolve() for _, path in files}
-    seen = {SHEET_FILE: Path("the sheet")} if sheet else {}
-    for name, path in files:
-        if name in seen:
-            raise ImageError(f"{seen[name]} and {path} would both be written to {out / name}")
-        seen[name] = path
-        if (out / name).resolve() in sources:
-            raise ImageError(f"{out / name} would be overwritten by a result: choose another --out")
-
-
-def _encoded(image: Image.Image, kind: str) -> bytes:
-    """Return an image's file in a format, with little loss."""
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    image.save(file, kind, icc_profile=srgb_profile(), **options.get(kind, {}))
+    image.save(file, "PNG", icc_profile=srgb_profile())
     return file.getvalue()
 
 

@@ -7,6 +7,7 @@ import base64
 import binascii
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Painter
+
+# Read with TensorFlow's first array: what a large picture took goes back to the system.
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
 # What is longer was not meant as a palette's name.
 LONGEST_NAME = 200
@@ -43,7 +47,7 @@ class PosterRecolorer(PythonModel):
     def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
         """Recolor the column ``image`` of a data frame.
 
-        Params:
+        Params, each of which may be null for its default:
             palette: ``source``, ``auto``, ``none``, a scheme's name, colors as
                 ``#0b3c5d,orange:3``, or another picture as base64 text. Empty
                 for ``source`` where the picture has color, and ``auto`` where it has none.
@@ -60,7 +64,9 @@ class PosterRecolorer(PythonModel):
         params = params or {}
         try:
             decoding = typed_decoding(
-                {**params, "hint": params.get("hint", "").split()}, self.painter.library, _palette
+                {**params, "hint": (params.get("hint") or "").split()},
+                self.painter.library,
+                _palette,
             )
         except RecolorError as error:
             raise _bad_request(str(error)) from None
@@ -98,7 +104,9 @@ def _picture(data) -> Image.Image:
     """
     if isinstance(data, str):
         try:
-            data = base64.b64decode(re.sub("^data:[^,]*,", "", data), validate=True)
+            # Without the line breaks that many encoders make.
+            text = re.sub("^data:[^,]*,", "", "".join(data.split()), flags=re.IGNORECASE)
+            data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise ImageError("not base64") from None
     return to_rgb(open_image(data))

@@ -1,0 +1,168 @@
+"""A picture's file: what it holds beside the colors goes into the file of the recolored picture.
+
+Transparency, Exif and resolution do, as far as the format has them. The orientation is applied, and
+the thumbnail left out, since it shows the old colors. A color profile is replaced by that of sRGB:
+the picture is in sRGB anyway, and converting it back would only add errors of rounding.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from recolor.datasets.color_profiles import srgb_profile
+from recolor.datasets.errors import first_line
+from recolor.datasets.images import ImageError, open_image, read_file, to_rgb_and_alpha
+
+# With little loss.
+QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+ALPHA_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF", "JPEG2000", "TGA")
+# In GIF, one of the colors is clear. This one, for pixels that are less than half opaque.
+CLEAR, HALF = 255, 128
+# Pixels are taken from behind the white in bands of so many rows, to bound the memory for it.
+BAND = 64
+
+# Exif's tags that tell about the picture; others tell how its pixels are stored.
+DESCRIPTIVE_TAGS = {
+    *(ExifTags.Base[name] for name in (
+        *("DocumentName", "ImageDescription", "Make", "Model", "PageName", "XResolution"),
+        *("YResolution", "ResolutionUnit", "Software", "DateTime", "Artist", "HostComputer"),
+        *("Rating", "RatingPercent", "Copyright", "XPTitle", "XPComment", "XPAuthor", "XPKeywords"),
+        "XPSubject",
+    )),
+    *(ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo),
+}  # fmt: skip
+IN_SRGB = 1
+# What a JPEG can hold.
+MOST_EXIF, MOST_DPI = 65_533, 65_535
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture, and what its file holds beside the colors.
+
+    Attributes:
+        picture: Upright, in sRGB, with transparency laid over white.
+        kind: The file's format, as Pillow calls it.
+        alpha: The transparency, mode ``L``; None where there is none.
+        exif: Exif for a file of the upright picture; None where there is none.
+        dpi: Dots per inch across and down; None where they are not known.
+        animated: Whether the file holds more frames or pages, of which this is the first.
+    """
+
+    picture: Image.Image
+    kind: str
+    alpha: Image.Image | None = None
+    exif: Image.Exif | None = None
+    dpi: tuple[float, float] | None = None
+    animated: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> "PictureFile":
+        """Read a file.
+
+        Raises:
+            ImageError: If it can't be read, or is no image that can be used.
+        """
+        image = open_image(read_file(path))
+        picture, alpha = to_rgb_and_alpha(image)
+        kind = "JPEG" if image.format == "MPO" else image.format
+        with warnings.catch_warnings():
+            # Of damaged Exif.
+            warnings.simplefilter("ignore")
+            exif = _exif(image, picture.size)
+            return cls(picture, kind, alpha, exif, _dpi(image), _animated(image))
+
+    def with_colors_of(self, picture: Image.Image) -> bytes:
+        """Return a file of the same format and content, but for the colors.
+
+        Args:
+            picture: What the result is to look like, over white where it has transparency; of the
+                same size, in sRGB.
+
+        Raises:
+            ImageError: If the format can't hold such a picture.
+        """
+        options = {"icc_profile": srgb_profile(), **QUALITY.get(self.kind, {})}
+        if self.dpi:
+            options["dpi"] = self.dpi
+        if self.exif and not (self.kind == "JPEG" and len(self.exif.tobytes()) > MOST_EXIF):
+            options["exif"] = self.exif
+        if self.alpha and self.kind in ALPHA_FORMATS:
+            picture = _behind_white(picture, self.alpha)
+        elif self.alpha and self.kind == "GIF":
+            clear = self.alpha.point(lambda opacity: 255 * (opacity < HALF))
+            picture = picture.quantize(CLEAR)
+            picture.paste(CLEAR, mask=clear)
+            options["transparency"] = CLEAR
+        file = io.BytesIO()
+        try:
+            picture.save(file, self.kind, **options)
+        except (OSError, ValueError) as error:
+            # As of an animated WebP that is larger than a still one can be.
+            raise ImageError(f"can't be written as {self.kind}: {first_line(error)}") from None
+        return file.getvalue()
+
+
+def _behind_white(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Return a picture of mode ``RGBA`` that over white looks like an RGB picture."""
+    rgba = np.dstack([picture, alpha])
+    for top in range(0, len(rgba), BAND):
+        band = rgba[top : top + BAND]
+        # What is wholly clear keeps its color.
+        opacity = np.where(band[..., 3:], band[..., 3:] / np.float32(255), np.float32(1))
+        behind = 255 - (255 - band[..., :3].astype(np.float32)) / opacity
+        band[..., :3] = np.rint(behind.clip(0, 255))
+    return Image.fromarray(rgba)
+
+
+def _exif(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
+    """Return the Exif of a decoded image for a file of its upright form, which has this size."""
+    try:
+        exif = image.getexif()
+        for tag in set(exif) - DESCRIPTIVE_TAGS:
+            del exif[tag]
+        camera = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
+        # Whether the colors are those of Adobe RGB.
+        camera.pop(ExifTags.IFD.Interop, None)
+        now = {
+            ExifTags.Base.ColorSpace: IN_SRGB,
+            ExifTags.Base.ExifImageWidth: size[0],
+            ExifTags.Base.ExifImageHeight: size[1],
+        }
+        camera.update({tag: value for tag, value in now.items() if tag in camera})
+        for tags in (exif, camera):
+            for tag, value in tags.items():
+                if isinstance(value, str) and not value.isascii():
+                    # Pillow reads texts as Latin-1, and writes what is not ASCII as question marks.
+                    tags[tag] = value.encode("latin-1")
+        exif.tobytes()
+        return exif
+    except Exception:
+        # Pillow raises a dozen different exceptions on damaged Exif, which is of use to nobody.
+        return None
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    try:
+        across, down = map(float, image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    # 1 is what Pillow says of a TIFF without.
+    usable = 1 < across <= MOST_DPI and 1 < down <= MOST_DPI
+    return (across, down) if usable else None
+
+
+def _animated(image: Image.Image) -> bool:
+    """Tell whether there is more behind the first frame of a decoded image."""
+    if image.format == "MPO":
+        # A photograph, in which cameras hide a preview or a depth map.
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:
+        # What comes behind is damaged.
+        return False
