@@ -112,6 +112,15 @@ def _file_lock(file: Path) -> Iterator[None]:
         lock.release()
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of a SQLite database; None for any other store."""
+    try:
+        place = sqlalchemy.make_url(url)
+    except ArgumentError:
+        return None
+    return Path(place.database).resolve() if _is_file(place) else None
+
+
 def _is_file(place: sqlalchemy.URL) -> bool:
     return place.get_backend_name() == "sqlite" and place.database not in (None, "", ":memory:")
 

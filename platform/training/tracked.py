@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 
 import mlflow
@@ -19,6 +19,8 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.interruption import end_if_asked
+from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
@@ -91,6 +93,7 @@ def train(
         `publication.TrainedModel`; None in a worker that is not the chief.
 
     Raises:
+        BusyRunError: If another process trains the run to go on with.
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
         DeviceError, TrainingError: See `devices.find_devices` and `loop.fit`.
         RunError: If the run was trained on other data, or has nothing left to do.
@@ -101,7 +104,19 @@ def train(
     devices = find_devices()
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
-    settings = settings.complete()
+    with alone_with(resume) if resume and devices.chief else nullcontext():
+        return _train(manifest, settings.complete(), devices, resume, started, decoding, tags)
+
+
+def _train(
+    manifest: Manifest,
+    settings: Settings,
+    devices: Devices,
+    resume: str | None,
+    started: Callable[[str], None],
+    decoding: Decoding,
+    tags: dict[str, str] | None,
+):
     start = None
     before = saved_decoding(resume) if resume else OwnDecoding()
     own = before.changed(decoding)
@@ -194,6 +209,7 @@ def train_in_run(
             checkpoint.origin = about
             outbox.put(checkpoint)
             after_epoch(checkpoint)
+            end_if_asked()
 
         last = fit(manifest, settings, devices, start, keep, initial)
         last.origin = about
