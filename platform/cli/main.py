@@ -22,6 +22,7 @@ NAMES = (
     "reproduce",
     "models",
     "promote",
+    "clean",
     "apply",
     "palettes",
     "demo",

@@ -58,8 +58,8 @@ def _parameter(parameter: click.Parameter) -> dict:
 def _type(parameter: click.Parameter) -> str:
     if isinstance(parameter.type, (click.IntRange, click.FloatRange)):
         return "float"
-    # Never `path`: MLflow looks for it when it has begun the run already, and leaves that open where
-    # there is none.
+    # Never `path`: where there is none, MLflow would fail when it has begun a run, and leave that
+    # open.
     return "string"
 
 

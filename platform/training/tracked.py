@@ -18,7 +18,7 @@ from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
-from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.interruption import end_if_asked
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.outbox import Outbox
@@ -123,6 +123,11 @@ def _train(
     if resume:
         _check_resumable(manifest, settings, resume, decodes_anew=own != before)
         start = newest_checkpoint(resume)
+        if start is None and mlflow.get_run(resume).data.metrics.get("epochs"):
+            raise RunError(
+                f"run {resume} can't go on: its checkpoints were removed, as by `recolor clean`; "
+                "train anew"
+            )
         if start and start.progress.epoch > settings.epochs:
             raise RunError(
                 f"run {resume} has {start.progress.epoch} epochs already: raise --epochs"
@@ -215,6 +220,7 @@ def train_in_run(
         last.origin = about
     with _how_to_go_on(run.info.run_id, manifest):
         outbox.send()
+        drop_older_checkpoint(run.info.run_id)
     return last
 
 
