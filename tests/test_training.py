@@ -37,6 +37,7 @@ def test_a_run_records_all_it_depends_on(trained, manifest):
     run = mlflow.get_run(trained.run_id)
     assert run.info.status == "FINISHED"
     expected = {"model": "classification", "epochs": "2", "batch_size": "5", "seed": "0"}
+    expected["training_posters"] = "20"
     assert expected.items() <= run.data.params.items()
     assert run.data.tags["dataset.digest"] == manifest.digest
     assert run.data.tags["mlflow.source.git.commit"] == git.Repo(ROOT).head.commit.hexsha

@@ -26,7 +26,7 @@ def clean(unfinished, dry_run):
     found = []
     # Where there is no store, none is made.
     if store.store_exists():
-        store.connect()
+        store.connect(to_write=not dry_run)
         found = list(leftovers(unfinished))
     for one in found:
         if not dry_run:

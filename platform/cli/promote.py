@@ -47,7 +47,7 @@ def promote(version, metric, data, force, rollback, reason):
     from recolor.platform.tracking import store
 
     manifest = Manifest.load(data) if data else None
-    store.connect()
+    store.connect(to_write=True)
     if rollback:
         _, message = promotion.rollback(reason)
     elif manifest is None:

@@ -180,7 +180,7 @@ def tune(
         best_epochs,
         train_best,
     )
-    store.connect()
+    store.connect(to_write=True)
     lines = WorkerLines(workers, objective)
     try:
         found = tuning.tune(manifest, plan, demand, _say_where, lines)

@@ -19,7 +19,7 @@ from mlflow.utils.uri import get_uri_scheme
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
-from recolor.platform.tracking.database import ensure_database
+from recolor.platform.tracking.database import check_writable, ensure_database
 from recolor.platform.tracking.lost_runs import PROCESS_TAG, at_work, close_lost_runs
 from recolor.platform.tracking.provenance import origin
 from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patience
@@ -32,10 +32,13 @@ class RunError(RecolorError):
     """A run can't be found, begun or gone on with."""
 
 
-def connect() -> None:
+def connect(to_write: bool = False) -> None:
     """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory.
 
     A database is made, or brought up to date, where need be. Runs of killed processes are closed.
+
+    Args:
+        to_write: Whether to check first of all that something can be written.
 
     Raises:
         DatabaseError, ServerError: If it can't be used.
@@ -43,6 +46,8 @@ def connect() -> None:
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(DEFAULT_STORE)
     _ensure_store(mlflow.get_tracking_uri())
+    if to_write:
+        check_writable(mlflow.get_tracking_uri())
 
 
 def _ensure_store(uri: str) -> None:
@@ -112,7 +117,11 @@ def tracked_run(
         run_id: The run to go on with.
         tags: Tags that the run has from its first moment. Its parent's, among them, makes it a
             child of a run of another process.
+
+    Raises:
+        DatabaseError: If the store can't be written.
     """
+    check_writable(mlflow.get_tracking_uri())
     # MLflow Projects and the user may have chosen an experiment already.
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
         experiment = mlflow.set_experiment(EXPERIMENT)

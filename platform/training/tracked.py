@@ -6,13 +6,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 
 import mlflow
 
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.errors import first_line
+from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
@@ -21,6 +22,7 @@ from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.interruption import end_if_asked
 from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.moved_files import missing_folder
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
@@ -62,6 +64,12 @@ def _saved(run_id: str, file: str) -> dict:
     try:
         return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
     except (mlflow.MlflowException, OSError) as error:
+        with suppress(mlflow.MlflowException):
+            if folder := missing_folder(mlflow.get_run(run_id).info.artifact_uri):
+                raise RunError(
+                    f"the files of run {run_id} are not in {folder}, where it has made them: bring "
+                    "them back, or train anew"
+                ) from None
         raise RunError(f"{run_id} is no training run of this store: {first_line(error)}") from None
 
 
@@ -197,7 +205,15 @@ def train_in_run(
     mlflow.log_dict(asdict(settings), SETTINGS_FILE)
     mlflow.log_dict(asdict(decoding), DECODING_FILE)
     started(run.info.run_id)
-    log_parameters(run, {**asdict(settings), **asdict(decoding), "size": manifest.size})
+    log_parameters(
+        run,
+        {
+            **asdict(settings),
+            **asdict(decoding),
+            "size": manifest.size,
+            "training_posters": posters_in(manifest, "train", settings.train_fraction),
+        },
+    )
     mlflow.set_tag("embedding", manifest.embedding)
     log_dataset(manifest, "training")
     about = lineage(manifest, settings, decoding, initial, start)
