@@ -12,7 +12,11 @@ from recolor.platform.registry.versions import CHAMPION_URI
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.tracked import saved_settings
 
-LOCATIONS = {"runs": "artifact_uri", "logged_models": "artifact_location"}
+LOCATIONS = {
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mlflow.utils.uri import get_uri_scheme
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
-from recolor.platform.tracking.database import check_writable, ensure_database
+from recolor.platform.tracking.database import check_writable, ensure_database, sqlite_file
 from recolor.platform.tracking.lost_runs import PROCESS_TAG, at_work, close_lost_runs
 from recolor.platform.tracking.provenance import origin
 from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patience
@@ -64,6 +64,11 @@ def _prepare(url: str) -> None:
     # The function of `mlflow db upgrade`.
     upgrade.callback(url)
     SqlAlchemyStore(url, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+
+
+def default_store() -> Path | None:
+    """Return the database that is used because no other was chosen; MLflow has another default."""
+    return sqlite_file(DEFAULT_STORE) if mlflow.get_tracking_uri() == DEFAULT_STORE else None
 
 
 def store_exists() -> bool:
