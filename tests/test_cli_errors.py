@@ -1,5 +1,7 @@
 """What goes wrong is one line on the command line; RECOLOR_DEBUG=1 shows where it happened."""
 
+import signal
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -7,6 +9,7 @@ from click.testing import CliRunner
 from recolor.datasets.errors import RecolorError
 from recolor.platform.cli.errors import UnexpectedError, one_line_errors
 from recolor.platform.cli.main import COMMANDS, main
+from recolor.platform.tracking.interruption import Interruption
 
 
 @pytest.fixture
@@ -30,7 +33,8 @@ def failing():
         (FileNotFoundError(2, "Missing", "a b"), "Missing: a b", 1),
         (OSError("two\nlines"), "two lines", 1),
         (TimeoutError(), "TimeoutError", 1),
-        (KeyboardInterrupt(), "interrupted", 1),
+        (KeyboardInterrupt(), "interrupted", 130),
+        (Interruption(signal.SIGTERM), "interrupted by SIGTERM", 143),
         (ModuleNotFoundError("No module named 'jax'", name="jax"), "jax is not installed", 1),
         (ZeroDivisionError("by zero\nor so"), "unexpected ZeroDivisionError: by zero (", 70),
         (ModuleNotFoundError("No 'x'", name="x"), "unexpected ModuleNotFoundError: No 'x'", 70),

@@ -1,10 +1,12 @@
 """MLflow's database: whole or not there, whoever makes it at once or is killed meanwhile."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -176,3 +178,31 @@ def test_what_is_wrong_with_a_database_is_one_line(store, words, connected, monk
     assert result.exit_code == 1 and result.output.count("\n") == 1, result.output
     assert result.output.startswith("Error: ") and words in result.output
     assert (connected.read_bytes() if connected.exists() else None) == before
+
+
+@pytest.fixture
+def read_only(empty_database):
+    """The folder of a store on a read-only file system, where this machine lets tests mount one."""
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True).returncode:
+            pytest.skip("needs the right to mount a file system")
+        try:
+            shutil.copy(empty_database, folder)
+            subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_store_that_can_not_be_written_is_one_line(read_only, manifest):
+    with store_in_use(f"sqlite:///{read_only}/mlflow.db"):
+        assert CliRunner().invoke(main, ["models"]).exit_code == 0
+        for command in (
+            ["promote"],
+            ["train", "--data", str(manifest.folder), "--model", "regression"],
+            ["evaluate", "--data", str(manifest.folder)],
+        ):
+            result = CliRunner().invoke(main, command)
+            assert result.exit_code == 1
+            (line,) = [text for text in result.output.splitlines() if text.startswith("Error: ")]
+            assert "mlflow.db can't be written: Read-only file system" in line

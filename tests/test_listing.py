@@ -111,6 +111,10 @@ def test_a_version_has_a_description_and_a_model_card(trained, manifest, tmp_pat
     gray = trained.metrics["gray.l2_ab"]
     for words in ("A classification network, trained on 20 posters", f"palette {told:.4g}"):
         assert words in version.description
+    # All of it from its first moment: a kill does not leave a version without its tags.
+    assert version.last_updated_timestamp == version.creation_timestamp
+    model = mlflow.MlflowClient().get_registered_model(MODEL_NAME)
+    assert model.description.startswith("Networks that recolor movie posters.")
     uri = f"{version_uri(trained.version)}/artifacts/model_card"
     card = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path)))
     text = (card / "model_card.md").read_text(encoding="utf-8")

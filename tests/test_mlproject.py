@@ -87,6 +87,17 @@ def test_every_parameter_reaches_its_option(name, monkeypatch):
     assert found == expected
 
 
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_what_is_not_there_is_left_to_the_command(name, tmp_path):
+    """MLflow would fail when it has begun a run already, and leave that open for ever."""
+    parameters = {
+        parameter: "/nowhere" for parameter, about in ENTRY_POINTS[name]["parameters"].items()
+        if about["type"] != "float"
+    }  # fmt: skip
+    line = EntryPoint(name, **ENTRY_POINTS[name]).compute_command(parameters, tmp_path)
+    assert line.count("/nowhere") == len(parameters)
+
+
 def test_the_constraints_pin_every_requirement():
     pinned = {
         re.split("[=; ]", line)[0] for line in (ROOT / "constraints.txt").read_text().splitlines()

@@ -1,10 +1,14 @@
 """Promotion and rollback of registered versions, in a real store."""
 
+import shutil
+
 import mlflow
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from recolor.evaluation.scoring import posters
+from recolor.platform.cli.main import main
 from recolor.platform.registry.history import EARLIER_TAG
 from recolor.platform.registry.promotion import promote, rollback
 from recolor.platform.registry.registration import load_model
@@ -199,6 +203,22 @@ def test_versions_of_before_are_ranked_by_what_they_have_and_it_is_said(versions
     message = promote("l2_ab")[1]
     assert line in message and "champion: version 1 (l2_ab 246, free)" in message
     assert champion() == "2"
+
+
+def test_it_is_said_how_mlflows_commands_find_the_store(versions, tmp_path, monkeypatch):
+    versions(l2_ab=200.0)
+    (tmp_path / "mlruns").mkdir()
+    shutil.move(tmp_path / "mlflow.db", tmp_path / "mlruns")
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    said = []
+    for chosen in (None, uri):
+        result = CliRunner().invoke(main, ["promote"], env={"MLFLOW_TRACKING_URI": chosen})
+        assert result.exit_code == 0, result.output
+        said.append(result.output.splitlines()[-1])
+        mlflow.set_tracking_uri(uri)
+    assert said[0] == f"for mlflow ui, models serve and run: export MLFLOW_TRACKING_URI={uri}"
+    assert "is the champion already" in said[1]
 
 
 def test_a_training_leaves_what_promotion_needs(trained, manifest):

@@ -37,6 +37,7 @@ def test_a_run_records_all_it_depends_on(trained, manifest):
     run = mlflow.get_run(trained.run_id)
     assert run.info.status == "FINISHED"
     expected = {"model": "classification", "epochs": "2", "batch_size": "5", "seed": "0"}
+    expected["training_posters"] = "20"
     assert expected.items() <= run.data.params.items()
     assert run.data.tags["dataset.digest"] == manifest.digest
     assert run.data.tags["mlflow.source.git.commit"] == git.Repo(ROOT).head.commit.hexsha
@@ -47,6 +48,9 @@ def test_a_run_records_all_it_depends_on(trained, manifest):
         trained.run_id
     )
     assert saved_settings(trained.run_id) == Settings("classification", epochs=2, batch_size=5)
+    # One checkpoint is enough to prolong it.
+    files = mlflow.MlflowClient().list_artifacts(trained.run_id, CHECKPOINTS)
+    assert [file.path for file in files] == [f"{CHECKPOINTS}/0.npz"]
 
 
 def test_a_run_has_metrics_for_every_epoch(trained):
@@ -163,6 +167,19 @@ class TestCheckpoint:
             self.step(network)
             for one, other in zip(moved, network.get_weights(), strict=True):
                 np.testing.assert_array_equal(one, other)
+
+    def test_best_weights_that_are_the_last_ones_are_kept_once(self, network, tmp_path):
+        weights = named_values(network.weights)
+        sizes = []
+        for best_epoch in (1, 2):
+            file = tmp_path / f"{best_epoch}.npz"
+            Checkpoint.of(network, weights, Progress(2, {}, best_epoch, 1.0)).save(file)
+            sizes.append(file.stat().st_size)
+            best = Checkpoint.load(file).best
+            assert best.keys() == weights.keys()
+            for path, tensor in weights.items():
+                np.testing.assert_array_equal(tensor, best[path])
+        assert sizes[1] < 0.8 * sizes[0]
 
     def test_falls_back_on_the_older_one_when_the_newest_is_cut_off(self, network, store):
         with mlflow.start_run() as run:

@@ -254,7 +254,8 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     begun = place.wait_for(in_the_middle)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1 and "Error: interrupted: the same command goes on" in said
+    assert process.returncode == 143, said
+    assert "Error: interrupted by SIGTERM: the same command goes on" in said
     states = newest_states(place.study)
     assert states[number_of(begun)] == TrialState.WAITING
     statuses = {run.info.status for run in place.runs()}

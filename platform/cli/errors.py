@@ -1,6 +1,7 @@
 """Errors as one line; with ``RECOLOR_DEBUG=1`` in the environment, as they are."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,14 +35,31 @@ def one_line_errors() -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         # Click's own business.
         raise
-    except KeyboardInterrupt:
-        raise click.ClickException("interrupted") from None
+    except KeyboardInterrupt as error:
+        raise interrupted(error) from None
     except Exception as error:
         if os.environ.get("RECOLOR_DEBUG", "") not in ("", "0"):
             raise
         reported = _in_one_line(error)
         reported.message = printable(reported.message)
         raise reported from None
+
+
+def interrupted(error: KeyboardInterrupt, advice: str = "") -> click.ClickException:
+    """Say that a command was interrupted, and by which signal if it was not by Ctrl-C.
+
+    Args:
+        error: An `Interruption`, or Python's own.
+        advice: What more there is to say.
+
+    Returns:
+        An error whose exit status is the one that shells know.
+    """
+    number = getattr(error, "signal", signal.SIGINT)
+    by = "" if number == signal.SIGINT else f" by {number.name}"
+    found = click.ClickException(f"interrupted{by}{advice}")
+    found.exit_code = 128 + number
+    return found
 
 
 def _in_one_line(error: Exception) -> click.ClickException:

@@ -29,8 +29,10 @@ def import_weights(file, data, **decoding):
     manifest = Manifest.load(data)
     use_tensorflow()
     quiet_mlflow()
-    from recolor.platform.registry import publication
     from recolor.platform.tracking import store
 
-    store.connect()
+    # Before the seconds that TensorFlow takes.
+    store.connect(to_write=True)
+    from recolor.platform.registry import publication
+
     report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))

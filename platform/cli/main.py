@@ -8,6 +8,7 @@ import click
 
 from recolor.datasets.catalog import Catalog
 from recolor.platform.cli.errors import one_line_errors
+from recolor.platform.tracking.interruption import interruptible
 
 # In the order in which they are used.
 NAMES = (
@@ -21,6 +22,7 @@ NAMES = (
     "reproduce",
     "models",
     "promote",
+    "clean",
     "apply",
     "palettes",
     "demo",
@@ -48,7 +50,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx):
         """Run a command, and report what goes wrong in one line."""
-        with one_line_errors():
+        with one_line_errors(), interruptible():
             return super().invoke(ctx)
 
 

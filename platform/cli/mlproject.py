@@ -51,16 +51,16 @@ def _parameter(parameter: click.Parameter) -> dict:
         default = str(default).lower()
     if default is None or parameter.multiple or parameter.nargs != 1:
         default = ""
-    declared = {"type": _type(parameter, default)}
+    declared = {"type": _type(parameter)}
     return declared if parameter.required else {**declared, "default": default}
 
 
-def _type(parameter: click.Parameter, default) -> str:
+def _type(parameter: click.Parameter) -> str:
     if isinstance(parameter.type, (click.IntRange, click.FloatRange)):
         return "float"
-    # MLflow checks that a path exists, so it must be one that is read, and never empty.
-    read = isinstance(parameter.type, click.Path) and not parameter.type.writable
-    return "path" if read and (parameter.required or default) else "string"
+    # Never `path`: where there is none, MLflow would fail when it has begun a run, and leave that
+    # open.
+    return "string"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from recolor.platform.cli.backend import use_tensorflow
 from recolor.platform.cli.options import INPUT, TEXT
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.trained import say_how_mlflow_finds_it
 
 
 @click.command()
@@ -47,7 +48,7 @@ def promote(version, metric, data, force, rollback, reason):
     from recolor.platform.tracking import store
 
     manifest = Manifest.load(data) if data else None
-    store.connect()
+    store.connect(to_write=True)
     if rollback:
         _, message = promotion.rollback(reason)
     elif manifest is None:
@@ -57,3 +58,4 @@ def promote(version, metric, data, force, rollback, reason):
         with progress_bar(2 * manifest.count("validation"), "measuring") as bar:
             _, message = promotion.promote(metric, version, force, reason, manifest, bar.update)
     click.echo(message)
+    say_how_mlflow_finds_it()

@@ -18,6 +18,8 @@ def quiet_mlflow() -> None:
     """Silence MLflow's progress bars and notices too; MLflow is imported for it."""
     ignore_warnings()
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Links to a tracking server's pages, in the middle of what is said here.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow  # noqa: F401 - it sets up its loggers when it is imported
 
     for name in ("mlflow", "alembic", "urllib3"):

@@ -45,11 +45,13 @@ def reproduce(data, old, out, scale, regression, classification):
     manifest = Manifest.load(data)
     check_writable(out)
     quiet_mlflow()
-    from recolor.evaluation import tables
-    from recolor.platform.experiments import reproduction
     from recolor.platform.tracking import store
 
-    store.connect()
+    # Before the seconds that TensorFlow takes.
+    store.connect(to_write=True)
+    from recolor.evaluation import tables
+    from recolor.platform.experiments import reproduction
+
     done = reproduction.reproduce(
         manifest,
         list(old),

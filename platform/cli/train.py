@@ -61,9 +61,11 @@ def train(data, resume, untracked, temperature, vividness, **options):
         return
     quiet_mlflow()
     from recolor.platform.tracking import store
+
+    # Before the seconds that TensorFlow takes.
+    store.connect(to_write=True)
     from recolor.platform.training import tracked
 
-    store.connect()
     settings = settings or replace(tracked.saved_settings(resume), **given)
     trained = tracked.train(manifest, settings, resume, _say_how_to_resume, decoding)
     if trained is not None:

@@ -1,5 +1,7 @@
 """What is said of a model that was trained."""
 
+import shlex
+
 import click
 
 
@@ -19,3 +21,13 @@ def report_trained(trained) -> None:
     if shown:
         click.echo(f"validation, {DEFAULT_METRIC}: {', '.join(shown)}")
     click.echo(f"run {trained.run_id}, registered as version {trained.version}")
+    say_how_mlflow_finds_it()
+
+
+def say_how_mlflow_finds_it() -> None:
+    """Say how MLflow's own commands find the store, where they would look for another one."""
+    from recolor.platform.tracking.store import default_store
+
+    if file := default_store():
+        uri = shlex.quote(f"sqlite:///{file}")
+        click.echo(f"for mlflow ui, models serve and run: export MLFLOW_TRACKING_URI={uri}")

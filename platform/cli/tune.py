@@ -1,6 +1,5 @@
 """`recolor tune`."""
 
-import signal
 from dataclasses import fields
 
 import click
@@ -10,6 +9,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
+from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, TEXT, Repeated
 from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
 from recolor.platform.cli.trained import report_trained
@@ -180,16 +180,13 @@ def tune(
         best_epochs,
         train_best,
     )
-    store.connect()
+    store.connect(to_write=True)
     lines = WorkerLines(workers, objective)
-    # As Ctrl-C does, a request to end lets the workers put their trials back.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         found = tuning.tune(manifest, plan, demand, _say_where, lines)
-    except KeyboardInterrupt:
-        raise click.ClickException("interrupted: the same command goes on") from None
+    except KeyboardInterrupt as error:
+        raise interrupted(error, ": the same command goes on") from None
     finally:
-        signal.signal(signal.SIGTERM, before)
         lines.close()
     if found.best is None:
         raise click.ClickException(

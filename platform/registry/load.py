@@ -15,7 +15,7 @@ from recolor.models.painter import Painter
 from recolor.models.pretrained import pretrained_weights
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
-from recolor.platform.registry.registration import load_model, version_of
+from recolor.platform.registry.registration import MissingFilesError, load_model, version_of
 from recolor.platform.registry.versions import (
     MODEL_NAME,
     RegistryError,
@@ -66,7 +66,7 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     Args:
         source: The URI of a registered model, the path of a file of weights, or the name of a model
             kind, for the weights that come with recolor. None for the champion, or, where there is
-            none, for `recolor.models.catalog.DEFAULT`.
+            none or its files are missing, for `recolor.models.catalog.DEFAULT`.
         library: A file of color schemes; by default those that come with recolor.
 
     Raises:
@@ -92,13 +92,16 @@ def _by_default(schemes: PaletteLibrary) -> UsableModel:
     if store.store_exists():
         store.connect()
         champion = current_champion()
-    if champion is None:
-        model = _of_weights(DEFAULT, pretrained_weights(DEFAULT), schemes)
-        why = "no champion is registered here"
-    else:
-        # By its version, since there may be another champion by now.
-        model = _registered(version_uri(champion.version), schemes, champion)
-        why = f"--model {DEFAULT} takes the network that comes along"
+    why = "no champion is registered here"
+    if champion is not None:
+        try:
+            # By its version, since there may be another champion by now.
+            model = _registered(version_uri(champion.version), schemes, champion)
+            why = f"--model {DEFAULT} takes the network that comes along"
+            return replace(model, about=f"{model.about}; {why}")
+        except MissingFilesError as error:
+            why = f"the champion can't be used: {error}"
+    model = _of_weights(DEFAULT, pretrained_weights(DEFAULT), schemes)
     return replace(model, about=f"{model.about}; {why}")
 
 

@@ -239,5 +239,6 @@ if __name__ == "__main__":
     data_set = Manifest.load(Path(folder))
     last = newest_checkpoint(trained_run)
     own = saved_decoding(last)
-    with tracked_run("", trained_run):
+    # The training's process has begun it, and will end it.
+    with mlflow.start_run(trained_run):
         publish(data_set, last, own, embedding_of(data_set).network(data_set.size))

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from PIL import Image
 
 from recolor.datasets import (
@@ -42,12 +45,21 @@ from recolor.platform.registry.versions import (
     registered_versions,
 )
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
+from recolor.platform.tracking.moved_files import missing_folder
 
 if TYPE_CHECKING:
     from recolor.platform.serving.saved_model import RecoloringGraph
 
+
+class MissingFilesError(RegistryError):
+    """A registered model is not where the store expects it."""
+
+
 # Of what a version holds: its code, its graph and its weights.
 FORMAT = 5
+
+# Of the registered model.
+ABOUT_ALL = "Networks that recolor movie posters. `recolor models` compares the versions."
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
@@ -98,22 +110,45 @@ def register(
             input_example={"image": [_example_image()]},
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             metadata={"format": FORMAT, **metadata},
-            registered_model_name=MODEL_NAME,
         )
+    return _new_version(info, description, tags)
+
+
+def _new_version(model: ModelInfo, description: str, tags: dict) -> ModelVersion:
+    """Register a model, with its description and tags from its first moment."""
     client = mlflow.MlflowClient()
-    client.update_model_version(MODEL_NAME, info.registered_model_version, description)
-    for name, value in tags.items():
-        client.set_model_version_tag(MODEL_NAME, info.registered_model_version, name, value)
-    return client.get_model_version(MODEL_NAME, info.registered_model_version)
+    try:
+        client.create_registered_model(MODEL_NAME, description=ABOUT_ALL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    found = client.create_model_version(
+        MODEL_NAME,
+        model.model_uri,
+        model.run_id,
+        tags=tags,
+        description=description,
+        model_id=model.model_id,
+    )
+    # As `mlflow.register_model` does, which knows no description: MLflow's pages show it.
+    known_as = [{"name": MODEL_NAME, "version": found.version}]
+    client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(known_as)})
+    return found
 
 
 def load_model(uri: str) -> PyFuncModel:
     """Load a model.
 
     Raises:
+        MissingFilesError: If its files are gone, or it was moved.
         RegistryError: If there is no such model, or it is not one of this platform's.
     """
     try:
+        if folder := missing_folder(uri):
+            raise MissingFilesError(
+                f"the files of model {uri} are not in {folder}, where they were when it was "
+                "registered: bring them back, or train it again"
+            )
         # Before its code is loaded, which may not go with this version's.
         metadata = mlflow.models.get_model_info(uri).metadata or {}
         _check_format(uri, metadata)

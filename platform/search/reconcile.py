@@ -19,7 +19,12 @@ def close_orphans(study: Study) -> None:
     """End every run of a trial that is not running, in the way that the trial has ended."""
     client = mlflow.MlflowClient()
     # In this order: a trial begins before its run, and ends after it.
-    open_runs = [run for run in runs_within(study, TRIAL_TAG) if run.info.status == "RUNNING"]
+    open_runs = [
+        run
+        for run in runs_within(study, TRIAL_TAG)
+        # Or one that `close_lost_runs` has ended, which knows nothing of trials.
+        if run.info.status == "RUNNING" or STATE_TAG not in run.data.tags
+    ]
     states = newest_states(study)
     for run in open_runs:
         state = states.get(int(run.data.tags[TRIAL_TAG]))

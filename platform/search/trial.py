@@ -23,7 +23,7 @@ from recolor.platform.search.plan import Plan, PlanError
 from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
 from recolor.platform.search.tree import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_within, trial_tags
-from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
@@ -114,6 +114,7 @@ class Objective:
                 pruned = error
                 # After the last epoch, `train_in_run` does it.
                 Outbox(run.info.run_id).send()
+                drop_older_checkpoint(run.info.run_id)
                 mlflow.set_tags({STATE_TAG: "pruned", REASON_TAG: str(error)})
             except KeyboardInterrupt:
                 # The store may be locked by what was interrupted here. The trial must be put back

@@ -1,13 +1,23 @@
-"""Finding the checkpoint that a tracked run goes on from."""
+"""The checkpoints of tracked runs: the one to go on from, and those that nobody needs any more."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+from mlflow.entities import LifecycleStage, Run, ViewType
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
+from recolor.datasets.errors import first_line
+from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox, checkpoint_name
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.checkpoint import Checkpoint
+
+# What an artifact store raises that can't be reached, or can't delete.
+STORE_ERRORS = (mlflow.MlflowException, OSError, NotImplementedError)
 
 
 def newest_checkpoint(run_id: str) -> Checkpoint | None:
@@ -29,3 +39,75 @@ def newest_checkpoint(run_id: str) -> Checkpoint | None:
     if newest is None and len(files) > 1:
         raise RunError(f"no checkpoint of run {run_id} is whole: train anew")
     return newest
+
+
+def drop_older_checkpoint(run_id: str) -> None:
+    """Leave a run that has all of its epochs its last checkpoint alone, if the store can delete."""
+    run = mlflow.get_run(run_id)
+    older = f"{CHECKPOINTS}/{checkpoint_name(int(run.data.metrics.get('epochs', 0)) + 1)}"
+    with suppress(*STORE_ERRORS):
+        if older in {one.path for one in mlflow.MlflowClient().list_artifacts(run_id, CHECKPOINTS)}:
+            get_artifact_repository(run.info.artifact_uri).delete_artifacts(older)
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """The checkpoints of a run that is not being trained.
+
+    Attributes:
+        run_id: The run.
+        name: Its name.
+        state: ``finished``, ``deleted``, ``failed`` or ``killed``.
+        size: In bytes.
+    """
+
+    run_id: str
+    name: str
+    state: str
+    size: int
+
+
+def leftovers(unfinished: bool) -> Iterator[Leftover]:
+    """Find checkpoints that can be removed: of finished and deleted runs.
+
+    Args:
+        unfinished: Also of failed and killed runs, which can be gone on with until then.
+    """
+    client = mlflow.MlflowClient()
+    experiments = client.search_experiments(view_type=ViewType.ALL)
+    for run in mlflow.search_runs(
+        [one.experiment_id for one in experiments],
+        "metrics.epochs > 0",
+        ViewType.ALL,
+        max_results=100_000,
+        output_format="list",
+    ):
+        state = _state(run)
+        if state in ("finished", "deleted") or (unfinished and state in ("failed", "killed")):
+            found = client.list_artifacts(run.info.run_id, CHECKPOINTS)
+            if size := sum(one.file_size or 0 for one in found):
+                yield Leftover(run.info.run_id, run.info.run_name, state, size)
+
+
+def _state(run: Run) -> str:
+    if run.info.lifecycle_stage == LifecycleStage.DELETED:
+        return "deleted"
+    return run.info.status.lower()
+
+
+def remove(leftover: Leftover) -> None:
+    """Remove the checkpoints of a run, which can't be gone on with after that.
+
+    Raises:
+        BusyRunError: If a process works on it meanwhile.
+        RunError: If the store can't remove them.
+    """
+    with alone_with(leftover.run_id):
+        uri = mlflow.get_run(leftover.run_id).info.artifact_uri
+        try:
+            get_artifact_repository(uri).delete_artifacts(CHECKPOINTS)
+        except STORE_ERRORS as error:
+            raise RunError(
+                f"the store can't remove the checkpoints of run {leftover.run_id}: "
+                f"{first_line(error)}"
+            ) from None

@@ -5,6 +5,7 @@ many steps: two processes at once, or one that is killed, would leave half of th
 """
 
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -63,6 +64,23 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
         raise DatabaseError(f"the database {place!r} can't be used: {reason}") from None
 
 
+def check_writable(url: str) -> None:
+    """Check that a SQLite database can be written, and so can its folder; others aren't asked.
+
+    Raises:
+        DatabaseError: If it can't.
+    """
+    if file := sqlite_file(url):
+        try:
+            file.open("r+b").close()
+            tempfile.TemporaryFile(dir=file.parent).close()
+        except OSError as error:
+            raise DatabaseError(
+                f"the database {file} can't be written: {error.strerror}; "
+                "MLFLOW_TRACKING_URI names another one"
+            ) from None
+
+
 def parse_url(url: str) -> sqlalchemy.URL:
     """Parse a database's URL.
 
@@ -110,6 +128,15 @@ def _file_lock(file: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of a SQLite database; None for any other store."""
+    try:
+        place = sqlalchemy.make_url(url)
+    except ArgumentError:
+        return None
+    return Path(place.database).resolve() if _is_file(place) else None
 
 
 def _is_file(place: sqlalchemy.URL) -> bool:

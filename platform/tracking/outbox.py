@@ -23,6 +23,14 @@ PROBE_SECONDS, UPLOAD_SECONDS = 5, 120
 _logger = logging.getLogger(__name__)
 
 
+def checkpoint_name(epoch: int) -> str:
+    """Return the file name of the checkpoint after an epoch.
+
+    They alternate between two files, so that one of the store's is whole at any time.
+    """
+    return f"{epoch % 2}.npz"
+
+
 class Outbox:
     """The metrics and the checkpoint of a run that its store does not have yet.
 
@@ -48,8 +56,7 @@ class Outbox:
         with atomic_write(self.folder / f"{epoch}.json") as file:
             about = {"timestamp": int(time.time() * 1000), "metrics": metrics}
             file.write_text(json.dumps(about), encoding="utf-8")
-        # They alternate between two files, so that one of the store's is whole at any time.
-        newest = self.folder / CHECKPOINTS / f"{epoch % 2}.npz"
+        newest = self.folder / CHECKPOINTS / checkpoint_name(epoch)
         checkpoint.save(newest)
         for file in self.checkpoints():
             if file != newest:

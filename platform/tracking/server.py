@@ -56,10 +56,14 @@ def patience(retries: int, seconds: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def store_name() -> str:
+    """Return the store's URI without a password."""
+    return re.sub("//.*@", "//", mlflow.get_tracking_uri())
+
+
 def what_failed(error: Exception) -> str:
     """Say in a few words why the store could not be used."""
-    # Without a password.
-    uri = re.sub("//.*@", "//", mlflow.get_tracking_uri())
+    uri = store_name()
     # MLflow's own words are of its HTTP client, several lines long.
     if isinstance(error, mlflow.MlflowException) and isinstance(error.__context__, OSError):
         return f"the tracking server {uri} does not answer"

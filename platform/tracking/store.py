@@ -19,7 +19,8 @@ from mlflow.utils.uri import get_uri_scheme
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
-from recolor.platform.tracking.database import ensure_database
+from recolor.platform.tracking.database import check_writable, ensure_database, sqlite_file
+from recolor.platform.tracking.lost_runs import PROCESS_TAG, at_work, close_lost_runs
 from recolor.platform.tracking.provenance import origin
 from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patience
 
@@ -31,10 +32,13 @@ class RunError(RecolorError):
     """A run can't be found, begun or gone on with."""
 
 
-def connect() -> None:
+def connect(to_write: bool = False) -> None:
     """Choose the store: ``MLFLOW_TRACKING_URI``, or ``mlruns/`` in the working directory.
 
-    A database is made, or brought up to date, where need be.
+    A database is made, or brought up to date, where need be. Runs of killed processes are closed.
+
+    Args:
+        to_write: Whether to check first of all that something can be written.
 
     Raises:
         DatabaseError, ServerError: If it can't be used.
@@ -42,6 +46,8 @@ def connect() -> None:
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(DEFAULT_STORE)
     _ensure_store(mlflow.get_tracking_uri())
+    if to_write:
+        check_writable(mlflow.get_tracking_uri())
 
 
 def _ensure_store(uri: str) -> None:
@@ -50,6 +56,7 @@ def _ensure_store(uri: str) -> None:
         ensure_database(uri, _prepare, Path(db_migrations.__path__[0]))
     elif scheme in ("http", "https"):
         check_server()
+    close_lost_runs()
 
 
 def _prepare(url: str) -> None:
@@ -57,6 +64,11 @@ def _prepare(url: str) -> None:
     # The function of `mlflow db upgrade`.
     upgrade.callback(url)
     SqlAlchemyStore(url, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+
+
+def default_store() -> Path | None:
+    """Return the database that is used because no other was chosen; MLflow has another default."""
+    return sqlite_file(DEFAULT_STORE) if mlflow.get_tracking_uri() == DEFAULT_STORE else None
 
 
 def store_exists() -> bool:
@@ -110,34 +122,51 @@ def tracked_run(
         run_id: The run to go on with.
         tags: Tags that the run has from its first moment. Its parent's, among them, makes it a
             child of a run of another process.
+
+    Raises:
+        DatabaseError: If the store can't be written.
     """
+    check_writable(mlflow.get_tracking_uri())
     # MLflow Projects and the user may have chosen an experiment already.
     if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
         experiment = mlflow.set_experiment(EXPERIMENT)
         # Where another process makes it at this instant, MLflow returns it without choosing it.
         mlflow.set_experiment(experiment_id=experiment.experiment_id)
     parent = mlflow.active_run()
-    with mlflow.start_run(
-        run_id,
-        run_name=None if run_id else name,
-        nested=parent is not None,
-        tags=tags,
-        log_system_metrics=True,
-    ) as run:
-        if parent is not None:
-            # MLflow does it for new runs alone.
-            mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
-        prefix = _next_resumption(run) if run_id else ""
-        mlflow.set_tags({prefix + name: value for name, value in origin().items()})
-        try:
+    with at_work() as process:
+        tags = {**(tags or {}), PROCESS_TAG: process}
+        if run_id:
+            # MLflow does it only after it has opened the run again.
+            mlflow.MlflowClient().set_tag(run_id, PROCESS_TAG, process)
+        active = mlflow.start_run(
+            run_id,
+            run_name=None if run_id else name,
+            nested=parent is not None,
+            tags=tags,
+            log_system_metrics=True,
+        )
+        with active as run, _ended_by_errors(run):
+            if parent is not None:
+                # MLflow does it for new runs alone.
+                mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
+            prefix = _next_resumption(run) if run_id else ""
+            mlflow.set_tags({prefix + name: value for name, value in origin().items()})
             yield run
-        except BaseException:
-            # Unless the run has been ended already. What has gone wrong is to be said at once, also
-            # where the server is gone as well.
-            if mlflow.active_run() is run:
-                with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
-                    mlflow.end_run("FAILED")
-            raise
+
+
+@contextmanager
+def _ended_by_errors(run: mlflow.ActiveRun) -> Iterator[None]:
+    """End a run as KILLED where it is interrupted, and as FAILED where something goes wrong."""
+    try:
+        yield
+    except BaseException as error:
+        # Unless the run has been ended already. What has gone wrong is to be said at once, also
+        # where the server is gone as well.
+        if mlflow.active_run() is run:
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
+                mlflow.end_run(status)
+        raise
 
 
 def _next_resumption(run: mlflow.ActiveRun) -> str:

@@ -76,7 +76,9 @@ class Checkpoint:
         """Write the file; it is replaced only when all is written."""
         about = {"progress": asdict(self.progress), "origin": self.origin}
         state = {"about": np.array(json.dumps(about))}
-        for name in ("weights", "optimizer", "best"):
+        # The best weights may be the last ones, a quarter of the file.
+        last_is_best = self.progress.best_epoch == self.progress.epoch
+        for name in ("weights", "optimizer", *(() if last_is_best else ("best",))):
             state |= {f"{name}/{path}": value for path, value in getattr(self, name).items()}
         with atomic_write(file) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **state)
@@ -95,10 +97,8 @@ class Checkpoint:
                     paths = [key for key in content if key.startswith(f"{name}/")]
                     return {key.removeprefix(f"{name}/"): content[key] for key in paths}
 
-                progress = Progress(**about["progress"])
-                return cls(
-                    progress, values("weights"), values("optimizer"), values("best"),
-                    about["origin"],
-                )  # fmt: skip
+                progress, weights = Progress(**about["progress"]), values("weights")
+                best = values("best") or weights
+                return cls(progress, weights, values("optimizer"), best, about["origin"])
         except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError):
             return None

@@ -6,19 +6,23 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 
 import mlflow
 
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.errors import first_line
+from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
-from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
+from recolor.platform.tracking.interruption import end_if_asked
+from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.moved_files import missing_folder
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
@@ -60,6 +64,12 @@ def _saved(run_id: str, file: str) -> dict:
     try:
         return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
     except (mlflow.MlflowException, OSError) as error:
+        with suppress(mlflow.MlflowException):
+            if folder := missing_folder(mlflow.get_run(run_id).info.artifact_uri):
+                raise RunError(
+                    f"the files of run {run_id} are not in {folder}, where it has made them: bring "
+                    "them back, or train anew"
+                ) from None
         raise RunError(f"{run_id} is no training run of this store: {first_line(error)}") from None
 
 
@@ -91,6 +101,7 @@ def train(
         `publication.TrainedModel`; None in a worker that is not the chief.
 
     Raises:
+        BusyRunError: If another process trains the run to go on with.
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
         DeviceError, TrainingError: See `devices.find_devices` and `loop.fit`.
         RunError: If the run was trained on other data, or has nothing left to do.
@@ -101,13 +112,30 @@ def train(
     devices = find_devices()
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
-    settings = settings.complete()
+    with alone_with(resume) if resume and devices.chief else nullcontext():
+        return _train(manifest, settings.complete(), devices, resume, started, decoding, tags)
+
+
+def _train(
+    manifest: Manifest,
+    settings: Settings,
+    devices: Devices,
+    resume: str | None,
+    started: Callable[[str], None],
+    decoding: Decoding,
+    tags: dict[str, str] | None,
+):
     start = None
     before = saved_decoding(resume) if resume else OwnDecoding()
     own = before.changed(decoding)
     if resume:
         _check_resumable(manifest, settings, resume, decodes_anew=own != before)
         start = newest_checkpoint(resume)
+        if start is None and mlflow.get_run(resume).data.metrics.get("epochs"):
+            raise RunError(
+                f"run {resume} can't go on: its checkpoints were removed, as by `recolor clean`; "
+                "train anew"
+            )
         if start and start.progress.epoch > settings.epochs:
             raise RunError(
                 f"run {resume} has {start.progress.epoch} epochs already: raise --epochs"
@@ -177,7 +205,15 @@ def train_in_run(
     mlflow.log_dict(asdict(settings), SETTINGS_FILE)
     mlflow.log_dict(asdict(decoding), DECODING_FILE)
     started(run.info.run_id)
-    log_parameters(run, {**asdict(settings), **asdict(decoding), "size": manifest.size})
+    log_parameters(
+        run,
+        {
+            **asdict(settings),
+            **asdict(decoding),
+            "size": manifest.size,
+            "training_posters": posters_in(manifest, "train", settings.train_fraction),
+        },
+    )
     mlflow.set_tag("embedding", manifest.embedding)
     log_dataset(manifest, "training")
     about = lineage(manifest, settings, decoding, initial, start)
@@ -194,11 +230,13 @@ def train_in_run(
             checkpoint.origin = about
             outbox.put(checkpoint)
             after_epoch(checkpoint)
+            end_if_asked()
 
         last = fit(manifest, settings, devices, start, keep, initial)
         last.origin = about
     with _how_to_go_on(run.info.run_id, manifest):
         outbox.send()
+        drop_older_checkpoint(run.info.run_id)
     return last
 
 

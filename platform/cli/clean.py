@@ -1,0 +1,44 @@
+"""`recolor clean`."""
+
+import click
+
+from recolor.platform.cli.quiet import quiet_mlflow
+
+
+@click.command()
+@click.option(
+    "--all",
+    "unfinished",
+    is_flag=True,
+    envvar="RECOLOR_CLEAN_ALL",
+    help="Also of runs that failed or were killed.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+def clean(unfinished, dry_run):
+    """Remove the checkpoints of runs that are finished or deleted.
+
+    Such a run can't be gone on with afterwards. Its model, metrics and pictures stay.
+    """
+    quiet_mlflow()
+    from recolor.platform.tracking import store
+    from recolor.platform.tracking.checkpoints import leftovers, remove
+
+    found = []
+    # Where there is no store, none is made.
+    if store.store_exists():
+        store.connect(to_write=not dry_run)
+        found = list(leftovers(unfinished))
+    for one in found:
+        if not dry_run:
+            remove(one)
+        click.echo(f"{one.run_id}  {one.name}, {one.state}: {_megabytes(one.size)}")
+    if not found:
+        click.echo("there is nothing to remove")
+        return
+    runs = "1 run" if len(found) == 1 else f"{len(found)} runs"
+    done = "would be removed" if dry_run else "removed"
+    click.echo(f"checkpoints of {runs} {done}: {_megabytes(sum(one.size for one in found))}")
+
+
+def _megabytes(size):
+    return f"{size / 1e6:.0f} MB"
