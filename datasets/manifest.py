@@ -5,6 +5,7 @@ It is written last, so a folder that has one holds a whole data set.
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,20 @@ class Manifest:
             if not shard.is_file():
                 raise DatasetError(f"{shard} is missing: prepare the data set again")
         return manifest
+
+    def check_unchanged(self) -> None:
+        """Check that the folder still holds this data set.
+
+        Raises:
+            DatasetError: If it was replaced since it was loaded, or is just being replaced.
+        """
+        with suppress(OSError, ValueError):
+            if json.loads((self.folder / FILE_NAME).read_text(encoding="utf-8")) == self.content:
+                return
+        raise DatasetError(
+            f"{self.folder} was prepared anew meanwhile: run the same command again to use the "
+            "new data set"
+        )
 
     @property
     def digest(self) -> str:
