@@ -1,0 +1,57 @@
+"""Damaged images of all kinds: each is used or skipped with a reason, and none ends the work."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from faults.tally import tally
+from faults.workplace import check_said, check_whole
+from recolor.datasets.manifest import Manifest
+
+
+@pytest.mark.faults
+def test_mutated_images_through_apply(forge, supplies, tmp_path, request):
+    from mutations import mutated_files
+
+    with tally(request, "mutated images applied") as counted:
+        files = mutated_files(tmp_path / "images", 500, counted.number())
+        place = supplies.place(tmp_path / "place")
+        ended = forge.call(
+            *(place, "apply", tmp_path / "images", "--out", "out", "--vividness", 1),
+            *("--model", "models:/poster-recolor/2"),
+        )
+        check_said(ended)
+        written = sorted((place / "out").rglob("*.*"))
+        for file in written:
+            with counted.one(file.name), Image.open(file) as image:
+                image.load()
+        recolored = int(re.search(r"(\d+) recolored in", ended.said)[1])
+        skipped = int((re.search(r"^(\d+) skipped", ended.said, re.M) or [0, 0])[1])
+        assert len(written) == recolored
+        counted.tried += skipped
+        assert recolored + skipped == len(files), ended.said
+
+
+@pytest.mark.parametrize(
+    "count", [40, pytest.param(500, marks=pytest.mark.faults)], ids=["few", "many"]
+)
+def test_mutated_images_through_prepare(count, forge, tmp_path, request):
+    from mutations import mutated_files
+
+    with tally(request, "mutated images prepared") as counted:
+        files = mutated_files(tmp_path / "images", count, counted.number())
+        place = tmp_path / "place"
+        place.mkdir()
+        ended = forge.call(place, "prepare", "../images", "--size", 16)
+        assert ended.status == 0, ended.said
+        check_whole(place, ended)
+        posters = Manifest.load(place / "data").content["posters"]
+        reasons = (place / "data" / "skipped.tsv").read_text().splitlines()[1:]
+        assert posters["found"] == len(files)
+        assert posters["used"] + len(reasons) == len(files)
+        counted.tried += posters["used"]
+        for line in reasons:
+            with counted.one(line):
+                name, reason = line.split("\t")
+                assert name and reason and not re.search(r"Error\b|object at 0x", reason)
