@@ -46,7 +46,8 @@ class Manifest:
         """Read a data set's description and check that it and its shards are there.
 
         Raises:
-            DatasetError: If the folder holds no whole data set of this format.
+            DatasetError: If the folder holds no whole data set of this format, or it is just being
+                replaced.
         """
         path = Path(folder) / FILE_NAME
         try:
@@ -70,6 +71,7 @@ class Manifest:
         manifest = cls(path.parent, content)
         for shard in (shard for split in SPLITS for shard in manifest.shards(split)):
             if not shard.is_file():
+                manifest.check_unchanged()
                 raise DatasetError(f"{shard} is missing: prepare the data set again")
         return manifest
 

@@ -32,7 +32,6 @@ REFUSALS = (
     "is being written by process",
     "is not a whole data set",
     "was prepared anew meanwhile",
-    "/shards are missing",
     "is the champion already",
 )
 

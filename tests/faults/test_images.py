@@ -1,6 +1,7 @@
 """Damaged images of all kinds: each is used or skipped with a reason, and none ends the work."""
 
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -9,13 +10,22 @@ from faults.tally import tally
 from faults.workplace import check_said, check_whole
 from recolor.datasets.manifest import Manifest
 
+MANY = 500
+
+
+def write_mutated_files(folder: Path, count: int, seed: int) -> None:
+    from mutations import mutated_files
+
+    folder.mkdir()
+    for number, (_, data) in enumerate(mutated_files(seed, count)):
+        # Formats are told by content, whatever the name.
+        (folder / f"{number}.png").write_bytes(data)
+
 
 @pytest.mark.faults
 def test_mutated_images_through_apply(forge, supplies, tmp_path, request):
-    from mutations import mutated_files
-
     with tally(request, "mutated images applied") as counted:
-        files = mutated_files(tmp_path / "images", 500, counted.number())
+        write_mutated_files(tmp_path / "images", MANY, counted.number())
         place = supplies.place(tmp_path / "place")
         ended = forge.call(
             *(place, "apply", tmp_path / "images", "--out", "out", "--vividness", 1),
@@ -30,17 +40,15 @@ def test_mutated_images_through_apply(forge, supplies, tmp_path, request):
         skipped = int((re.search(r"^(\d+) skipped", ended.said, re.M) or [0, 0])[1])
         assert len(written) == recolored
         counted.tried += skipped
-        assert recolored + skipped == len(files), ended.said
+        assert recolored + skipped == MANY, ended.said
 
 
 @pytest.mark.parametrize(
-    "count", [40, pytest.param(500, marks=pytest.mark.faults)], ids=["few", "many"]
+    "count", [40, pytest.param(MANY, marks=pytest.mark.faults)], ids=["few", "many"]
 )
 def test_mutated_images_through_prepare(count, forge, tmp_path, request):
-    from mutations import mutated_files
-
     with tally(request, "mutated images prepared") as counted:
-        files = mutated_files(tmp_path / "images", count, counted.number())
+        write_mutated_files(tmp_path / "images", count, counted.number())
         place = tmp_path / "place"
         place.mkdir()
         ended = forge.call(place, "prepare", "../images", "--size", 16)
@@ -48,8 +56,8 @@ def test_mutated_images_through_prepare(count, forge, tmp_path, request):
         check_whole(place, ended)
         posters = Manifest.load(place / "data").content["posters"]
         reasons = (place / "data" / "skipped.tsv").read_text().splitlines()[1:]
-        assert posters["found"] == len(files)
-        assert posters["used"] + len(reasons) == len(files)
+        assert posters["found"] == count
+        assert posters["used"] + len(reasons) == count
         counted.tried += posters["used"]
         for line in reasons:
             with counted.one(line):
