@@ -12,9 +12,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-# Each file of the campaign is one worker's. RECOLOR_FAULTS_SEED chooses other faults.
+# RECOLOR_FAULTS_SEED chooses other moments and mutations.
 faults: $(INSTALLED)
-	$(BIN)/python -m pytest tests/faults -m faults --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests/faults -m faults --numprocesses 2 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

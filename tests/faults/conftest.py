@@ -9,7 +9,7 @@ from faults.tally import PROPERTY, SEED
 from faults.workplace import Supplies
 
 MARKER = "faults"
-TRIES = int(os.environ.get("RECOLOR_FAULTS_TRIES", "24"))
+TRIES = int(os.environ.get("RECOLOR_FAULTS_TRIES", "20"))
 
 
 def pytest_collection_modifyitems(config, items):

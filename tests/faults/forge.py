@@ -108,7 +108,7 @@ class Forge:
 
     def close(self) -> None:
         """End the process that commands are forked from."""
-        self._process.stdin.close()
+        self._process.kill()
         self._process.wait()
 
 

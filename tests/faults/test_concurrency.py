@@ -43,10 +43,12 @@ def check_said_why(ended) -> None:
     assert ended.status == 0 or any(words in last for words in REFUSALS), ended.said
 
 
-@pytest.mark.parametrize(
-    "rounds", [1, pytest.param(20, marks=pytest.mark.faults)], ids=["few", "many"]
-)
-def test_a_store_is_made_by_four_commands_at_once(rounds, forge, manifest, tmp_path, request):
+@pytest.mark.faults
+def test_a_store_is_made_by_four_commands_at_once(forge, manifest, tmp_path, request):
+    make_store_at_once(20, forge, manifest, tmp_path, request)
+
+
+def make_store_at_once(rounds, forge, manifest, tmp_path, request):
     with tally(request, "store made by four at once") as counted:
         for number in range(rounds):
             place = tmp_path / str(number)

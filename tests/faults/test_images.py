@@ -43,10 +43,12 @@ def test_mutated_images_through_apply(forge, supplies, tmp_path, request):
         assert recolored + skipped == MANY, ended.said
 
 
-@pytest.mark.parametrize(
-    "count", [40, pytest.param(MANY, marks=pytest.mark.faults)], ids=["few", "many"]
-)
-def test_mutated_images_through_prepare(count, forge, tmp_path, request):
+@pytest.mark.faults
+def test_mutated_images_through_prepare(forge, tmp_path, request):
+    prepare_mutated_images(MANY, forge, tmp_path, request)
+
+
+def prepare_mutated_images(count, forge, tmp_path, request):
     with tally(request, "mutated images prepared") as counted:
         write_mutated_files(tmp_path / "images", count, counted.number())
         place = tmp_path / "place"
