@@ -15,10 +15,12 @@ from faults.workplace import check_whole
 
 pytestmark = pytest.mark.faults
 
+LIBRARIES = Path("/usr/lib")
+
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    found = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    found = next(LIBRARIES.glob("*/faketime/libfaketime.so.1"), None)
     if found is None:
         pytest.skip("libfaketime is not installed: apt-get install libfaketime")
     return found
