@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint benchmark install constraints clean
+.PHONY: demo test faults lint benchmark install constraints clean
 
 demo: $(INSTALLED)
 	$(BIN)/recolor demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# RECOLOR_FAULTS_SEED chooses other moments and mutations.
+faults: $(INSTALLED)
+	$(BIN)/python -m pytest tests/faults -m faults --numprocesses 2 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

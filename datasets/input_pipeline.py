@@ -52,7 +52,8 @@ class Posters:
     It may be used from several threads at once.
 
     Raises:
-        DatasetError: If the split is empty, or a shard holds fewer posters than it had.
+        DatasetError: If the split is empty, or the data set was replaced meanwhile, or a shard
+            holds fewer posters than it had.
         RecordError: If a shard is damaged.
     """
 
@@ -60,7 +61,11 @@ class Posters:
         if not manifest.count(split):
             raise DatasetError(f"{manifest.folder}: the {split} split is empty")
         self._sizes = manifest.size, manifest.embedding_size
-        self._shards = [RecordFile(path) for path in manifest.shards(split)]
+        try:
+            self._shards = [RecordFile(path) for path in manifest.shards(split)]
+        finally:
+            # What is open now stays what it is, even if it is replaced.
+            manifest.check_unchanged()
         self._ends = list(itertools.accumulate(len(shard) for shard in self._shards))
         if len(self) != manifest.count(split):
             raise DatasetError(

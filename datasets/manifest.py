@@ -5,6 +5,7 @@ It is written last, so a folder that has one holds a whole data set.
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +46,8 @@ class Manifest:
         """Read a data set's description and check that it and its shards are there.
 
         Raises:
-            DatasetError: If the folder holds no whole data set of this format.
+            DatasetError: If the folder holds no whole data set of this format, or it is just being
+                replaced.
         """
         path = Path(folder) / FILE_NAME
         try:
@@ -69,8 +71,23 @@ class Manifest:
         manifest = cls(path.parent, content)
         for shard in (shard for split in SPLITS for shard in manifest.shards(split)):
             if not shard.is_file():
+                manifest.check_unchanged()
                 raise DatasetError(f"{shard} is missing: prepare the data set again")
         return manifest
+
+    def check_unchanged(self) -> None:
+        """Check that the folder still holds this data set.
+
+        Raises:
+            DatasetError: If it was replaced since it was loaded, or is just being replaced.
+        """
+        with suppress(OSError, ValueError):
+            if json.loads((self.folder / FILE_NAME).read_text(encoding="utf-8")) == self.content:
+                return
+        raise DatasetError(
+            f"{self.folder} was prepared anew meanwhile: run the same command again to use the "
+            "new data set"
+        )
 
     @property
     def digest(self) -> str:

@@ -3,8 +3,9 @@
 The work is done in chunks of files. Finished chunks are kept in the folder ``.partial`` of the
 data set until the whole is written, so that an interrupted run goes on where it stopped.
 
-``dataset.json`` is written when all that it names has reached the disk, so that a folder that has
-one holds a whole data set, even after a power cut.
+The whole is put together in ``.partial/whole`` and then moved into place, ``dataset.json`` last,
+when all else has reached the disk: a folder that has one holds a whole data set, even after a power
+cut. Only one process at a time prepares a folder.
 """
 
 import hashlib
@@ -14,10 +15,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from recolor.datasets.color import lab8_table
 from recolor.datasets.embeddings.catalog import EMBEDDINGS, find_embedding
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
 from recolor.datasets.errors import first_line
+from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
@@ -34,12 +35,14 @@ from recolor.datasets.posters import Box, Poster, try_read_poster
 from recolor.datasets.reader_pool import reader_pool
 from recolor.datasets.records import RecordError, frame, unframe
 from recolor.datasets.shards import parse, serialize
-from recolor.datasets.splits import SPLITS, assign_splits, shuffle_key
+from recolor.datasets.splits import SPLITS, assign_splits, check_counts, shuffle_key
 
 CHUNK_POSTERS = 64
 SHARD_POSTERS = 500
 EMBEDDING_BATCH = 16
 SKIPPED_FILE = "skipped.tsv"
+# Lies among the chunks until they have all gone into a data set.
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def prepare(
     workers: int,
     overwrite: bool = False,
     progress: Callable[[int, int, int], None] = lambda done, total, skipped: None,
+    draw: Callable[[Manifest], None] = lambda manifest: None,
 ) -> tuple[Manifest, list[tuple[str, str]]]:
     """Make a data set of image files.
 
@@ -82,6 +86,8 @@ def prepare(
         workers: Number of processes that read images.
         overwrite: Replace a data set that is there already.
         progress: Called with the numbers of files done, in all, and skipped.
+        draw: Called with the data set before it is moved into place. What it adds to the folder
+            becomes a part of the data set.
 
     Returns:
         The data set, and a pair of name and reason for each image that was skipped; they are in
@@ -89,41 +95,43 @@ def prepare(
 
     Raises:
         DatasetError: If ``out`` holds a data set already or can't be written (the disk is full),
-            or no image can be used.
+            no image can be used, or the training posters have too few colors.
+        LockError: If another process prepares ``out``.
         ImageError, SplitError, EmbeddingError: If the inputs or the settings can't be used.
     """
     if size < 8 or size % 8:
         raise DatasetError(f"size {size} is not a multiple of 8")
-    if (out / FILE_NAME).exists() and not overwrite:
-        raise DatasetError(f"{out} holds a data set already: choose another folder or --overwrite")
-    described_by = find_embedding(embedding)
-    identity = described_by.identity
     files = find_images(inputs, leave_out=out)
-    embed = _embedder(described_by, size)
-    # Once, before each of the readers would make it.
-    lab8_table()
-    scratch = out / ".partial"
-    with _writing_to(out):
-        scratch.mkdir(parents=True, exist_ok=True)
-    records, skipped = _read_all(files, out, scratch, size, identity, embed, workers, progress)
-    with _writing_to(out):
-        if not records:
-            shutil.rmtree(scratch)
-            raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
-        with TemporaryDirectory(prefix="shards-", dir=scratch) as finished:
-            content = _write_splits(Path(finished), records, (size, described_by.size), split, seed)
+    check_counts(split, len(files))
+    described_by = find_embedding(embedding)
+    with ExitStack() as held:
+        with _writing_to(out):
+            held.enter_context(folder_lock(out))
+            scratch = _begin(out, overwrite)
+        records, skipped = _read_all(files, out, scratch, size, described_by, workers, progress)
+        with _writing_to(out):
+            if not records:
+                shutil.rmtree(scratch)
+                raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
+            whole = scratch / "whole"
+            whole.mkdir()
+            content = _write_splits(whole, records, (size, described_by.size), split, seed)
             content |= {
                 "format": FORMAT,
                 "settings": {
-                    "size": size, "embedding": identity, "split": list(split), "seed": seed,
+                    "size": size, "embedding": described_by.identity, "split": list(split),
+                    "seed": seed,
                 },
             }  # fmt: skip
             if embedding not in EMBEDDINGS:
                 content["embedding_file"] = Path(embedding).name
             content["posters"] |= {"found": len(files), "skipped": len(skipped)}
             content["digest"] = digest(content)
-            _publish(out, Path(finished), content, skipped)
-        shutil.rmtree(scratch)
+            _check_colors(Manifest(out, content))
+            _write_texts(whole, content, skipped)
+            draw(Manifest.load(whole))
+            _publish(whole, out)
+            shutil.rmtree(scratch)
     return Manifest.load(out), skipped
 
 
@@ -140,19 +148,39 @@ def _writing_to(out: Path) -> Iterator[None]:
         ) from None
 
 
+def _begin(out: Path, overwrite: bool) -> Path:
+    """Return the folder for what is not yet finished, with the chunks of an interrupted run.
+
+    Raises:
+        DatasetError: If there is a data set that is not to be replaced.
+    """
+    scratch = out / ".partial"
+    if (out / FILE_NAME).exists() and not overwrite:
+        if not (scratch / UNFINISHED).exists():
+            # A run was killed after its data set was in place.
+            shutil.rmtree(scratch, ignore_errors=True)
+        raise DatasetError(f"{out} holds a data set already: choose another folder or --overwrite")
+    scratch.mkdir(exist_ok=True)
+    (scratch / UNFINISHED).touch()
+    shutil.rmtree(scratch / "whole", ignore_errors=True)
+    return scratch
+
+
 def _read_all(
     files: list[tuple[str, Path]],
     out: Path,
     scratch: Path,
     size: int,
-    identity: dict,
-    embed: Callable,
+    embedding: Embedding,
     workers: int,
     progress: Callable[[int, int, int], None],
 ) -> tuple[list[Record], list[tuple[str, str]]]:
     """Read all images, chunk by chunk, less those that an interrupted run has read already."""
     chunks = [files[start : start + CHUNK_POSTERS] for start in range(0, len(files), CHUNK_POSTERS)]
-    targets = [scratch / _chunk_name(chunk, size, identity) for chunk in chunks]
+    targets = [scratch / _chunk_name(chunk, size, embedding.identity) for chunk in chunks]
+    embed = _embedder(embedding, size)
+    # Once, before each of the readers would make it.
+    lab8_table()
     records, skipped, done = [], [], 0
     with _reading(workers) as pool:
         # One chunk ahead, so that the readers are busy while a chunk is described and written.
@@ -314,31 +342,45 @@ def _write_split(
                 inside = poster["ab"][Box(*poster["box"]).slices]
                 ab_sum += inside.sum(axis=(0, 1), dtype=np.int64)
                 ab_pixels += inside.shape[0] * inside.shape[1]
-            shard.flush()
-            os.fsync(shard.fileno())
         shards.append({"name": name, "count": len(part), "sha256": sha256.hexdigest()})
     populated = {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)}
     mean_ab = (ab_sum / ab_pixels).tolist() if records else None
     return {"count": len(records), "shards": shards, "cells": populated}, mean_ab
 
 
-def _publish(out: Path, finished: Path, content: dict, skipped: list[tuple[str, str]]) -> None:
-    """Move finished shards into place, ``dataset.json`` last."""
+def _check_colors(manifest: Manifest) -> None:
+    """Check that there are enough color classes, if the data set can be trained on at all.
+
+    Raises:
+        DatasetError: If there are too few.
+    """
+    if manifest.count("train"):
+        _ = manifest.classes
+
+
+def _write_texts(folder: Path, content: dict, skipped: list[tuple[str, str]]) -> None:
+    lines = ["image\treason"]
+    lines += ["\t".join(" ".join(text.split()) for text in row) for row in skipped]
+    text = "\n".join(lines) + "\n"
+    (folder / SKIPPED_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+
+
+def _publish(whole: Path, out: Path) -> None:
+    """Move a finished data set into place, ``dataset.json`` last."""
+    files = [file for file in whole.iterdir() if file.name != FILE_NAME]
+    for file in (*files, whole / FILE_NAME):
+        _sync(file)
     (out / FILE_NAME).unlink(missing_ok=True)
     for name in SPLITS:
         for old in out.glob(f"{name}-*-of-*.tfrecord"):
             old.unlink()
-        for shard in content["splits"][name]["shards"]:
-            (finished / shard["name"]).replace(out / shard["name"])
-    lines = ["image\treason"]
-    lines += ["\t".join(" ".join(text.split()) for text in row) for row in skipped]
-    text = "\n".join(lines) + "\n"
-    (out / SKIPPED_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
+    for file in files:
+        file.replace(out / file.name)
     _sync(out)
-    temporary = finished / FILE_NAME
-    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    _sync(temporary)
-    temporary.replace(out / FILE_NAME)
+    (whole.parent / UNFINISHED).unlink()
+    (whole / FILE_NAME).replace(out / FILE_NAME)
     _sync(out)
 
 

@@ -43,6 +43,19 @@ def parse_split(text: str) -> tuple[float, ...]:
     return split
 
 
+def check_counts(split: tuple[float, ...], available: int) -> None:
+    """Check that there are as many posters as three counts ask for; shares are always met.
+
+    Raises:
+        SplitError: If there are fewer.
+    """
+    if _is_exact(split) and sum(split) > available:
+        raise SplitError(
+            f"{sum(split)} posters are asked for, but only {available} can be used: "
+            "lower --split or add posters"
+        )
+
+
 def assign_splits(
     contents: Sequence[str], groups: Sequence[int], split: tuple[float, ...], seed: int
 ) -> list[str | None]:
@@ -61,13 +74,9 @@ def assign_splits(
     Raises:
         SplitError: If there are not enough posters, or no exact division was found.
     """
-    exact = all(isinstance(part, int) for part in split)
+    check_counts(split, len(contents))
+    exact = _is_exact(split)
     room = list(split) if exact else _counts(split, len(contents))
-    if sum(room) > len(contents):
-        raise SplitError(
-            f"{sum(room)} posters are asked for, but only {len(contents)} can be used: "
-            "lower --split or add posters"
-        )
     members = defaultdict(list)
     for poster, group in enumerate(groups):
         members[group].append(poster)
@@ -102,6 +111,10 @@ def assign_splits(
     if not any(assigned):
         raise SplitError(f"{len(contents)} posters are too few for these shares: change --split")
     return assigned
+
+
+def _is_exact(split: tuple[float, ...]) -> bool:
+    return all(isinstance(part, int) for part in split)
 
 
 def shuffle_key(content: str, seed: int) -> str:

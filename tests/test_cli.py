@@ -123,7 +123,7 @@ def test_a_folder_with_nothing_usable(tmp_path):
     (tmp_path / "in" / "fake.jpg").write_text("hello")
     message = error(run("prepare", tmp_path / "in", "--out", tmp_path / "data"))
     assert "none of the 1 images can be used: not an image" in message
-    assert not list((tmp_path / "data").iterdir())
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [".lock"]
 
 
 def test_a_size_that_the_networks_can_not_take(posters, tmp_path):
@@ -182,6 +182,16 @@ def test_ugly_files_are_counted_and_the_rest_is_prepared(posters, tmp_path):
     for picture in ("classes.png", "preview.png"):
         with Image.open(tmp_path / "data" / picture) as image:
             assert len(image.convert("L").getcolors(1 << 16)) > 2
+
+
+def test_what_can_not_be_done_without_a_split_is_said(posters, tmp_path):
+    arguments = ["prepare", *posters[:5], "--size", 16, "--out"]
+    result = run(*arguments, tmp_path / "a", "--split", "0,0,5")
+    assert result.exit_code == 0, result.output
+    assert "no train posters: nothing can be trained" in result.output
+    assert "no validation posters: what is trained" in result.output
+    result = run(*arguments, tmp_path / "b")
+    assert "too few for any test posters: evaluate with" in result.output
 
 
 def test_damaged_shards_are_said_in_one_line(manifest, store, tmp_path):

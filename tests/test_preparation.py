@@ -4,6 +4,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from PIL import Image, ImageOps
 
 from recolor.datasets import preparation
 from recolor.datasets.classes import count_cells
+from recolor.datasets.folder_lock import LockError
 from recolor.datasets.images import find_images
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError, Manifest, file_digest
@@ -25,6 +27,10 @@ from recolor.datasets.records import RecordError
 from recolor.datasets.splits import SPLITS, SplitError
 
 SETTINGS = {"size": 32, "split": (20, 6, 4), "embedding": "none", "seed": 1, "workers": 2}
+
+
+def interrupt(manifest: Manifest) -> None:
+    raise KeyboardInterrupt
 
 
 def shard_bytes(folder: Path) -> dict[str, bytes]:
@@ -134,8 +140,8 @@ def test_zero_counts_leave_a_split_out(posters, tmp_path):
 def test_settings_that_can_not_be_met_leave_no_data_set(posters, tmp_path, change, error, words):
     with pytest.raises(error, match=words):
         prepare(posters, tmp_path / "data", **{**SETTINGS, **change})
-    assert not (tmp_path / "data" / "dataset.json").exists()
-    assert not list((tmp_path / "data").glob("*.tfrecord"))
+    # Before the work.
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_existing_data_set_is_replaced_only_on_demand(posters, tmp_path):
@@ -147,6 +153,97 @@ def test_an_existing_data_set_is_replaced_only_on_demand(posters, tmp_path):
     second, _ = prepare(posters[:5], out, **{**SETTINGS, "split": (5, 0, 0)}, overwrite=True)
     assert Manifest.load(out).digest == second.digest != first.digest
     assert sorted(path.name for path in out.glob("*.tfrecord")) == ["train-00000-of-00001.tfrecord"]
+
+
+def test_the_second_at_once_is_told_who_is_at_it_and_changes_nothing(posters, tmp_path):
+    out = tmp_path / "data"
+    messages = []
+
+    def prepare_again(done, total, skipped):
+        with pytest.raises(LockError) as caught:
+            prepare(posters[:8], out, **{**SETTINGS, "split": (6, 1, 1)}, overwrite=True)
+        messages.append(str(caught.value))
+
+    prepare(posters, out, **SETTINGS, progress=prepare_again)
+    assert messages[0].startswith(f"{out} is being written by process {os.getpid()} on ")
+    assert re.search(r" since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*: wait", messages[0])
+    assert "\n" not in messages[0]
+    reference, _ = prepare(posters, tmp_path / "reference", **SETTINGS)
+    assert shard_bytes(out) == shard_bytes(reference.folder)
+
+
+def test_a_data_set_that_is_replaced_is_not_read_on_as_if_it_were_the_same(posters, tmp_path):
+    """Its shards have the same names and numbers of posters."""
+    out = tmp_path / "data"
+    settings = {**SETTINGS, "split": (6, 1, 1)}
+    first, _ = prepare(posters[:8], out, **settings)
+    opened = Posters(first, "train")
+    names = [str(poster["id"]) for poster in opened]
+    prepare(posters[8:16], out, **settings, overwrite=True)
+    assert [str(poster["id"]) for poster in opened] == names
+    with pytest.raises(DatasetError, match="was prepared anew meanwhile"):
+        Posters(first, "train")
+    (out / "dataset.json").unlink()
+    next(out.glob("train-*")).unlink()
+    with pytest.raises(DatasetError, match="was prepared anew meanwhile"):
+        Posters(first, "train")
+
+
+def test_pictures_are_a_part_of_what_is_published(posters, tmp_path):
+    out = tmp_path / "data"
+    settings = {**SETTINGS, "split": (6, 1, 1)}
+
+    def draw(manifest):
+        assert len(Posters(manifest, "train")) == 6
+        assert not (out / "dataset.json").exists()
+        (manifest.folder / "picture.png").touch()
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(posters[:8], out, **settings, draw=interrupt)
+    with pytest.raises(DatasetError, match="not a whole data set"):
+        Manifest.load(out)
+    prepare(posters[:8], out, **settings, draw=draw)
+    assert (out / "picture.png").exists()
+    assert not (out / ".partial").exists()
+
+
+def test_what_a_run_leaves_that_is_killed_after_its_end_goes_away(posters, tmp_path, monkeypatch):
+    out = tmp_path / "data"
+    settings = {**SETTINGS, "split": (6, 1, 1)}
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation.shutil, "rmtree", lambda *_, **__: None)
+        prepare(posters[:8], out, **settings)
+    assert list((out / ".partial").glob("*.tfrecord"))
+    with pytest.raises(DatasetError, match="holds a data set already"):
+        prepare(posters[:8], out, **settings)
+    assert not (out / ".partial").exists()
+
+
+def test_an_interrupted_replacement_goes_on_though_overwrite_was_once_forgotten(posters, tmp_path):
+    out = tmp_path / "data"
+    settings = {**SETTINGS, "split": (6, 1, 1)}
+    first, _ = prepare(posters[:8], out, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(posters[8:16], out, **settings, overwrite=True, draw=interrupt)
+    assert Manifest.load(out).digest == first.digest
+    kept = list((out / ".partial").glob("*.tfrecord"))
+    with pytest.raises(DatasetError, match="--overwrite"):
+        prepare(posters[8:16], out, **settings)
+    assert kept and all(chunk.exists() for chunk in kept)
+    second, _ = prepare(posters[8:16], out, **settings, overwrite=True)
+    assert second.digest != first.digest
+
+
+def test_posters_without_color_are_found_out_here_and_not_when_training(tmp_path):
+    (tmp_path / "gray").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (4, 40, 40), np.uint8)
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / "gray" / f"{number}.png")
+    settings = {**SETTINGS, "split": (2, 1, 1)}
+    with pytest.raises(DatasetError, match="populate 1 color classes"):
+        prepare([tmp_path / "gray"], tmp_path / "data", **settings)
+    assert not (tmp_path / "data" / "dataset.json").exists()
+    prepare([tmp_path / "gray"], tmp_path / "data", **{**settings, "split": (0, 2, 2)})
 
 
 def alive(session: int) -> list[int]:
@@ -203,8 +300,8 @@ def test_finished_chunks_are_not_read_again(posters, tmp_path):
     folder = tmp_path / "posters"
     shutil.copytree(posters[0].parent, folder)
     out = tmp_path / "data"
-    with pytest.raises(SplitError):
-        prepare([folder], out, **{**SETTINGS, "split": (1000, 0, 0)})
+    with pytest.raises(KeyboardInterrupt):
+        prepare([folder], out, **SETTINGS, draw=interrupt)
     before = {path: path.stat().st_mtime_ns for path in (out / ".partial").glob("*.tfrecord")}
     assert before
     started = time.time_ns()
@@ -258,7 +355,7 @@ def test_a_file_that_vanishes_is_skipped_and_not_taken_for_a_full_disk(
 def test_a_folder_that_can_not_be_written_is_named(posters, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match=r"file/data can't be written \("):
-        prepare(posters[:3], tmp_path / "file" / "data", **SETTINGS)
+        prepare(posters, tmp_path / "file" / "data", **SETTINGS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")

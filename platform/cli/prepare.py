@@ -9,6 +9,13 @@ from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import ignore_warnings
 
+# What can't be done with a data set where a split is empty.
+WITHOUT = {
+    "train": "nothing can be trained on this data set",
+    "validation": "what is trained on this data set can't be promoted",
+    "test": "evaluate with --split validation or train",
+}
+
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=INPUT)
@@ -49,11 +56,20 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     same command goes on where it stopped.
     """
     split = parse_split(split)
+    for name, part in zip(SPLITS, split, strict=True):
+        if not part:
+            click.echo(f"no {name} posters: {WITHOUT[name]}", err=True)
     ignore_warnings()
     from recolor.datasets.preparation import SKIPPED_FILE
     from recolor.datasets.preparation import prepare as prepare_dataset
     from recolor.evaluation.figures import class_distribution
     from recolor.evaluation.scoring import preview_sheet
+
+    def draw(manifest):
+        first = next(name for name in SPLITS if manifest.count(name))
+        distribution = class_distribution({first: manifest.cell_counts(first)})
+        distribution.savefig(manifest.folder / "classes.png", dpi=150)
+        preview_sheet(manifest, first).save(manifest.folder / "preview.png")
 
     with progress_bar(None, "reading") as bar:
 
@@ -72,10 +88,11 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
             workers=workers or os.cpu_count() or 1,
             overwrite=overwrite,
             progress=show,
+            draw=draw,
         )
-    first = next(name for name in SPLITS if manifest.count(name))
-    class_distribution({first: manifest.cell_counts(first)}).savefig(out / "classes.png", dpi=150)
-    preview_sheet(manifest, first).save(out / "preview.png")
+    for name, part in zip(SPLITS, split, strict=True):
+        if part and not manifest.count(name):
+            click.echo(f"too few for any {name} posters: {WITHOUT[name]}", err=True)
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
     click.echo(f"{counts} posters in {out}, digest {manifest.digest[:12]}")
     posters = manifest.content["posters"]

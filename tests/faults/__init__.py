@@ -1,0 +1,1 @@
+"""Faults on purpose: `make faults` runs them all, `make test` a small part of them."""

@@ -1,0 +1,59 @@
+"""The campaign: who takes part, and the table at its end."""
+
+import os
+
+import pytest
+
+from faults.forge import Forge
+from faults.tally import PROPERTY, SEED
+from faults.workplace import Supplies
+
+MARKER = "faults"
+TRIES = int(os.environ.get("RECOLOR_FAULTS_TRIES", "20"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave the campaign out, unless it is asked for by its marker."""
+    if MARKER in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker(MARKER)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what was tried, and how much of it held."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    rows = sorted(
+        row
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, row in report.user_properties
+        if name == PROPERTY
+    )
+    if not rows:
+        return
+    terminalreporter.section(f"faults, seed {SEED}")
+    width = max(len(fault) for fault, _, _ in rows)
+    for fault, tried, held in [("fault", "tried", "held"), *rows]:
+        terminalreporter.write_line(f"{fault:{width}}  {tried:>5}  {held:>5}")
+
+
+@pytest.fixture(scope="session")
+def forge():
+    """Commands that begin at once."""
+    forge = Forge()
+    yield forge
+    forge.close()
+
+
+@pytest.fixture(scope="session")
+def supplies(forge, tmp_path_factory) -> Supplies:
+    """What commands are given."""
+    return Supplies.make(forge, tmp_path_factory.mktemp("supplies"))
+
+
+@pytest.fixture(scope="session")
+def tries() -> int:
+    """How often each command is killed."""
+    return TRIES

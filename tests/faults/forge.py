@@ -1,0 +1,166 @@
+"""Commands that begin at once: forked from a process that has imported everything already.
+
+A kill while Python still imports its libraries proves little, and each import takes seconds. Here
+a command is at its own work from its first millisecond on.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+
+TESTS = Path(__file__).resolve().parent.parent
+PATIENCE = 300
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended.
+
+    Attributes:
+        status: Its exit status; negative for a signal.
+        said: All that it has written.
+        seconds: How long it took.
+    """
+
+    status: int
+    said: str
+    seconds: float
+
+
+class Command:
+    """A command under way.
+
+    Args:
+        forge: Where it was begun.
+        pid: Its process, the first of a session of its own.
+        output: The file that its output goes to.
+    """
+
+    def __init__(self, forge: "Forge", pid: int, output: Path):
+        self._forge, self.pid, self._output, self._begun = forge, pid, output, time.monotonic()
+
+    def signal(self, number: int) -> None:
+        """Send a signal; Ctrl-C goes to all processes of the session, as in a terminal.
+
+        It may have ended already: then its process is still to be waited for, and hears nothing.
+        """
+        if number == signal.SIGINT:
+            os.killpg(self.pid, number)
+        else:
+            os.kill(self.pid, number)
+
+    def wait(self, patience: float = PATIENCE) -> Ended:
+        """Wait for its end; what takes longer than the patience is killed, and fails."""
+        timer = Timer(patience, os.killpg, (self.pid, signal.SIGKILL))
+        timer.start()
+        status = self._forge.ask(wait=self.pid)
+        timer.cancel()
+        said = self._output.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
+        seconds = time.monotonic() - self._begun
+        assert seconds < patience, f"it went on for {seconds:.0f} s\n{said}"
+        return Ended(status, said, seconds)
+
+
+class Forge:
+    """The process that commands are forked from."""
+
+    def __init__(self):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "faults.forge"],
+            env={**environment, "PYTHONPATH": str(TESTS)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self._count = 0
+        assert self.ask(ready=True)
+
+    def ask(self, **request) -> int:
+        """Send a request, and return what is answered."""
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def begin(self, folder: Path, *arguments, **environment) -> Command:
+        """Begin `recolor ARGUMENTS` in a folder; its temporary files and output lie beside it."""
+        self._count += 1
+        output = folder.with_name(f"{folder.name}.output-{self._count}")
+        temporary = folder.with_name(f"{folder.name}.tmp")
+        temporary.mkdir(exist_ok=True)
+        pid = self.ask(
+            arguments=[str(argument) for argument in arguments],
+            folder=str(folder),
+            output=str(output),
+            environment={"TMPDIR": str(temporary), **environment},
+        )
+        return Command(self, pid, output)
+
+    def call(self, folder: Path, *arguments, **environment) -> Ended:
+        """Run `recolor ARGUMENTS` in a folder to its end."""
+        return self.begin(folder, *arguments, **environment).wait()
+
+    def close(self) -> None:
+        """End the process that commands are forked from."""
+        self._process.kill()
+        self._process.wait()
+
+
+def import_everything() -> None:
+    """Import what any command imports; TensorFlow's runtime does not begin by that."""
+    from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
+
+    quiet_mlflow()
+    quiet_optuna()
+    import recolor.evaluation.figures
+    import recolor.platform.experiments.reproduction
+    import recolor.platform.registry.load
+    import recolor.platform.registry.publication
+    import recolor.platform.search.tuning
+    import recolor.platform.serving.files
+    import recolor.platform.training.tracked  # noqa: F401
+    from recolor.platform.cli.main import COMMANDS
+
+    for name in COMMANDS:
+        COMMANDS.get(name)
+
+
+def serve() -> list[str] | None:
+    """Fork a command for each request; return its arguments there, and None here at the end."""
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            result = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        elif "ready" in request:
+            result = 1
+        elif not (result := os.fork()):
+            answer.close()
+            _become_command(request)
+            return request["arguments"]
+        print(result, file=answer, flush=True)
+    return None
+
+
+def _become_command(request: dict) -> None:
+    os.setsid()
+    os.chdir(request["folder"])
+    os.environ.update(request["environment"])
+    output = os.open(request["output"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
+        os.dup2(file, number)
+
+
+if __name__ == "__main__":
+    import_everything()
+    arguments = serve()
+    if arguments is not None:
+        from recolor.platform.cli.main import main
+
+        main(arguments, prog_name="recolor")
