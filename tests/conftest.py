@@ -12,6 +12,8 @@ import mlflow
 import pytest
 import servers
 
+from recolor.platform.lasting_imports import lasting_imports
+
 # The paper's networks. They take a poster's lightness and embedding, and their weights come along.
 PAPER = ("regression", "classification")
 
@@ -29,6 +31,13 @@ def environment(store: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**kept, "MLFLOW_TRACKING_URI": store, "PATH": path}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Test modules import everything that commands do."""
+    with lasting_imports():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

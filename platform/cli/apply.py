@@ -7,6 +7,7 @@ from recolor.platform.cli.decoding_options import decoding_of_options, decoding_
 from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, OUTPUT
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.lasting_imports import lasting_imports
 
 
 @click.command()
@@ -47,9 +48,10 @@ def apply(images, out, model, suggestions, hints, library, sheet, **options):
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     check_backend()
-    quiet_mlflow()
-    from recolor.platform.registry.load import load
-    from recolor.platform.serving.files import recolor_files
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.platform.registry.load import load
+        from recolor.platform.serving.files import recolor_files
 
     chosen = load(model, library)
     outcome = recolor_files(

@@ -6,6 +6,7 @@ from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.options import DATA, INPUT, OUTPUT, Finite, Repeated
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.lasting_imports import lasting_imports
 
 
 @click.command()
@@ -42,10 +43,11 @@ def reproduce(data, old, out, scale, regression, classification):
     from recolor.datasets.manifest import Manifest
 
     manifest = Manifest.load(data)
-    quiet_mlflow()
-    from recolor.evaluation import tables
-    from recolor.platform.experiments import reproduction
-    from recolor.platform.tracking import store
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.evaluation import tables
+        from recolor.platform.experiments import reproduction
+        from recolor.platform.tracking import store
 
     store.connect()
     done = reproduction.reproduce(

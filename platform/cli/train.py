@@ -12,6 +12,7 @@ from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.options import DATA, OUTPUT_FILE
 from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
 from recolor.platform.cli.trained import report_trained
+from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.training.settings import Settings
 
 
@@ -59,9 +60,10 @@ def train(data, resume, untracked, temperature, vividness, **options):
     if untracked:
         _train_untracked(manifest, settings, untracked, decoding)
         return
-    quiet_mlflow()
-    from recolor.platform.tracking import store
-    from recolor.platform.training import tracked
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.platform.tracking import store
+        from recolor.platform.training import tracked
 
     store.connect()
     settings = settings or replace(tracked.saved_settings(resume), **given)
@@ -71,8 +73,9 @@ def train(data, resume, untracked, temperature, vividness, **options):
 
 
 def _train_untracked(manifest, settings, file, decoding):
-    ignore_warnings()
-    from recolor.platform.training.untracked import train_untracked
+    with lasting_imports():
+        ignore_warnings()
+        from recolor.platform.training.untracked import train_untracked
 
     checkpoint = train_untracked(manifest, settings, file, decoding)
     if checkpoint is None:
