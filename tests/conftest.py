@@ -75,6 +75,19 @@ def manifest(posters, tmp_path_factory):
     return dataset
 
 
+@pytest.fixture(scope="module")
+def small_network() -> Iterator[str]:
+    """The name of a network with 450 weights, known to this process and to those that it starts."""
+    from recolor.models.catalog import MODELS
+
+    folder = ROOT / "tests" / "small_network"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.syspath_prepend(folder)
+        patch.setitem(MODELS._places, "small", "small_network:Small")
+        yield "small"
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> str:
     """A store of its own, as the default one is: SQLite with the artifacts beside it."""
