@@ -10,7 +10,7 @@ demo: $(INSTALLED)
 	$(BIN)/recolor demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # RECOLOR_FAULTS_SEED chooses other moments and mutations.
 faults: $(INSTALLED)

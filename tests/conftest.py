@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import mlflow
 import pytest
 import servers
+
+from recolor.platform.lasting_imports import lasting_imports
 
 # The paper's networks. They take a poster's lightness and embedding, and their weights come along.
 PAPER = ("regression", "classification")
@@ -29,6 +32,19 @@ def environment(store: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**kept, "MLFLOW_TRACKING_URI": store, "PATH": path}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Test modules import everything that commands do."""
+    with lasting_imports():
+        return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process is left alone with one of them."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +80,19 @@ def manifest(posters, tmp_path_factory):
     )
     assert not skipped
     return dataset
+
+
+@pytest.fixture(scope="module")
+def small_network() -> Iterator[str]:
+    """The name of a network with 450 weights, known to this process and to those that it starts."""
+    from recolor.models.catalog import MODELS
+
+    folder = ROOT / "tests" / "small_network"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.syspath_prepend(folder)
+        patch.setitem(MODELS._places, "small", "small_network:Small")
+        yield "small"
 
 
 @pytest.fixture(scope="session")

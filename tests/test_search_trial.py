@@ -35,7 +35,7 @@ def tiny(posters, tmp_path_factory):
 
 
 @pytest.fixture
-def begin(tiny, store, tmp_path):
+def begin(tiny, store, small_network, tmp_path):
     """Begin a study, and do a worker's work on it in this process."""
     url = f"sqlite:///{tmp_path}/optuna.db"
 
@@ -49,8 +49,8 @@ def begin(tiny, store, tmp_path):
         **options,
     ) -> optuna.Study:
         parts = {"objective": "val_loss", "sampler": "tpe", "pruner": "none", **options}
-        space = parse_space([f"learning_rate={rate}"], "regression")
-        settings = Settings("regression", epochs=3, batch_size=4)
+        space = parse_space([f"learning_rate={rate}"], small_network)
+        settings = Settings(small_network, epochs=3, batch_size=4)
         decoding = OwnDecoding()
         plan = Plan(tiny.digest, settings, decoding, space, seed=0, **parts)
         study = begin_study(open_storage(url, 60, 300), "s", plan, trials)

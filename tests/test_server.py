@@ -14,7 +14,7 @@ from recolor.platform.cli.main import main
 from recolor.platform.registry.registration import MODEL_NAME
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_network")]
 EPOCHS = 20
 
 
@@ -35,7 +35,7 @@ def data(posters, tmp_path_factory):
 
 def begin(folder, data, server, **variables) -> tuple[subprocess.Popen, str]:
     """Begin a training in a process of its own; return it and its run once it has two epochs."""
-    options = ["--data", data, "--model", "regression", "--batch-size", "3"]
+    options = ["--data", data, "--model", "small", "--batch-size", "3"]
     process = subprocess.Popen(
         [*RECOLOR, "train", *map(str, options), "--epochs", str(EPOCHS)],
         cwd=folder, env={**environment(server.uri), **variables},
@@ -91,7 +91,7 @@ def test_a_training_outlives_its_server_which_gets_everything_later(
     for command in (["promote", "--force"], ["apply", picture, "--out", str(tmp_path / "out")]):
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 0, result.output
-    assert "champion; regression" in result.output
+    assert "champion; small" in result.output
 
 
 def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, tmp_path):

@@ -67,11 +67,11 @@ def test_runs_with_the_same_seed_are_equal_bit_by_bit(manifest, trained):
     assert again.metrics == trained.metrics
 
 
-def test_a_run_without_validation_posters_works(posters, tmp_path, store):
+def test_a_run_without_validation_posters_works(posters, tmp_path, store, small_network):
     dataset, _ = prepare(
         posters, tmp_path / "data", size=16, split=(6, 0, 0), embedding="none", seed=0, workers=1
     )
-    result = train(dataset, Settings("regression", epochs=1, batch_size=4))
+    result = train(dataset, Settings(small_network, epochs=1, batch_size=4))
     assert result.metrics == {}
     assert {"learning_curve.png", "predictions.png"} <= artifacts(result.run_id)
 
@@ -81,9 +81,9 @@ def test_a_diverging_run_says_what_to_do(manifest, store):
         train(manifest, Settings("classification", epochs=3, batch_size=5, learning_rate=1e30))
 
 
-def test_a_cosine_lowers_the_learning_rate_and_fixes_the_number_of_epochs(manifest):
+def test_a_cosine_lowers_the_learning_rate_and_fixes_the_number_of_epochs(manifest, small_network):
     settings = Settings(
-        "regression", epochs=4, batch_size=20, learning_rate=2e-4, schedule="cosine"
+        small_network, epochs=4, batch_size=20, learning_rate=2e-4, schedule="cosine"
     )
     whole, saved = fit(manifest, settings, Devices()), []
 
@@ -133,9 +133,9 @@ def test_an_unknown_run(store):
 
 class TestCheckpoint:
     @pytest.fixture
-    def network(self):
-        network = MODELS["regression"]().build(8)
-        network.compile("adam", MODELS["regression"]().loss)
+    def network(self, small_network):
+        network = MODELS[small_network]().build(8)
+        network.compile("adam", MODELS[small_network]().loss)
         return network
 
     @staticmethod
@@ -208,13 +208,15 @@ class TestCheckpoint:
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, tmp_path):
+def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
+    manifest, small_network, tmp_path
+):
     """A real kill -9 in the middle of a real command."""
     folder = tmp_path / "store"
     folder.mkdir()
     uri = f"sqlite:///{folder}/mlflow.db"
-    options = ["--data", manifest.folder, "--model", "regression", "--batch-size", "4"]
-    options += ["--epochs", "6", "--learning-rate", "1e-3", "--augment", "full"]
+    options = ["--data", manifest.folder, "--model", small_network, "--batch-size", "4"]
+    options += ["--epochs", "20", "--learning-rate", "1e-3", "--augment", "full"]
 
     def command(*arguments):
         return [*RECOLOR, "train", *map(str, arguments)]
@@ -235,11 +237,11 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
     deadline = time.monotonic() + 200
     killed = None
     while time.monotonic() < deadline and killed is None:
-        time.sleep(0.2)
+        time.sleep(0.05)
         assert process.poll() is None, "the run ended before it was killed"
         experiment = client.get_experiment_by_name("recolor")
         for found in client.search_runs([experiment.experiment_id]) if experiment else []:
-            if 2 <= found.data.metrics.get("epochs", 0) < 5:
+            if 2 <= found.data.metrics.get("epochs", 0) < 19:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed = found.info.run_id
@@ -253,13 +255,13 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 2
     whole = next(found.info.run_id for found in runs if found.info.run_id != killed)
-    assert {m.step for m in client.get_metric_history(killed, "loss")} == set(range(1, 7))
+    assert {m.step for m in client.get_metric_history(killed, "loss")} == set(range(1, 21))
 
     resumed, uninterrupted = (
         np.load(client.download_artifacts(run_id, f"{CHECKPOINTS}/0.npz"))
         for run_id in (killed, whole)
     )
-    assert json.loads(str(resumed["about"]))["progress"]["epoch"] == 6
+    assert json.loads(str(resumed["about"]))["progress"]["epoch"] == 20
     assert set(resumed) == set(uninterrupted)
     for name in set(resumed):
         np.testing.assert_array_equal(resumed[name], uninterrupted[name], err_msg=name)
@@ -268,13 +270,13 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(manifest, t
 @pytest.mark.slow
 @pytest.mark.parametrize("model", PAPER)
 def test_networks_can_learn_eight_posters_by_heart(model, posters, learn_by_heart):
-    error, gray = learn_by_heart(model, posters, size=32, epochs=250)
+    error, gray = learn_by_heart(model, posters, size=16, epochs=200)
     assert error < gray / 5
 
 
-def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store):
+def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store, small_network):
     """What --resume alone goes on to is the last number of epochs that was asked for."""
-    first = train(manifest, Settings("regression", epochs=1, batch_size=10))
+    first = train(manifest, Settings(small_network, epochs=1, batch_size=10))
     # As if it had been begun by an earlier version.
     mlflow.MlflowClient().set_tag(first.run_id, "version.poster-recolor", "0.0.9")
     longer = replace(saved_settings(first.run_id), epochs=2)
@@ -298,11 +300,11 @@ def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store)
         train(manifest, replace(longer, epochs=2), first.run_id)
 
 
-def test_every_epoch_is_validated_on_the_whole_split(manifest):
+def test_every_epoch_is_validated_on_the_whole_split(manifest, small_network):
     """Six batches of one poster: more than any framework reads ahead. The weights hardly move."""
-    settings = Settings("regression", epochs=3, batch_size=1, learning_rate=1e-30)
+    settings = Settings(small_network, epochs=3, batch_size=1, learning_rate=1e-30)
     last = fit(manifest, settings, Devices())
-    network = MODELS["regression"](manifest.classes).build(manifest.size)
+    network = MODELS[small_network](manifest.classes).build(manifest.size)
     assign_by_name(network.weights, last.weights)
     errors = []
     for poster in Posters(manifest, "validation"):

@@ -24,6 +24,7 @@ from recolor.platform.search.study import DONE, PLAN, RUN_ID, WORKER, newest_sta
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("small_network"),
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
 ]
 
@@ -121,7 +122,7 @@ class Place:
 
 
 def tune(data, **options) -> list[str]:
-    given = {"study": "s", "model": "regression", "batch_size": 8, "data": data.folder, **options}
+    given = {"study": "s", "model": "small", "batch_size": 8, "data": data.folder, **options}
     words = ["tune"]
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:
@@ -130,7 +131,7 @@ def tune(data, **options) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tuned(tiny, tmp_path_factory):
+def tuned(tiny, small_network, tmp_path_factory):
     """Four trials by two workers, the best at full length, and what the command has said."""
     place = Place(tmp_path_factory.mktemp("tuned"))
     # Where nothing is chosen, all is kept in `mlruns`.
@@ -213,7 +214,7 @@ def test_the_best_command_repeats_the_best_trial_at_full_length(tuned, tiny):
 def test_studies_are_listed(tuned, tmp_path):
     place, _ = tuned
     said = place.call("studies")
-    assert said.startswith("s: finished, regression, val_loss; 4 complete of 4; best: ")
+    assert said.startswith("s: finished, small, val_loss; 4 complete of 4; best: ")
     empty = Place(tmp_path / "empty").begin("studies")
     assert "there are no studies in" in empty.communicate()[0] and empty.returncode == 1
     assert not list((tmp_path / "empty").iterdir())
@@ -272,6 +273,8 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     process.kill()
     kill(last.user_attrs[WORKER])
     process.communicate()
+    # The other worker finds its command gone, and puts its own trial back.
+    place.wait_for(lambda study: len(study.get_trials(states=[TrialState.RUNNING])) <= 1)
 
     said = place.call(*command)
     assert "3 trials; the best is trial" in said

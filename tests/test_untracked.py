@@ -1,7 +1,5 @@
 """Training into a file: without a run, resumable, and imported as one."""
 
-from dataclasses import replace
-
 import mlflow
 import numpy as np
 import pytest
@@ -14,20 +12,26 @@ from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.untracked import train_untracked
 
-SETTINGS = Settings("regression", epochs=2, batch_size=5, augment="full", seed=3)
+pytestmark = pytest.mark.usefixtures("small_network")
+
+
+def settings(**change) -> Settings:
+    return Settings(
+        **{"model": "small", "epochs": 2, "batch_size": 5, "augment": "full", "seed": 3, **change}
+    )
 
 
 @pytest.fixture(scope="module")
-def file(manifest, tmp_path_factory):
+def file(manifest, small_network, tmp_path_factory):
     file = tmp_path_factory.mktemp("untracked") / "weights.npz"
-    train_untracked(manifest, SETTINGS, file)
+    train_untracked(manifest, settings(), file)
     return file
 
 
 def test_a_training_in_two_parts_equals_one_in_one_part(manifest, file, tmp_path):
     parts = tmp_path / "weights.npz"
     for epochs in (1, 2):
-        train_untracked(manifest, replace(SETTINGS, epochs=epochs), parts)
+        train_untracked(manifest, settings(epochs=epochs), parts)
     whole, resumed = Checkpoint.load(file), Checkpoint.load(parts)
     assert whole.progress == resumed.progress
     for name in ("weights", "optimizer", "best"):
@@ -42,7 +46,7 @@ def test_a_training_in_two_parts_equals_one_in_one_part(manifest, file, tmp_path
 def test_a_file_goes_on_only_with_its_own_settings(change, words, manifest, file):
     before = file.read_bytes()
     with pytest.raises(TrainingError, match=words):
-        train_untracked(manifest, replace(SETTINGS, **change), file)
+        train_untracked(manifest, settings(**change), file)
     assert file.read_bytes() == before
 
 
@@ -51,7 +55,7 @@ def test_a_file_goes_on_only_with_its_own_data(posters, file, tmp_path, store):
         posters, tmp_path / "data", size=32, split=(8, 0, 0), embedding="none", seed=0, workers=1
     )
     with pytest.raises(TrainingError, match="other data"):
-        train_untracked(other, replace(SETTINGS, epochs=3), file)
+        train_untracked(other, settings(epochs=3), file)
     with pytest.raises(TrainingError, match="other data"):
         import_weights(other, file)
 
@@ -70,7 +74,7 @@ def test_anything_else_is_not_imported(content, manifest, store, tmp_path):
 def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
     trained = import_weights(manifest, file)
     run = mlflow.get_run(trained.run_id)
-    assert run.data.params["model"] == "regression"
+    assert run.data.params["model"] == "small"
     assert run.data.tags["trained.backend"] == "tensorflow"
     progress = Checkpoint.load(file).progress
     history, best = progress.history, progress.history[progress.best_epoch - 1]

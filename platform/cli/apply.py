@@ -10,6 +10,7 @@ from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, OUTPUT, TEX
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.lasting_imports import lasting_imports
 
 MOST_NAMED = 6
 
@@ -70,9 +71,10 @@ def apply(
     check_backend()
     # What TensorFlow took for a large picture goes back to the system, instead of being kept.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-    quiet_mlflow()
-    from recolor.platform.registry.load import load
-    from recolor.platform.serving.files import recolor_files
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.platform.registry.load import load
+        from recolor.platform.serving.files import recolor_files
 
     chosen = load(model, library)
     outcome = recolor_files(

@@ -7,6 +7,7 @@ from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.options import DATA, INPUT, OUTPUT, TEXT, Finite, Repeated
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.lasting_imports import lasting_imports
 
 
 @click.command()
@@ -44,13 +45,14 @@ def reproduce(data, old, out, scale, regression, classification):
 
     manifest = Manifest.load(data)
     check_writable(out)
-    quiet_mlflow()
-    from recolor.platform.tracking import store
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.platform.tracking import store
 
-    # Before the seconds that TensorFlow takes.
-    store.connect(to_write=True)
-    from recolor.evaluation import tables
-    from recolor.platform.experiments import reproduction
+        # Before the seconds that TensorFlow takes.
+        store.connect(to_write=True)
+        from recolor.evaluation import tables
+        from recolor.platform.experiments import reproduction
 
     done = reproduction.reproduce(
         manifest,

@@ -14,6 +14,7 @@ from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, TEXT, Repea
 from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
 from recolor.platform.cli.trained import report_trained
 from recolor.platform.cli.worker_lines import WorkerLines
+from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.search.options import (
     DEFAULT_RATES,
     DEFAULT_STORAGE,
@@ -142,12 +143,13 @@ def tune(
         )
     if grace <= heartbeat:
         raise click.UsageError("--grace must be longer than --heartbeat")
-    quiet_mlflow()
-    quiet_optuna()
-    from recolor.platform.search import tuning
-    from recolor.platform.search.plan import Plan
-    from recolor.platform.search.space import parse_learning_rate, parse_space
-    from recolor.platform.tracking import store
+    with lasting_imports():
+        quiet_mlflow()
+        quiet_optuna()
+        from recolor.platform.search import tuning
+        from recolor.platform.search.plan import Plan
+        from recolor.platform.search.space import parse_learning_rate, parse_space
+        from recolor.platform.tracking import store
 
     # What is typed wrong is said first.
     space = parse_space(search, given["model"])

@@ -57,6 +57,8 @@ class TrainedModel:
 def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
+    Their calibration changes nothing yet, see `calibrate_colors`.
+
     Args:
         manifest: The data set.
         checkpoint: The last state of the training, which knows its `lineage`.
@@ -66,7 +68,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecodi
         WeightsError: If the weights are another network's.
     """
     progress = checkpoint.progress
-    weights = Weights(
+    return Weights(
         model=checkpoint.origin["settings"]["model"],
         size=manifest.size,
         embedding=manifest.embedding_id,
@@ -88,20 +90,24 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecodi
             "published": published_from(),
         },
     )
-    return calibrated(manifest, weights)
 
 
-def calibrated(manifest: Manifest, weights: Weights) -> Weights:
-    """Fit the calibration of a network's colors to the posters held out, as `vividness` tells."""
-    painter = RecoloringGraph(replace(weights, calibration=no_calibration()), None).painter()
-    predict = Predictions(painter, Decoding(vividness=0)).told(Told())
+def calibrate_colors(manifest: Manifest, recolorer: RecoloringGraph) -> np.ndarray:
+    """Fit the calibration of a model's colors to the posters held out, as `vividness` tells.
+
+    Returns:
+        The calibration, which the model has from now on.
+    """
+    predict = Predictions(recolorer.painter(), Decoding(vividness=0)).told(Told())
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for poster in posters(manifest, _held_out_split(manifest)):
             inside = Box(*poster["box"]).slices
             yield poster["lightness"][inside], predict(poster).ab[inside], poster["ab"][inside]
 
-    return replace(weights, calibration=calibrate(pictures()))
+    calibration = calibrate(pictures())
+    recolorer.calibration.assign(calibration)
+    return calibration
 
 
 def publish(
@@ -167,6 +173,7 @@ def measure(
     """
     weights = best_weights(manifest, checkpoint, decoding)
     recolorer = RecoloringGraph(weights, embedding)
+    weights = replace(weights, calibration=calibrate_colors(manifest, recolorer))
     painter = recolorer.painter()
     learned_from = f"{weights.origin['training_posters']} posters of {manifest.size} pixels"
     curve = learning_curve(weights.origin["history"], f"{weights.model}, {learned_from}")

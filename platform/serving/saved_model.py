@@ -29,6 +29,8 @@ class RecoloringGraph(Recolorer, tf.Module):
     def __init__(self, weights: Weights, embedding: keras.Model | None):
         tf.Module.__init__(self)
         super().__init__(weights, embedding)
+        # A variable, since it is measured with these graphs: building them takes seconds.
+        self.calibration = tf.Variable(self.calibration, trainable=False, name="calibration")
         outputs = tf.TensorSpec([1, *self.network.output_shape[1:]], tf.float32, "outputs")
         box = tf.TensorSpec([4], tf.int32, "box")
         palette = tf.TensorSpec([CELLS, 3], tf.float32, "palette")
