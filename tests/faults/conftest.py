@@ -1,6 +1,7 @@
 """The campaign: who takes part, and the table at its end."""
 
 import os
+from collections import defaultdict
 
 import pytest
 
@@ -24,18 +25,19 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter):
     """Print what was tried, and how much of it held."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
-    rows = sorted(
-        row
-        for report in reports
-        if getattr(report, "when", None) == "call"
-        for name, row in report.user_properties
-        if name == PROPERTY
-    )
-    if not rows:
+    table = defaultdict(lambda: [0, 0])
+    for report in reports:
+        if getattr(report, "when", None) == "call":
+            for name, (fault, tried, held) in report.user_properties:
+                if name == PROPERTY:
+                    table[fault][0] += tried
+                    table[fault][1] += held
+    if not table:
         return
     terminalreporter.section(f"faults, seed {SEED}")
-    width = max(len(fault) for fault, _, _ in rows)
-    for fault, tried, held in [("fault", "tried", "held"), *rows]:
+    width = max(map(len, table))
+    terminalreporter.write_line(f"{'fault':{width}}  tried   held")
+    for fault, (tried, held) in sorted(table.items()):
         terminalreporter.write_line(f"{fault:{width}}  {tried:>5}  {held:>5}")
 
 
