@@ -33,7 +33,12 @@ def to_srgb(image: Image.Image) -> Image.Image:
     """
     mode = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
     convert = _conversion(image.info.get("icc_profile") or b"", mode)
-    return convert(image.convert(mode)).convert("RGB")
+    return _in_mode("RGB", convert(_in_mode(mode, image)))
+
+
+def _in_mode(mode: str, image: Image.Image) -> Image.Image:
+    # Pillow would copy an image that is in the mode already.
+    return image if image.mode == mode else image.convert(mode)
 
 
 @cache

@@ -224,7 +224,7 @@ def test_null_stands_for_the_default_of_a_parameter(model, parameter):
 
 @pytest.mark.slow
 def test_memory_comes_back_after_a_large_picture(store, tmp_path):
-    """In a process of its own: how TensorFlow takes memory is settled at its start."""
+    """In a process of its own, whose memory no other test has used."""
     code = (
         "import sys; from pathlib import Path\n"
         "from recolor.platform.cli.main import main\n"
@@ -246,7 +246,7 @@ def test_memory_comes_back_after_a_large_picture(store, tmp_path):
         capture_output=True, text=True,
     )  # fmt: skip
     before, _, after = (float(one) for one in re.findall("MB: (.*)", result.stdout))
-    # It was 750 MB; a second network and what Python keeps take a part of these.
+    # It was 750 MB where pictures were painted whole. A second network takes a part of these.
     assert after - before < 250
 
 

@@ -1,7 +1,5 @@
 """`recolor apply`."""
 
-import os
-
 import click
 
 from recolor.platform.cli.backend import check_backend
@@ -69,8 +67,6 @@ def apply(
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     check_backend()
-    # What TensorFlow took for a large picture goes back to the system, instead of being kept.
-    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     with lasting_imports():
         quiet_mlflow()
         from recolor.platform.registry.load import load

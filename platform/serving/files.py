@@ -19,13 +19,10 @@ from recolor.datasets.picture_file import PictureFile
 from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter
-from recolor.platform.serving.memory import give_back_memory
 from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, exists, plan
 
 SHEET_POSTERS = 24
 SHEET_SIDE = 320
-# So many pixels take hundreds of megabytes.
-LARGE = 4_000_000
 # Errors of one result; of others, as a full disk, all results would have their share.
 IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
@@ -123,10 +120,8 @@ def recolor_files(
         if shown:
             row = [(_small(source.picture), None), *((one.small, one.palette) for one in versions)]
             rows.append([with_swatch(small, palette, SHEET_SIDE) for small, palette in row])
-        large = source.picture.width * source.picture.height > LARGE
+        # Before the next one is read: a large picture takes hundreds of megabytes.
         del source, versions
-        if large:
-            give_back_memory()
     target = out / SHEET_FILE
     if rows and not (existing == SKIP and exists(target)):
         outcome.sheet = target

@@ -7,7 +7,6 @@ import base64
 import binascii
 import io
 import json
-import os
 import re
 from pathlib import Path
 
@@ -25,9 +24,6 @@ from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Painter
-
-# Read with TensorFlow's first array: what a large picture took goes back to the system.
-os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
 # What is longer was not meant as a palette's name.
 LONGEST_NAME = 200
