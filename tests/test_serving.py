@@ -144,6 +144,7 @@ class TestOverHttp:
         ("image", "parameters", "words"),
         [
             ("%%%", {}, "not base64"),
+            (["nested"], {}, "neither bytes nor base64 text"),
             (as_text(b"hello"), {}, "not an image"),
             (as_text(encoded("JPEG")[:900]), {}, "damaged"),
             (as_text(encoded("PNG")), {"temperature": -1.0}, "temperature"),

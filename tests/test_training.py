@@ -16,6 +16,7 @@ import pytest
 from conftest import PAPER, RECOLOR, ROOT, environment
 
 from recolor.datasets.input_pipeline import Posters
+from recolor.datasets.manifest import DatasetError
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.models.weights import assign_by_name, named_values
@@ -74,6 +75,17 @@ def test_a_run_without_validation_posters_works(posters, tmp_path, store, small_
     result = train(dataset, Settings(small_network, epochs=1, batch_size=4))
     assert result.metrics == {}
     assert {"learning_curve.png", "predictions.png"} <= artifacts(result.run_id)
+
+
+def test_no_run_is_begun_without_training_posters(posters, tmp_path, store):
+    out = tmp_path / "data"
+    dataset, _ = prepare(
+        posters[:6], out, size=16, split=(0, 4, 2), embedding="none", seed=0, workers=1
+    )
+    before = len(mlflow.search_runs(search_all_experiments=True))
+    with pytest.raises(DatasetError, match="has no training posters"):
+        train(dataset, Settings("regression"))
+    assert len(mlflow.search_runs(search_all_experiments=True)) == before
 
 
 def test_a_diverging_run_says_what_to_do(manifest, store):

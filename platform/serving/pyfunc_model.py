@@ -105,6 +105,8 @@ def _picture(data) -> Image.Image:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise ImageError("not base64") from None
+    if not isinstance(data, bytes):
+        raise ImageError("neither bytes nor base64 text")
     return to_rgb(open_image(data))
 
 

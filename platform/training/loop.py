@@ -58,6 +58,7 @@ def fit(
         WeightsError: If the initial weights are another network's.
     """
     settings = settings.complete()
+    classes = manifest.classes
     make_deterministic()
     keras.utils.set_random_seed(settings.seed)
     share = devices.share
@@ -77,7 +78,7 @@ def fit(
     best, progress = {}, Progress()
     failures: list[RecolorError] = []
     with _explained(devices, failures):
-        kind = MODELS[settings.model](manifest.classes, manifest.embedding_size)
+        kind = MODELS[settings.model](classes, manifest.embedding_size)
         network = compiled_network(kind, manifest.size, settings, devices)
         if start is not None:
             try:

@@ -112,6 +112,8 @@ def train(
     devices = find_devices()
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
+    # Before a run is begun: there may be no training posters.
+    _ = manifest.classes
     with alone_with(resume) if resume and devices.chief else nullcontext():
         return _train(manifest, settings.complete(), devices, resume, started, decoding, tags)
 

@@ -7,7 +7,6 @@ import sqlite3
 import pytest
 
 from faults.tally import tally
-from faults.test_kills import overwrite
 from faults.workplace import check_said, check_whole
 from recolor.datasets.manifest import Manifest
 
@@ -24,7 +23,7 @@ COMMANDS = {
     "import-weights": ["import-weights", "checkpoint"],
     "promote": ["promote", "--version", "2", "--force"],
     "models": ["models", "--history"],
-    "apply": ["apply", "poster.jpg", "--out", "out", "--model", VERSION, *overwrite()],
+    "apply": ["apply", "poster.jpg", "--out", "out", "--model", VERSION, "--overwrite"],
     "palettes": ["palettes", "--make", "data", "--count", "4", "--out", "library.json"],
 }  # fmt: skip
 # What the second one may be told.

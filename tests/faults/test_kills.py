@@ -113,7 +113,7 @@ CASES = {
     ),
     "apply": Case(
         lambda s: ["apply", *sorted(s.posters.iterdir())[:6], "--out", "out", "--sheet",
-                   "--model", "models:/poster-recolor/2", *overwrite()],
+                   "--model", "models:/poster-recolor/2", "--overwrite"],
         store=True,
     ),
     "palettes": Case(
@@ -121,14 +121,6 @@ CASES = {
                    "--chart", "chart.png"],
     ),
 }  # fmt: skip
-
-
-def overwrite() -> list[str]:
-    """What lets `apply` write the same pictures again, where it takes that."""
-    from recolor.platform.cli.main import COMMANDS
-
-    known = {name for option in COMMANDS.get("apply").params for name in option.opts}
-    return [name for name in ("--overwrite",) if name in known]
 
 
 class Kills:
