@@ -97,9 +97,12 @@ def _folder() -> Path:
 
 def _locked(file: Path, seconds: float = MOMENT_SECONDS) -> FileLock:
     """Lock a file, and say in it who does."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file.resolve(), timeout=seconds)
-    lock.acquire()
+    while not lock.is_locked:
+        # Another process may remove the folder at this instant, since it was empty.
+        with suppress(FileNotFoundError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
     file.write_text(f"process {os.getpid()} of {socket.gethostname()}", encoding="utf-8")
     return lock
 
