@@ -110,7 +110,7 @@ def test_two_workers_train_as_one_does(manifest, alone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, tmp_path):
+def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, small_network, tmp_path):
     store = environment(f"sqlite:///{tmp_path}/mlflow.db")
     client = mlflow.MlflowClient(store["MLFLOW_TRACKING_URI"])
     assert client.search_experiments()  # makes the store, which two processes must not do at once
@@ -120,7 +120,7 @@ def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, tmp_path):
             start(arguments, store | {"TF_CONFIG": config}, cwd=tmp_path) for config in cluster()
         ]
 
-    workers = both(*TRAIN, "--data", manifest.folder, "--epochs", 200)
+    workers = both(*TRAIN, "--model", small_network, "--data", manifest.folder, "--epochs", 200)
     run = None
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline and not (run and run.data.metrics.get("epochs", 0) >= 1):
@@ -172,9 +172,9 @@ main(sys.argv[1:])
 
 
 @pytest.mark.slow
-def test_two_devices_of_jax_train_as_one_does(manifest, alone, tmp_path):
+def test_two_devices_of_jax_train_as_one_does(manifest, small_network, alone, tmp_path):
     file = tmp_path / "weights.npz"
-    more = ["--model", "regression", "--clip", "0.01", "--accumulate", "2"]
+    more = ["--model", small_network, "--clip", "0.01", "--accumulate", "2"]
     arguments = [*TRAIN, "--data", manifest.folder, *more]
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     env["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"

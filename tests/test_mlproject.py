@@ -163,19 +163,19 @@ def mlflow_run(store: str, entry_point: str, **parameters) -> subprocess.Complet
 
 
 @pytest.mark.slow
-def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store):
+def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_network):
     """Also with a learning rate that is written in another way than Python would."""
     client = mlflow.MlflowClient(store)
     experiment = client.get_experiment_by_name("recolor").experiment_id
     before = {run.info.run_id for run in client.search_runs([experiment])}
     result = mlflow_run(
-        store, "train", data=manifest.folder, model="regression", epochs=1, batch_size=10,
+        store, "train", data=manifest.folder, model=small_network, epochs=1, batch_size=10,
         learning_rate="1e-4",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     (run,) = (run for run in client.search_runs([experiment]) if run.info.run_id not in before)
     assert run.info.status == "FINISHED"
-    assert run.data.params["model"] == "regression"
+    assert run.data.params["model"] == small_network
     assert run.data.params["batch_size"] == "10"
     assert run.data.params["learning_rate"] == "1e-4"
     assert run.data.params["learning_rate.used"] == "0.0001"
@@ -202,12 +202,12 @@ def test_mlflow_run_reproduces_in_the_run_that_it_made(manifest, store, posters,
 
 
 @pytest.mark.slow
-def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, tmp_path):
+def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, small_network, tmp_path):
     client = mlflow.MlflowClient(store)
     experiment = client.get_experiment_by_name("recolor").experiment_id
     before = {run.info.run_id for run in client.search_runs([experiment])}
     result = mlflow_run(
-        store, "tune", data=manifest.folder, model="regression", epochs=1, batch_size=10, trials=1,
+        store, "tune", data=manifest.folder, model=small_network, epochs=1, batch_size=10, trials=1,
         storage=f"sqlite:///{tmp_path}/optuna.db", search="augment=none,mirror\nclip=1:10",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -159,9 +159,9 @@ def test_weights_of_another_shape_are_refused(weights):
             other.begin(kind.build(16), kind)
 
 
-def test_a_training_is_no_file_of_weights(manifest, tmp_path):
+def test_a_training_is_no_file_of_weights(manifest, small_network, tmp_path):
     file = tmp_path / "training.npz"
-    train_untracked(manifest, Settings("regression", epochs=1, batch_size=20), file)
+    train_untracked(manifest, Settings(small_network, epochs=1, batch_size=20), file)
     with pytest.raises(WeightsError, match="recolor import-weights"):
         Weights.load(file)
 
@@ -258,8 +258,8 @@ def test_weights_that_may_know_posters_held_out_begin_nothing(trained, posters, 
     check_initial_weights(same, other, settings)
 
 
-def test_a_version_keeps_its_own_weights_when_its_training_goes_on(manifest, store):
-    settings = Settings("regression", epochs=1, batch_size=20, learning_rate=1e-3)
+def test_a_version_keeps_its_own_weights_when_its_training_goes_on(manifest, store, small_network):
+    settings = Settings(small_network, epochs=1, batch_size=20, learning_rate=1e-3)
     first = train(manifest, settings)
     uri = f"models:/poster-recolor/{first.version}"
     before = find_weights(uri)
