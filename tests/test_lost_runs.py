@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -95,6 +96,20 @@ def test_a_request_to_end_kills_the_run(number):
             os.kill(os.getpid(), signal.SIGHUP)
     assert raised.value.signal == number
     assert status(run.info.run_id) == "KILLED"
+
+
+def test_a_request_that_comes_within_a_destructor_is_not_lost():
+    """Python drops what is raised there; JAX, for one, is called by the garbage collector."""
+
+    class Asking:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt) as raised, interruptible():
+        asking = Asking()
+        del asking
+        time.sleep(20)
+    assert raised.value.signal == signal.SIGTERM
 
 
 def test_what_is_ignored_stays_ignored():

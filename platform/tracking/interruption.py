@@ -1,6 +1,8 @@
 """Requests to end a command: Ctrl-C, SIGTERM and SIGHUP alike."""
 
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,8 +11,8 @@ from contextlib import contextmanager
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A terminal that closes asks more than once, which must not disturb the command's end.
 SECONDS_TO_END = 10
-
-_asked: list[int] = []
+# How long after an interruption was lost the next one comes.
+MOMENT_SECONDS = 0.1
 
 
 class Interruption(KeyboardInterrupt):
@@ -42,25 +44,24 @@ def interruptible() -> Iterator[None]:
         if time.monotonic() - last < SECONDS_TO_END:
             return
         last = time.monotonic()
-        _asked.append(number)
         raise Interruption(number)
+
+    def raise_again(lost) -> None:
+        nonlocal last
+        if not isinstance(lost.exc_value, Interruption):
+            hook_before(lost)
+            return
+        # It came within a destructor, or a callback of C, which no exception can leave.
+        last = -SECONDS_TO_END
+        threading.Timer(MOMENT_SECONDS, os.kill, (os.getpid(), int(lost.exc_value.signal))).start()
 
     chosen = (signal.SIG_DFL, signal.default_int_handler)
     usual = [number for number in SIGNALS if signal.getsignal(number) in chosen]
     before = {number: signal.signal(number, interrupt) for number in usual}
+    hook_before, sys.unraisablehook = sys.unraisablehook, raise_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook_before
         for number, handler in before.items():
             signal.signal(number, handler)
-        _asked.clear()
-
-
-def end_if_asked() -> None:
-    """Raise the `Interruption` again: Python drops one that is raised in a destructor.
-
-    Raises:
-        Interruption: If the command is to end.
-    """
-    if _asked:
-        raise Interruption(_asked[-1])

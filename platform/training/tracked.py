@@ -20,7 +20,6 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
-from recolor.platform.tracking.interruption import end_if_asked
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.moved_files import missing_folder
 from recolor.platform.tracking.outbox import Outbox
@@ -232,7 +231,6 @@ def train_in_run(
             checkpoint.origin = about
             outbox.put(checkpoint)
             after_epoch(checkpoint)
-            end_if_asked()
 
         last = fit(manifest, settings, devices, start, keep, initial)
         last.origin = about
