@@ -197,5 +197,10 @@ def log_dataset(manifest: Manifest, context: str) -> None:
     source = resolve_dataset_source(str(manifest.folder.resolve()))
     # MLflow takes at most 36 characters of a digest; the whole one goes into a tag.
     dataset = MetaDataset(source, name=manifest.folder.resolve().name, digest=manifest.digest[:36])
-    mlflow.log_input(dataset, context=context)
+    try:
+        mlflow.log_input(dataset, context=context)
+    except mlflow.MlflowException:
+        # At this instant another run may have been the first one with this data set, which the
+        # store keeps once. MLflow finds it now.
+        mlflow.log_input(dataset, context=context)
     mlflow.set_tag("dataset.digest", manifest.digest)

@@ -94,6 +94,9 @@ def check_answer(status: int, text: str, kind: str, body: bytes) -> None:
     if status == 500 and (not kind or depth > sys.getrecursionlimit() // 2):
         # MLflow itself fails at these, before there is anything for a model.
         return
+    if kind == "text/csv" and "Failed to parse input as a Pandas DataFrame" in text:
+        # MLflow's own words, with its own traceback.
+        return
     assert 200 <= status < 300 or 400 <= status < 500, f"{status}: {text[:600]}"
     for code in ("Traceback", "stack_trace", 'File "'):
         assert code not in text, f"{status}: {text[:200]}...{text[-1000:]}"
