@@ -12,7 +12,7 @@ import mlflow
 import pytest
 from conftest import environment, store_in_use
 
-from recolor.platform.tracking.interruption import interruptible
+from recolor.platform.tracking.interruption import SIGNALS, interruptible
 from recolor.platform.tracking.lost_runs import BusyRunError, alone_with
 from recolor.platform.tracking.store import connect, tracked_run
 
@@ -86,8 +86,17 @@ def test_of_two_that_go_on_with_a_run_at_once_one_does():
         pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_request_to_end_kills_the_run(number):
+@pytest.fixture
+def heard():
+    """Signals as in a terminal: `nohup`, and shells in the background, have some ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_request_to_end_kills_the_run(number, heard):
     """Asked twice, as by a terminal that closes, the run still ends in peace."""
     with pytest.raises(KeyboardInterrupt) as raised, interruptible(), tracked_run("run") as run:
         try:
@@ -98,7 +107,7 @@ def test_a_request_to_end_kills_the_run(number):
     assert status(run.info.run_id) == "KILLED"
 
 
-def test_a_request_that_comes_within_a_destructor_is_not_lost():
+def test_a_request_that_comes_within_a_destructor_is_not_lost(heard):
     """Python drops what is raised there; JAX, for one, is called by the garbage collector."""
 
     class Asking:

@@ -241,7 +241,7 @@ def test_memory_is_bounded_and_comes_back_after_a_large_picture(store, tmp_path)
         "    pages = int(Path('/proc/self/statm').read_text().split()[1])\n"
         "    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "    print('MB:', pages * 4096 / 1e6, peak * 1024 / 1e6)\n"
-        "apply(1, (60, 90)); apply(2, (4000, 3000)); apply(3, (61, 90), (62, 90), (63, 90))\n"
+        "apply(1, (60, 90)); apply(2, (6000, 4000)); apply(3, (61, 90), (62, 90), (63, 90))\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], env=environment(store), cwd=tmp_path, check=True,
@@ -249,9 +249,9 @@ def test_memory_is_bounded_and_comes_back_after_a_large_picture(store, tmp_path)
     )  # fmt: skip
     told = re.findall("MB: (.*) (.*)", result.stdout)
     (before, _), (_, peak), (after, _) = (map(float, numbers) for numbers in told)
-    # Where pictures are painted whole, it is 1000 MB, and 750 of them stay. A second network takes
-    # a part of these.
-    assert peak - before < 600
+    # Where pictures are painted whole, it is 2000 MB, and most of them stay. Each command loads a
+    # network of its own, which takes a part of these.
+    assert peak - before < 1000
     assert after - before < 250
 
 
