@@ -16,7 +16,7 @@ from recolor.platform.search.storage import open_storage
 from recolor.platform.search.study import RUN_ID, begin_study
 from recolor.platform.search.tree import study_run
 from recolor.platform.search.worker import work
-from recolor.platform.tracking.store import tracked_run
+from recolor.platform.tracking.store import own_store, tracked_run
 from recolor.platform.training.devices import find_devices
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import train_in_run
@@ -38,11 +38,10 @@ def manifest(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def store(tmp_path_factory):
     """A store that is made already."""
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db")
-    with tracked_run("first"):
-        pass
-    yield
-    mlflow.set_tracking_uri(None)
+    with own_store(tmp_path_factory.mktemp("store")):
+        with tracked_run("first"):
+            pass
+        yield
 
 
 @pytest.mark.benchmark(group=f"{len(RATES)} trainings of 120 posters at 64 pixels")

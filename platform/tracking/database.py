@@ -65,12 +65,15 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
 
 
 def check_writable(url: str) -> None:
-    """Check that a SQLite database can be written, and so can its folder; others aren't asked.
+    """Check that a SQLite database can be written, and so can its folder.
+
+    One that is not there yet is not asked, nor are databases of other kinds.
 
     Raises:
         DatabaseError: If it can't.
     """
-    if file := sqlite_file(url):
+    file = sqlite_file(url)
+    if file and file.exists():
         try:
             file.open("r+b").close()
             tempfile.TemporaryFile(dir=file.parent).close()
