@@ -156,7 +156,7 @@ class Recolorer:
     def paint(
         self, rgb, top, height, free_lines, palette_lines, hint_lines, free_moves,
         palette_moves, share, keep,
-    ):  # fmt: skip  # fmt: skip
+    ):  # fmt: skip
         """Give rows of a picture colors; their lightness stays as it is.
 
         Rows are independent of each other, so a picture may be painted in parts.
@@ -205,7 +205,9 @@ class Recolorer:
         Args:
             library: The color schemes to choose from; by default those that come with recolor.
         """
-        steps = map(_of_arrays, (self.look, self.choose, self.paint))
+        look, choose, paint = map(_taking_arrays, (self.look, self.choose, self.paint))
+        # What is chosen goes into every part that is painted: it is converted once, not each time.
+        steps = _giving_arrays(look), choose, _giving_arrays(paint)
         return Painter.of(*steps, self.about(), library)
 
     def about(self) -> dict:
@@ -303,26 +305,30 @@ class Recolorer:
         top, left, height, width = ops.unstack(
             ops.cast(box, "float32") * (outputs.shape[1] / self.size), 4
         )
-        even = (np.arange(FITTED, dtype=np.float32) + 0.5) / FITTED
-        rows, columns = (
-            ops.cast(ops.minimum(start + even * extent, outputs.shape[1] - 1), "int32")
-            for start, extent in ((top, height), (left, width))
-        )
+        rows, columns = centers(FITTED, height, top), centers(FITTED, width, left)
         some = ops.take(ops.take(outputs[0], rows, axis=0), columns, axis=1)
         return ops.reshape(some, (FITTED**2, outputs.shape[-1]))
 
 
-def centers(count, side):
+def centers(count, side, start=0.0):
     """Return which pixels lie in the middle of equal parts of a side: ``int32 [count]``."""
     even = (np.arange(count, dtype=np.float32) + 0.5) / count
-    return ops.cast(even * ops.cast(side, "float32"), "int32")
+    return ops.cast(start + even * ops.cast(side, "float32"), "int32")
 
 
-def _of_arrays(function: Callable) -> Callable:
-    """Let a function of tensors take and return NumPy arrays."""
+def _taking_arrays(function: Callable) -> Callable:
+    """Let a function of tensors take NumPy arrays."""
 
     def call(**arrays):
-        answer = function(**{name: ops.convert_to_tensor(one) for name, one in arrays.items()})
-        return {name: ops.convert_to_numpy(one) for name, one in answer.items()}
+        return function(**{name: ops.convert_to_tensor(one) for name, one in arrays.items()})
+
+    return call
+
+
+def _giving_arrays(function: Callable) -> Callable:
+    """Let a function that returns tensors return NumPy arrays."""
+
+    def call(**arrays):
+        return {name: ops.convert_to_numpy(one) for name, one in function(**arrays).items()}
 
     return call

@@ -5,7 +5,6 @@ many steps: two processes at once, or one that is killed, would leave half of th
 """
 
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from alembic.util import CommandError
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from recolor.datasets.atomic_file import check_writable as check_folder_writable
 from recolor.datasets.errors import RecolorError, first_line
 
 # How long to wait for a database server, and for another process that makes the same database.
@@ -76,7 +76,7 @@ def check_writable(url: str) -> None:
     if file and file.exists():
         try:
             file.open("r+b").close()
-            tempfile.TemporaryFile(dir=file.parent).close()
+            check_folder_writable(file.parent)
         except OSError as error:
             raise DatabaseError(
                 f"the database {file} can't be written: {error.strerror}; "
