@@ -16,7 +16,7 @@ from recolor.datasets.classes import GRID, ColorClasses
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.splits import SPLITS
 
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = "dataset.json"
 
 

@@ -41,10 +41,12 @@ class Box:
 class Poster:
     """A poster as it is stored.
 
+    What is around it in its square is known: white, so it is not stored.
+
     Attributes:
         sha256: Hex digest of the source's bytes.
-        lightness: L of CIELAB, ``uint8 [size, size]``, white padding included.
-        ab: Colors, ``int8 [size, size, 2]``; zero in the padding.
+        lightness: L of CIELAB in the box, ``uint8 [h, w]``.
+        ab: Colors in the box, ``int8 [h, w, 2]``.
         box: Where the poster lies in the square.
         source_size: (height, width) of the source in pixels, upright.
         fingerprint: Perceptual hash for near-duplicates, ``uint8 [32]``.
@@ -74,12 +76,22 @@ def letterbox(rgb: Image.Image, size: int) -> tuple[np.ndarray, Box]:
     Returns:
         The square as ``uint8 [size, size, 3]`` and where the image lies in it.
     """
+    fitted, box = fit(rgb, size)
+    square = Image.new("RGB", (size, size), WHITE)
+    square.paste(fitted, (box.left, box.top))
+    return np.asarray(square), box
+
+
+def fit(rgb: Image.Image, size: int) -> tuple[Image.Image, Box]:
+    """Scale an image to fit a square, keeping its aspect ratio.
+
+    Returns:
+        The image, and where it lies in the square.
+    """
     scale = size / max(rgb.size)
     width, height = (max(1, round(side * scale)) for side in rgb.size)
     box = Box((size - height) // 2, (size - width) // 2, height, width)
-    square = Image.new("RGB", (size, size), WHITE)
-    square.paste(rgb.resize((width, height), Image.Resampling.BICUBIC), (box.left, box.top))
-    return np.asarray(square), box
+    return rgb.resize((width, height), Image.Resampling.BICUBIC), box
 
 
 def fingerprint(rgb: Image.Image) -> np.ndarray:
@@ -104,24 +116,28 @@ def read_poster(path: Path, size: int) -> Poster:
             f"{image.width}x{image.height} pixels: too small, the least is {MIN_SIDE} a side"
         )
     stored = image.size
-    looked_at = open_image(data)
-    # JPEG decodes large posters at a fraction of the cost when told what size is enough.
-    looked_at.draft(None, (FINGERPRINT_SIDE, FINGERPRINT_SIDE))
     enough = max(2 * size, FINGERPRINT_SIDE)
+    # JPEG decodes large posters at a fraction of the cost when told what size is enough.
     image.draft(None, (enough, enough))
     drafted = image.size
     rgb = to_rgb(image)
     width, height = stored if rgb.size == drafted else stored[::-1]
-    square, box = letterbox(rgb, size)
-    lightness, ab = rgb_to_lab8(square)
+    fitted, box = fit(rgb, size)
+    lightness, ab = rgb_to_lab8(np.asarray(fitted))
     return Poster(
         sha256=hashlib.sha256(data).hexdigest(),
         lightness=lightness,
         ab=ab,
         box=box,
         source_size=(height, width),
-        fingerprint=fingerprint(rgb if looked_at.size == drafted else to_rgb(looked_at)),
+        fingerprint=fingerprint(rgb if enough == FINGERPRINT_SIDE else _for_fingerprint(data)),
     )
+
+
+def _for_fingerprint(data: bytes) -> Image.Image:
+    image = open_image(data)
+    image.draft(None, (FINGERPRINT_SIDE, FINGERPRINT_SIDE))
+    return to_rgb(image)
 
 
 def try_read_poster(path: Path, size: int) -> Poster | str:

@@ -12,8 +12,9 @@ import hashlib
 import json
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recolor.datasets.atomic_file import atomic_write
-from recolor.datasets.classes import GRID, count_cells
+from recolor.datasets.chunks import Embed, Index, add_up, embed_chunk, index_file, write_chunk
+from recolor.datasets.classes import GRID, cell_index
 from recolor.datasets.color import lab8_table
 from recolor.datasets.embeddings.catalog import EMBEDDINGS, find_embedding
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
@@ -31,10 +32,8 @@ from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
-from recolor.datasets.posters import Box, Poster, try_read_poster
 from recolor.datasets.reader_pool import reader_pool
-from recolor.datasets.records import RecordError, frame, unframe
-from recolor.datasets.shards import parse, serialize
+from recolor.datasets.shard_file import Part, write_shard
 from recolor.datasets.splits import SPLITS, assign_splits, check_counts, shuffle_key
 
 CHUNK_POSTERS = 64
@@ -46,15 +45,43 @@ UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
-class Record:
-    """Where a poster's serialized form lies, and what its place in the data set depends on."""
+class Found:
+    """The posters of all chunks: where their records lie, and what their places depend on.
 
-    name: str
-    sha256: str
-    fingerprint: bytes
-    file: Path
-    offset: int
-    length: int
+    Attributes:
+        chunks: The chunks' files.
+        chunk: The number of each poster's chunk, ``int [n]``.
+        offset, length: Where its framed record lies there, in bytes, ``int64 [n]``.
+        sha256, fingerprint: See `Index`.
+        skipped: Name and reason of each file that can't be used.
+    """
+
+    chunks: list[Path]
+    chunk: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    sha256: np.ndarray
+    fingerprint: np.ndarray
+    skipped: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, chunks: list[Path], indices: list[Index]) -> "Found":
+        """Put the indices of chunks together."""
+        sizes = [len(index.sha256) for index in indices]
+        return cls(
+            chunks=chunks,
+            chunk=np.repeat(np.arange(len(chunks)), sizes),
+            offset=np.concatenate([index.offset[:-1] for index in indices]),
+            length=np.concatenate([np.diff(index.offset) for index in indices]),
+            sha256=np.concatenate([index.sha256 for index in indices]),
+            fingerprint=np.concatenate([index.fingerprint for index in indices]),
+            skipped=[one for index in indices for one in index.skipped],
+        )
+
+    def part(self, poster: int) -> Part:
+        """Return where a poster's framed record lies."""
+        file = self.chunks[self.chunk[poster]]
+        return file, int(self.offset[poster]), int(self.length[poster])
 
 
 def prepare(
@@ -108,14 +135,16 @@ def prepare(
         with _writing_to(out):
             held.enter_context(folder_lock(out))
             scratch = _begin(out, overwrite)
-        records, skipped = _read_all(files, out, scratch, size, described_by, workers, progress)
+        pool = held.enter_context(_pool(workers))
+        found = _read_all(files, out, scratch, size, described_by, pool, workers, progress)
+        skipped = found.skipped
         with _writing_to(out):
-            if not records:
+            if not len(found.chunk):
                 shutil.rmtree(scratch)
                 raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
             whole = scratch / "whole"
             whole.mkdir()
-            content = _write_splits(whole, records, (size, described_by.size), split, seed)
+            content = _write_splits(whole, found, pool, size, split, seed)
             content |= {
                 "format": FORMAT,
                 "settings": {
@@ -172,40 +201,55 @@ def _read_all(
     scratch: Path,
     size: int,
     embedding: Embedding,
+    pool: Executor,
     workers: int,
     progress: Callable[[int, int, int], None],
-) -> tuple[list[Record], list[tuple[str, str]]]:
+) -> Found:
     """Read all images, chunk by chunk, less those that an interrupted run has read already."""
-    chunks = [files[start : start + CHUNK_POSTERS] for start in range(0, len(files), CHUNK_POSTERS)]
-    targets = [scratch / _chunk_name(chunk, size, embedding.identity) for chunk in chunks]
+    cuts = range(0, len(files), CHUNK_POSTERS)
     embed = _embedder(embedding, size)
     # Once, before each of the readers would make it.
     lab8_table()
-    records, skipped, done = [], [], 0
-    with _reading(workers) as pool:
-        # One chunk ahead, so that the readers are busy while a chunk is described and written.
-        reading: list[list[Future]] = []
-        for number in range(len(chunks) + 1):
-            if number < len(chunks):
-                todo = [] if targets[number].exists() else chunks[number]
-                reading.append([pool.submit(try_read_poster, path, size) for _, path in todo])
-            if number > 0:
-                chunk, target = chunks[number - 1], targets[number - 1]
-                outcomes = [future.result() for future in reading[number - 1]]
-                reading[number - 1] = []
-                with _writing_to(out):
-                    if outcomes:
-                        _write_chunk(target, [name for name, _ in chunk], outcomes, embed)
-                    chunk_records, chunk_skipped = _read_chunk(target)
-                records += chunk_records
-                skipped += chunk_skipped
-                done += len(chunk)
-                progress(done, len(files), len(skipped))
-    return records, skipped
+    chunks: list[Path] = []
+    indices: list[Index] = []
+    skipped = done = 0
+    # So many ahead that all readers are busy while a chunk is described.
+    begun: deque = deque()
+
+    def finish() -> None:
+        nonlocal skipped, done
+        chunk, plain, count, reading = begun.popleft()
+        if reading is not None:
+            reading.result()
+        with _writing_to(out):
+            if embed is not None and not chunk.exists():
+                embed_chunk(chunk, plain, size, embed, EMBEDDING_BATCH)
+                plain.unlink()
+                index_file(plain).unlink()
+            index = Index.load(index_file(chunk))
+        chunks.append(chunk)
+        indices.append(index.bare())
+        skipped += len(index.skipped)
+        done += count
+        progress(done, len(files), skipped)
+
+    for start in cuts:
+        part = files[start : start + CHUNK_POSTERS]
+        chunk = scratch / _chunk_name(part, size, embedding.identity)
+        plain = chunk if embed is None else chunk.with_suffix(".plain.tfrecord")
+        reading = None
+        if not (chunk.exists() or plain.exists()):
+            reading = pool.submit(write_chunk, plain, part, size)
+        begun.append((chunk, plain, len(part), reading))
+        if len(begun) > 2 * workers:
+            finish()
+    while begun:
+        finish()
+    return Found.of(chunks, indices)
 
 
 @contextmanager
-def _reading(workers: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(workers: int) -> Iterator[Executor]:
     """Start the processes that read images, and say in one line that one was killed."""
     try:
         with reader_pool(workers) as pool:
@@ -237,115 +281,78 @@ def _version(path: Path) -> tuple | None:
         return None
 
 
-def _embedder(
-    embedding: Embedding, size: int
-) -> Callable[[list[np.ndarray]], list[np.ndarray | None]]:
+def _embedder(embedding: Embedding, size: int) -> Embed | None:
+    """Return what computes embeddings; None where they are zeros."""
     network = embedding.network(size)
     if network is None:
-        return lambda images: [None] * len(images)
+        return None
     if network.output_shape[1:] != (embedding.size,):
         raise EmbeddingError(
             f"embedding {embedding.name} says that it has {embedding.size} numbers, but gives "
             f"{network.output_shape[1:]}"
         )
 
-    def embed(images: list[np.ndarray]) -> list[np.ndarray]:
-        batch = np.stack(images)[..., None]
+    def embed(batch: np.ndarray) -> np.ndarray:
         # A batch that is always of one size, since its size may change the last bit of a result.
         padded = np.resize(batch, (EMBEDDING_BATCH, *batch.shape[1:]))
-        return list(network.predict_on_batch(padded)[: len(images)])
+        return network.predict_on_batch(padded)[: len(batch)]
 
     return embed
 
 
-def _write_chunk(target: Path, names: list[str], outcomes: list[Poster | str], embed) -> None:
-    """Write the usable posters of a chunk, and beside them why the others were skipped."""
-    posters = [(n, p) for n, p in zip(names, outcomes, strict=True) if isinstance(p, Poster)]
-    skipped = [(n, p) for n, p in zip(names, outcomes, strict=True) if isinstance(p, str)]
-    index, size = [], 0
-    with atomic_write(target) as temporary:
-        with temporary.open("wb") as file:
-            for start in range(0, len(posters), EMBEDDING_BATCH):
-                batch = posters[start : start + EMBEDDING_BATCH]
-                embeddings = embed([poster.lightness for _, poster in batch])
-                for (name, poster), embedding in zip(batch, embeddings, strict=True):
-                    framed = frame(serialize(name, poster, embedding))
-                    fingerprint = poster.fingerprint.tobytes().hex()
-                    index.append((name, poster.sha256, fingerprint, size, len(framed)))
-                    file.write(framed)
-                    size += len(framed)
-        with atomic_write(target.with_suffix(".json")) as about:
-            about.write_text(json.dumps({"index": index, "skipped": skipped}))
-
-
-def _read_chunk(file: Path) -> tuple[list[Record], list[tuple[str, str]]]:
-    content = json.loads(file.with_suffix(".json").read_text())
-    records = [
-        Record(name, sha256, bytes.fromhex(fingerprint), file, offset, length)
-        for name, sha256, fingerprint, offset, length in content["index"]
-    ]
-    return records, [(name, reason) for name, reason in content["skipped"]]
-
-
 def _write_splits(
-    folder: Path, records: list[Record], sizes: tuple[int, int], split: tuple[float, ...], seed: int
+    folder: Path, found: Found, pool: Executor, size: int, split: tuple[float, ...], seed: int
 ) -> dict:
     """Divide the posters and write all shards; return what the manifest says about it."""
-    groups = group_near_duplicates(
-        np.stack([np.frombuffer(record.fingerprint, np.uint8) for record in records])
-    )
-    assigned = assign_splits([record.sha256 for record in records], groups, split, seed)
-    homes: dict[str | None, list[Record]] = {name: [] for name in (*SPLITS, None)}
-    for record, home in zip(records, assigned, strict=True):
-        homes[home].append(record)
+    groups = group_near_duplicates(found.fingerprint)
+    contents = [row.tobytes().hex() for row in found.sha256]
+    assigned = np.array(assign_splits(contents, groups, split, seed), object)
     splits, mean_ab = {}, None
     for name in SPLITS:
-        homes[name].sort(key=lambda record: (shuffle_key(record.sha256, seed), record.name))
-        splits[name], mean = _write_split(folder, name, homes[name], sizes)
-        contents = "\n".join(sorted(record.sha256 for record in homes[name]))
-        splits[name]["members"] = hashlib.sha256(contents.encode()).hexdigest()
-        mean_ab = mean if name == "train" else mean_ab
+        chosen = assigned == name
+        # Files with the same content in the order of their names, which is that of the numbers.
+        order = sorted(
+            np.flatnonzero(chosen).tolist(), key=lambda one: (shuffle_key(contents[one], seed), one)
+        )
+        cells, ab_sum, pixels = _colors(found, chosen)
+        if name == "train" and pixels:
+            mean_ab = (ab_sum / pixels).tolist()
+        # What is around the posters in their squares is trained on as well.
+        cells[cell_index(np.zeros(2, int))] += len(order) * size**2 - pixels
+        members = "\n".join(sorted(contents[one] for one in order))
+        splits[name] = {
+            "count": len(order),
+            "shards": _write_shards(folder, name, [found.part(one) for one in order], pool),
+            "cells": {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)},
+            "members": hashlib.sha256(members.encode()).hexdigest(),
+        }
     posters = {
-        "used": len(records) - len(homes[None]),
+        "used": int(sum(splits[name]["count"] for name in SPLITS)),
         "groups_of_near_duplicates": int(np.sum(np.bincount(groups) > 1)),
     }
     return {"posters": posters, "splits": splits, "mean_ab": mean_ab}
 
 
-def _write_split(
-    folder: Path, split: str, records: list[Record], sizes: tuple[int, int]
-) -> tuple[dict, list[float] | None]:
-    """Write a split's shards; return its part of the manifest, and the posters' mean color."""
-    cells = np.zeros(GRID * GRID, np.int64)
-    ab_sum, ab_pixels = np.zeros(2), 0
-    shards = []
-    n_shards = -(-len(records) // SHARD_POSTERS)
-    for number in range(n_shards):
-        part = records[number * SHARD_POSTERS : (number + 1) * SHARD_POSTERS]
-        name = f"{split}-{number:05d}-of-{n_shards:05d}.tfrecord"
-        sha256 = hashlib.sha256()
-        with (folder / name).open("wb") as shard:
-            for record in part:
-                with record.file.open("rb") as chunk:
-                    chunk.seek(record.offset)
-                    framed = chunk.read(record.length)
-                shard.write(framed)
-                sha256.update(framed)
-                try:
-                    poster = parse(unframe(framed), *sizes)
-                except RecordError:
-                    raise DatasetError(
-                        f"{record.file} is damaged: remove {record.file.parent} and run the same "
-                        "command again"
-                    ) from None
-                cells += count_cells(poster["ab"])
-                inside = poster["ab"][Box(*poster["box"]).slices]
-                ab_sum += inside.sum(axis=(0, 1), dtype=np.int64)
-                ab_pixels += inside.shape[0] * inside.shape[1]
-        shards.append({"name": name, "count": len(part), "sha256": sha256.hexdigest()})
-    populated = {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)}
-    mean_ab = (ab_sum / ab_pixels).tolist() if records else None
-    return {"count": len(records), "shards": shards, "cells": populated}, mean_ab
+def _colors(found: Found, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Add up the colors of posters, as `add_up` does, over all chunks."""
+    cells, ab_sum, pixels = np.zeros(GRID * GRID, np.int64), np.zeros(2, np.int64), 0
+    for number, chunk in enumerate(found.chunks):
+        of_chunk = chosen[found.chunk == number]
+        if of_chunk.any():
+            more = add_up(Index.load(index_file(chunk)), of_chunk)
+            cells, ab_sum, pixels = cells + more[0], ab_sum + more[1], pixels + more[2]
+    return cells, ab_sum, pixels
+
+
+def _write_shards(folder: Path, split: str, parts: list[Part], pool: Executor) -> list[dict]:
+    """Write a split's shards; return what the manifest says of them."""
+    cut = [parts[start : start + SHARD_POSTERS] for start in range(0, len(parts), SHARD_POSTERS)]
+    names = [f"{split}-{number:05d}-of-{len(cut):05d}.tfrecord" for number in range(len(cut))]
+    digests = pool.map(write_shard, [folder / name for name in names], cut)
+    return [
+        {"name": name, "count": len(part), "sha256": sha256}
+        for name, part, sha256 in zip(names, cut, digests, strict=True)
+    ]
 
 
 def _check_colors(manifest: Manifest) -> None:

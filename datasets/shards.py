@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from recolor.datasets.posters import Poster
+from recolor.datasets.posters import Box, Poster
 from recolor.datasets.records import RecordError
 
 
@@ -80,13 +80,21 @@ def serialize(name: str, poster: Poster, embedding: np.ndarray | None) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
+def with_embedding(record: bytes, embedding: np.ndarray) -> bytes:
+    """Return a serialized poster with an embedding, ``float32 [n]``."""
+    example = Example.FromString(record)
+    example.features.feature["embedding"].float_list.value.extend(embedding.tolist())
+    return example.SerializeToString(deterministic=True)
+
+
 def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray]:
     """Parse a serialized poster.
 
     Returns:
-        ``lightness uint8 [size, size, 1]``, ``ab int8 [size, size, 2]``, ``embedding float32
-        [embedding_size]`` (zeros where none is stored), ``box int64 [4]`` (top, left, height,
-        width), ``source_size int64 [2]`` (height, width), and the strings ``id`` and ``sha256``.
+        ``lightness uint8 [size, size, 1]`` and ``ab int8 [size, size, 2]``, with white padding,
+        ``embedding float32 [embedding_size]`` (zeros where none is stored), ``box int64 [4]`` (top,
+        left, height, width), ``source_size int64 [2]`` (height, width), and the strings ``id`` and
+        ``sha256``.
 
     Raises:
         RecordError: If the record is no poster of these sizes.
@@ -97,19 +105,27 @@ def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray
             embedding = np.array(feature["embedding"].float_list.value, np.float32)
         else:
             embedding = np.zeros(embedding_size, np.float32)
+        box = np.array(feature["box"].int64_list.value, np.int64).reshape(4)
         return {
             "id": np.array(_bytes(feature["id"]).decode(errors="surrogateescape")),
             "sha256": np.array(_bytes(feature["sha256"]).decode()),
-            "lightness": np.frombuffer(_bytes(feature["lightness"]), np.uint8).reshape(
-                size, size, 1
+            "lightness": _inside(
+                np.full((size, size, 1), 255, np.uint8), box, feature["lightness"]
             ),
-            "ab": np.frombuffer(_bytes(feature["ab"]), np.int8).reshape(size, size, 2),
+            "ab": _inside(np.zeros((size, size, 2), np.int8), box, feature["ab"]),
             "embedding": embedding.reshape(embedding_size),
-            "box": np.array(feature["box"].int64_list.value, np.int64).reshape(4),
+            "box": box,
             "source_size": np.array(feature["source_size"].int64_list.value, np.int64).reshape(2),
         }
     except (DecodeError, IndexError, ValueError) as error:
         raise RecordError(f"a record is no poster of {size} pixels: {error}") from None
+
+
+def _inside(square: np.ndarray, box: np.ndarray, feature) -> np.ndarray:
+    """Put what is stored of a poster into its place in a square."""
+    inside = square[Box(*box).slices]
+    inside[:] = np.frombuffer(_bytes(feature), square.dtype).reshape(*box[2:], -1)
+    return square
 
 
 def _bytes(feature) -> bytes:
