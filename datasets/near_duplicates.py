@@ -38,6 +38,8 @@ def group_near_duplicates(fingerprints: np.ndarray) -> np.ndarray:
         The group of each poster, ``int [posters]``: whatever is within 40 bits of a member belongs
         to the group.
     """
+    # Of pictures that are all white, there may be thousands.
+    fingerprints, number = np.unique(fingerprints, axis=0, return_inverse=True)
     bits = np.unpackbits(fingerprints, axis=1)
     words = fingerprints.view(np.uint64)
     links = [np.zeros((2, 0), np.int64)]
@@ -49,7 +51,7 @@ def group_near_duplicates(fingerprints: np.ndarray) -> np.ndarray:
     row, column = np.concatenate(links, axis=1)
     shape = (len(fingerprints),) * 2
     graph = coo_array((np.ones(len(row), bool), (row, column)), shape=shape)
-    return connected_components(graph, directed=False)[1]
+    return connected_components(graph, directed=False)[1][number]
 
 
 def _near(keys: np.ndarray, bits: int, words: np.ndarray) -> Iterator[np.ndarray]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recolor.datasets.near_duplicates import MAX_DISTANCE, group_near_duplicates
+from recolor.datasets.near_duplicates import BANDS, MAX_DISTANCE, group_near_duplicates
 
 
 def flipped(fingerprint: np.ndarray, bits) -> np.ndarray:
@@ -75,7 +75,7 @@ def test_groups_are_those_of_brute_force(seed):
     assert partition(groups) == expected
 
 
-def test_groups_across_blocks_of_2048():
+def test_pairs_that_are_far_apart_in_the_list():
     fingerprints = random_fingerprints(4200, 0)
     planted = [(0, 4199), (2047, 2048), (4095, 4096), (100, 2500), (2500, 4150), (7, 8)]
     for number, (one, other) in enumerate(planted):
@@ -89,6 +89,23 @@ def test_groups_across_blocks_of_2048():
         frozenset({100, 2500, 4150}),
     }
     assert groups.shape == (4200,)
+
+
+@pytest.mark.parametrize("spread", range(6))
+def test_changes_that_are_dealt_out_evenly_to_all_bands(spread):
+    """As many bits as may differ, spread so that no band differs in fewer than two."""
+    one = random_fingerprints(1, spread)[0]
+    bits = [band + BANDS * (turn + spread) for turn in range(3) for band in range(BANDS)]
+    near, far = flipped(one, bits[:MAX_DISTANCE]), flipped(one, bits[: MAX_DISTANCE + 1])
+    first, second = group_near_duplicates(np.stack([one, near]))
+    assert first == second
+    first, second = group_near_duplicates(np.stack([one, far]))
+    assert first != second
+
+
+def test_thousands_that_are_all_alike():
+    """As of pictures that are all white: every pair is near."""
+    assert group_near_duplicates(np.zeros((5000, 32), np.uint8)).max() == 0
 
 
 def test_groups_do_not_depend_on_the_order():

@@ -12,6 +12,7 @@ from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.images import ImageError, open_image, to_rgb
 from recolor.datasets.near_duplicates import MAX_DISTANCE, group_near_duplicates
 from recolor.datasets.posters import Box, fingerprint, letterbox, read_poster
+from recolor.datasets.shards import parse, serialize
 from recolor.datasets.splits import assign_splits
 
 RED = (200, 30, 60)
@@ -76,16 +77,19 @@ def test_letterbox_neither_mirrors_nor_crops():
 @pytest.mark.parametrize("size", [(60, 90), (90, 60)])
 def test_padding_is_white_and_neutral(tmp_path, size):
     poster = read_poster(saved(Image.new("RGB", size, RED), tmp_path / "a.png"), 48)
-    assert (poster.lightness.shape, poster.lightness.dtype) == ((48, 48), np.uint8)
-    assert (poster.ab.shape, poster.ab.dtype) == ((48, 48, 2), np.int8)
+    inside = (poster.box.height, poster.box.width)
+    assert (poster.lightness.shape, poster.lightness.dtype) == (inside, np.uint8)
+    assert (poster.ab.shape, poster.ab.dtype) == ((*inside, 2), np.int8)
+    lightness, ab = rgb_to_lab8(np.array(RED, np.uint8))
+    assert (poster.lightness == lightness).all()
+    assert (poster.ab == ab).all()
+    square = parse(serialize("a.png", poster, None), 48, 0)
     padding = np.ones((48, 48), bool)
     padding[poster.box.slices] = False
     assert padding.sum() == 48 * 16
-    assert (poster.lightness[padding] == 255).all()
-    assert (poster.ab[padding] == 0).all()
-    lightness, ab = rgb_to_lab8(np.array(RED, np.uint8))
-    assert (poster.lightness[~padding] == lightness).all()
-    assert (poster.ab[~padding] == ab).all()
+    assert (square["lightness"][padding] == 255).all()
+    assert (square["ab"][padding] == 0).all()
+    assert (square["lightness"][poster.box.slices][..., 0] == poster.lightness).all()
 
 
 def test_sha256_is_that_of_the_file(tmp_path):
@@ -142,9 +146,8 @@ def test_a_large_jpeg_gives_what_a_full_decoding_gives(tmp_path, size):
 
     assert poster.source_size == size[::-1]
     assert poster.box == box
-    inside = box.slices
-    assert np.abs(poster.lightness.astype(int) - lightness)[inside].mean() < 1.5
-    assert np.abs(poster.ab.astype(int) - ab)[inside].mean() < 1.5
+    assert np.abs(poster.lightness.astype(int) - lightness[box.slices]).mean() < 1.5
+    assert np.abs(poster.ab.astype(int) - ab[box.slices]).mean() < 1.5
 
 
 @pytest.fixture(scope="module")

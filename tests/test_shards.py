@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from recolor.datasets.posters import Box, Poster
 from recolor.datasets.records import RecordError, RecordFile, frame, unframe
-from recolor.datasets.shards import Example, parse, serialize
+from recolor.datasets.shards import Example, parse, serialize, with_embedding
 
 RNG = np.random.default_rng(0)
 RECORDS = [RNG.bytes(length) for length in (1, 0, 5, 4096, 70_000)]
@@ -68,9 +68,9 @@ def test_every_flipped_bit_of_a_record_is_noticed(tmp_path):
 def poster(size: int = 16) -> Poster:
     return Poster(
         sha256="ab" * 32,
-        lightness=RNG.integers(0, 256, (size, size), np.uint8),
-        ab=RNG.integers(-128, 128, (size, size, 2)).astype(np.int8),
-        box=Box(0, 3, 16, 10),
+        lightness=RNG.integers(0, 256, (size, size - 6), np.uint8),
+        ab=RNG.integers(-128, 128, (size, size - 6, 2)).astype(np.int8),
+        box=Box(0, 3, size, size - 6),
         source_size=(268, 182),
         fingerprint=RNG.integers(0, 256, 8).astype(np.uint8),
     )
@@ -99,8 +99,10 @@ def test_tensorflow_parses_a_serialized_poster(embedding):
 def test_parse_gives_back_what_was_serialized(embedding):
     given = poster()
     found = parse(serialize("a.jpg", given, embedding), 16, 1000)
-    np.testing.assert_array_equal(found["lightness"][..., 0], given.lightness)
-    np.testing.assert_array_equal(found["ab"], given.ab)
+    lightness, ab = np.full((16, 16, 1), 255, np.uint8), np.zeros((16, 16, 2), np.int8)
+    lightness[:, 3:13, 0], ab[:, 3:13] = given.lightness, given.ab
+    np.testing.assert_array_equal(found["lightness"], lightness)
+    np.testing.assert_array_equal(found["ab"], ab)
     expected = np.zeros(1000) if embedding is None else embedding
     np.testing.assert_array_equal(found["embedding"], expected)
     assert Box(*found["box"]) == given.box
@@ -109,7 +111,7 @@ def test_parse_gives_back_what_was_serialized(embedding):
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"\xff" * 20, Example().SerializeToString(), serialize("a", poster(8), None)]
+    "record", [b"", b"\xff" * 20, Example().SerializeToString(), serialize("a", poster(24), None)]
 )
 def test_what_is_no_poster_of_the_size(record):
     with pytest.raises(RecordError, match="no poster of 16 pixels"):
@@ -117,8 +119,9 @@ def test_what_is_no_poster_of_the_size(record):
 
 
 def test_embeddings_of_any_length():
-    vector = RNG.random(7, np.float32)
-    record = serialize("a", poster(), vector)
+    vector, given = RNG.random(7, np.float32), poster()
+    record = serialize("a", given, vector)
+    assert with_embedding(serialize("a", given, None), vector) == record
     np.testing.assert_array_equal(parse(record, 16, 7)["embedding"], vector)
     np.testing.assert_array_equal(parse(serialize("a", poster(), None), 16, 7)["embedding"], 0)
     with pytest.raises(RecordError, match="no poster"):
