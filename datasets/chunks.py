@@ -87,8 +87,20 @@ def write_chunk(chunk: Path, files: list[tuple[str, Path]], size: int) -> None:
 
     Args:
         chunk: The file for the records.
+        files, size: As for `read_chunk`.
+    """
+    _save(chunk, *read_chunk(files, size))
+
+
+def read_chunk(files: list[tuple[str, Path]], size: int) -> tuple[bytes, Index]:
+    """Read posters, and serialize those that can be used.
+
+    Args:
         files: Names and paths.
         size: Side of the squares in pixels.
+
+    Returns:
+        The framed records, one after another, and their index.
     """
     posters, names, skipped = [], [], []
     for name, path in files:
@@ -114,7 +126,7 @@ def write_chunk(chunk: Path, files: list[tuple[str, Path]], size: int) -> None:
         ends=_ends(populated)[1:],
         ab_sum=np.array([_sum(poster.ab) for poster in posters], np.int64).reshape(-1, 2),
     )
-    _save(chunk, framed, index)
+    return b"".join(framed), index
 
 
 def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed, batch: int) -> None:
@@ -140,7 +152,7 @@ def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed, batch: int) -
             frame(with_embedding(record, embedding))
             for record, embedding in zip(part, embeddings, strict=True)
         ]
-    _save(chunk, framed, Index(**{**vars(index), "offset": _ends(framed)}))
+    _save(chunk, b"".join(framed), Index(**{**vars(index), "offset": _ends(framed)}))
 
 
 def add_up(index: Index, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -160,9 +172,9 @@ def add_up(index: Index, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, in
     return cells, index.ab_sum[chosen].sum(axis=0), int(cells.sum())
 
 
-def _save(chunk: Path, framed: list[bytes], index: Index) -> None:
+def _save(chunk: Path, framed: bytes, index: Index) -> None:
     with atomic_write(chunk) as temporary:
-        temporary.write_bytes(b"".join(framed))
+        temporary.write_bytes(framed)
         index.save(index_file(chunk))
 
 
