@@ -5,7 +5,6 @@ and an index of them.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,10 @@ import numpy as np
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import GRID, count_cells
+from recolor.datasets.embeddings.embedder import BATCH, Embed
 from recolor.datasets.posters import Poster, try_read_poster
 from recolor.datasets.records import frame, unframe
 from recolor.datasets.shards import parse, serialize, with_embedding
-
-# From L as stored, uint8 [n, size, size, 1], to embeddings, float32 [n, e].
-Embed = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,7 @@ def read_chunk(files: list[tuple[str, Path]], size: int) -> tuple[bytes, Index]:
     return b"".join(framed), index
 
 
-def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed, batch: int) -> None:
+def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed) -> None:
     """Write a chunk again, with embeddings.
 
     Args:
@@ -137,7 +134,6 @@ def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed, batch: int) -
         plain: The chunk without.
         size: Side of the squares in pixels.
         embed: Computes embeddings.
-        batch: Of so many posters at once.
     """
     index, content = Index.load(index_file(plain)), plain.read_bytes()
     records = [
@@ -145,8 +141,8 @@ def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed, batch: int) -
         for start, end in zip(index.offset[:-1], index.offset[1:], strict=True)
     ]
     framed = []
-    for start in range(0, len(records), batch):
-        part = records[start : start + batch]
+    for start in range(0, len(records), BATCH):
+        part = records[start : start + BATCH]
         embeddings = embed(np.stack([parse(record, size, 0)["lightness"] for record in part]))
         framed += [
             frame(with_embedding(record, embedding))

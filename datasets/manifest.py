@@ -33,17 +33,18 @@ class Manifest:
         content: The JSON object. ``settings`` (size, embedding, split, seed); where the embedding's
             weights are a file's, ``embedding_file``, its name; ``splits``, each with its ``count``,
             its ``shards`` (``name``, ``count``, ``sha256``), its ``cells`` (pixels in each
-            populated cell of the color grid) and a digest of its ``members`` (the files' contents);
-            ``mean_ab`` of the training posters;
-            ``posters`` (found, used, skipped, groups of near-duplicates); ``digest`` of it all.
+            populated cell of the color grid, padding included), the ``ab_sum`` of its ``pixels``,
+            padding left out, and a digest of its ``members`` (the files' contents);
+            ``posters`` (found, used, skipped, groups of near-duplicates); ``listing`` (``name``,
+            ``sha256``), see `recolor.datasets.listing`; ``digest`` of it all.
     """
 
     folder: Path
     content: dict
 
     @classmethod
-    def load(cls, folder: Path) -> "Manifest":
-        """Read a data set's description and check that it and its shards are there.
+    def describe(cls, folder: Path) -> "Manifest":
+        """Read a data set's description.
 
         Raises:
             DatasetError: If the folder holds no whole data set of this format, or it is just being
@@ -68,12 +69,33 @@ class Manifest:
             raise DatasetError(
                 f"{path} was changed since it was written: prepare the data set again"
             )
-        manifest = cls(path.parent, content)
-        for shard in (shard for split in SPLITS for shard in manifest.shards(split)):
-            if not shard.is_file():
-                manifest.check_unchanged()
-                raise DatasetError(f"{shard} is missing: prepare the data set again")
+        return cls(path.parent, content)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read a data set's description, and check that its files are there.
+
+        Raises:
+            DatasetError: As `describe`, and if a file is missing.
+        """
+        manifest = cls.describe(folder)
+        if missing := next((file for file in manifest.files if not file.is_file()), None):
+            manifest.check_unchanged()
+            raise DatasetError(f"{missing} is missing: `recolor verify --repair` makes it again")
         return manifest
+
+    @property
+    def files(self) -> dict[Path, str]:
+        """The shards and the listing, each with its sha256."""
+        shards = [shard for split in SPLITS for shard in self.content["splits"][split]["shards"]]
+        return {
+            self.folder / one["name"]: one["sha256"] for one in [*shards, self.content["listing"]]
+        }
+
+    @property
+    def listing(self) -> Path:
+        """The file that lists the posters, see `recolor.datasets.listing`."""
+        return self.folder / self.content["listing"]["name"]
 
     def check_unchanged(self) -> None:
         """Check that the folder still holds this data set.
@@ -126,8 +148,8 @@ class Manifest:
     @property
     def mean_ab(self) -> tuple[float, float] | None:
         """Mean color of the training posters without their padding; None if there are none."""
-        mean = self.content["mean_ab"]
-        return None if mean is None else tuple(mean)
+        train = self.content["splits"]["train"]
+        return tuple(one / train["pixels"] for one in train["ab_sum"]) if train["pixels"] else None
 
     def count(self, split: str) -> int:
         """Return the number of posters in a split."""

@@ -87,6 +87,16 @@ def with_embedding(record: bytes, embedding: np.ndarray) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
+def identity(record: bytes) -> tuple[str, str, str]:
+    """Return a serialized poster's id, and its sha256 and fingerprint in hex."""
+    feature = Example.FromString(record).features.feature
+    return (
+        _bytes(feature["id"]).decode(errors="surrogateescape"),
+        _bytes(feature["sha256"]).decode(),
+        _bytes(feature["fingerprint"]).hex(),
+    )
+
+
 def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray]:
     """Parse a serialized poster.
 

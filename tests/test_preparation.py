@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from recolor.datasets import preparation
+from recolor.datasets import preparation, reading
 from recolor.datasets.classes import count_cells
 from recolor.datasets.folder_lock import LockError
 from recolor.datasets.images import find_images
@@ -263,8 +263,9 @@ def test_a_killed_run_goes_on_where_it_stopped(posters, tmp_path):
     out = tmp_path / "data"
     script = (
         "import sys; from pathlib import Path; import recolor.datasets.preparation as p\n"
+        "import recolor.datasets.reading as r\n"
         "if __name__ == '__main__':\n"
-        "    p.CHUNK_POSTERS = 4\n"
+        "    r.CHUNK_POSTERS = 4\n"
         "    slow = lambda done, total, skipped: (print(done, flush=True), __import__('time')"
         ".sleep(.3))\n"
         f"    p.prepare([Path({str(posters[0].parent)!r})], Path({str(out)!r}), progress=slow,"
@@ -318,7 +319,7 @@ def test_finished_chunks_are_not_read_again(posters, tmp_path):
 
 def test_a_killed_reader_is_said_in_one_line(posters, tmp_path, monkeypatch):
     """The pool notices it between two files, and refuses the next one."""
-    monkeypatch.setattr(preparation, "CHUNK_POSTERS", 4)
+    monkeypatch.setattr(reading, "CHUNK_POSTERS", 4)
 
     def kill_readers(done, total, skipped):
         for process in multiprocessing.active_children():

@@ -1,0 +1,173 @@
+"""From image files to chunks, by several processes, as far as an earlier run has not done it."""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from recolor.datasets.chunks import Index, embed_chunk, index_file, write_chunk
+from recolor.datasets.color import lab8_table
+from recolor.datasets.embeddings.embedder import embedder
+from recolor.datasets.embeddings.embedding import Embedding
+from recolor.datasets.errors import first_line
+from recolor.datasets.manifest import FORMAT, DatasetError
+from recolor.datasets.reader_pool import reader_pool
+from recolor.datasets.shard_file import Part
+
+CHUNK_POSTERS = 64
+
+
+@dataclass(frozen=True)
+class Found:
+    """The posters of all chunks: where their records lie, and what their places depend on.
+
+    Attributes:
+        chunks: The chunks' files.
+        chunk: The number of each poster's chunk, ``int [n]``.
+        offset, length: Where its framed record lies there, in bytes, ``int64 [n]``.
+        sha256, fingerprint: See `Index`.
+        skipped: Name and reason of each file that can't be used.
+    """
+
+    chunks: list[Path]
+    chunk: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    sha256: np.ndarray
+    fingerprint: np.ndarray
+    skipped: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, chunks: list[Path], indices: list[Index]) -> "Found":
+        """Put the indices of chunks together."""
+        sizes = [len(index.sha256) for index in indices]
+        return cls(
+            chunks=chunks,
+            chunk=np.repeat(np.arange(len(chunks)), sizes),
+            offset=np.concatenate([index.offset[:-1] for index in indices]),
+            length=np.concatenate([np.diff(index.offset) for index in indices]),
+            sha256=np.concatenate([index.sha256 for index in indices]),
+            fingerprint=np.concatenate([index.fingerprint for index in indices]),
+            skipped=[one for index in indices for one in index.skipped],
+        )
+
+    @cached_property
+    def contents(self) -> list[str]:
+        """The digests in hex."""
+        return [row.tobytes().hex() for row in self.sha256]
+
+    def names(self) -> list[str]:
+        """Read the posters' ids, which are not held in memory."""
+        return [name for chunk in self.chunks for name in Index.load(index_file(chunk)).names]
+
+    def part(self, poster: int) -> Part:
+        """Return where a poster's framed record lies."""
+        file = self.chunks[self.chunk[poster]]
+        return file, int(self.offset[poster]), int(self.length[poster])
+
+
+def read_all(
+    files: list[tuple[str, Path]],
+    out: Path,
+    scratch: Path,
+    size: int,
+    embedding: Embedding,
+    pool: Executor,
+    workers: int,
+    progress: Callable[[int, int, int], None],
+) -> Found:
+    """Read all images, chunk by chunk, less those that an interrupted run has read already."""
+    cuts = range(0, len(files), CHUNK_POSTERS)
+    embed = embedder(embedding, size)
+    # Once, before each of the readers would make it.
+    lab8_table()
+    chunks: list[Path] = []
+    indices: list[Index] = []
+    skipped = done = 0
+    # So many ahead that all readers are busy while a chunk is described.
+    begun: deque = deque()
+
+    def finish() -> None:
+        nonlocal skipped, done
+        chunk, plain, count, reading = begun.popleft()
+        if reading is not None:
+            reading.result()
+        with writing_to(out):
+            if embed is not None and not chunk.exists():
+                embed_chunk(chunk, plain, size, embed)
+                plain.unlink()
+                index_file(plain).unlink()
+            index = Index.load(index_file(chunk))
+        chunks.append(chunk)
+        indices.append(index.bare())
+        skipped += len(index.skipped)
+        done += count
+        progress(done, len(files), skipped)
+
+    for start in cuts:
+        part = files[start : start + CHUNK_POSTERS]
+        chunk = scratch / _chunk_name(part, size, embedding.identity)
+        plain = chunk if embed is None else chunk.with_suffix(".plain.tfrecord")
+        reading = None
+        if not (chunk.exists() or plain.exists()):
+            reading = pool.submit(write_chunk, plain, part, size)
+        begun.append((chunk, plain, len(part), reading))
+        if len(begun) > 2 * workers:
+            finish()
+    while begun:
+        finish()
+    return Found.of(chunks, indices)
+
+
+@contextmanager
+def reading_pool(workers: int) -> Iterator[Executor]:
+    """Start the processes that read images, and say in one line that one was killed."""
+    try:
+        with reader_pool(workers) as pool:
+            yield pool
+    except BrokenProcessPool:
+        raise DatasetError(
+            "a reading process was killed, most likely for lack of memory: "
+            "run the same command again with fewer --workers, it goes on where it stopped"
+        ) from None
+
+
+def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict) -> str:
+    """Name a chunk by all that its content depends on, so that a finished one can be recognized."""
+    key = [
+        [FORMAT, size, identity],
+        [name for name, _ in chunk],
+        [_version(path) for _, path in chunk],
+    ]
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32] + ".tfrecord"
+
+
+def _version(path: Path) -> tuple | None:
+    """Tell a file's content from an earlier one; None if there is no file any more."""
+    try:
+        stat = path.stat()
+        return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+    except OSError:
+        # It is skipped when it is read.
+        return None
+
+
+@contextmanager
+def writing_to(out: Path) -> Iterator[None]:
+    """Say in one line that a folder can't be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or first_line(error)
+        raise DatasetError(
+            f"{out} can't be written ({reason}): mend that and run the same command again, "
+            "it goes on where it stopped"
+        ) from None
