@@ -21,7 +21,6 @@ from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
-LIMIT = f"{MAX_PIXELS / 1e6:.0f} megapixels"
 # So many pixels, and 8 bytes for each, as the largest of formats have.
 MAX_BYTES = 8 * MAX_PIXELS
 WHITE = (255, 255, 255)
@@ -49,6 +48,10 @@ with contextlib.suppress(AttributeError, OSError):
 
 class ImageError(RecolorError):
     """An image can't be used. The message is one line and says why."""
+
+
+class TooManyPixelsError(ImageError):
+    """An image is larger than what is taken."""
 
 
 def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[str, Path]]:
@@ -117,12 +120,18 @@ def read_file(path: Path) -> bytes:
         raise ImageError(f"can't be read: {error.strerror}") from None
 
 
-def open_image(data: bytes) -> Image.Image:
+def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open an image without decoding its pixels yet.
 
+    Args:
+        data: The file's content.
+        most_pixels: How many an image may have, 100 megapixels at most.
+
     Raises:
-        ImageError: If this is no image, or one of more than 100 megapixels.
+        TooManyPixelsError: If it has more.
+        ImageError: If this is no image.
     """
+    limit = f"the limit is {most_pixels / 1e6:g} megapixels"
     try:
         with warnings.catch_warnings():
             # Of damaged headers, and of many pixels where the limit below does not apply yet.
@@ -131,13 +140,13 @@ def open_image(data: bytes) -> Image.Image:
     except MemoryError:
         raise
     except Image.DecompressionBombError:
-        raise ImageError(f"too many pixels: the limit is {LIMIT}") from None
+        raise TooManyPixelsError(f"too many pixels: {limit}") from None
     except UnidentifiedImageError:
         raise ImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise ImageError(f"damaged image: {_one_line(error)}") from None
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"{image.width}x{image.height} pixels: the limit is {LIMIT}")
+    if image.width * image.height > most_pixels:
+        raise TooManyPixelsError(f"{image.width}x{image.height} pixels: {limit}")
     return image
 
 

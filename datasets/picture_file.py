@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import first_line
-from recolor.datasets.images import ImageError, open_image, read_file, to_rgb_and_alpha
+from recolor.datasets.images import MAX_PIXELS, ImageError, open_image, read_file, to_rgb_and_alpha
 
 # With little loss.
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
@@ -67,7 +67,17 @@ class PictureFile:
         Raises:
             ImageError: If it can't be read, or is no image that can be used.
         """
-        image = open_image(read_file(path))
+        return cls.of(read_file(path))
+
+    @classmethod
+    def of(cls, data: bytes, most_pixels: int = MAX_PIXELS) -> "PictureFile":
+        """Decode a file's content.
+
+        Raises:
+            TooManyPixelsError: If the picture has more pixels; none is decoded then.
+            ImageError: If it is no image that can be used.
+        """
+        image = open_image(data, most_pixels)
         picture, alpha = to_rgb_and_alpha(image)
         kind = "JPEG" if image.format == "MPO" else image.format
         with warnings.catch_warnings():

@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 import tempfile
-from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +12,8 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PyFuncModel
-from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from PIL import Image
 
@@ -36,8 +33,8 @@ from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import color_names, library, palette
 from recolor.models import painter
 from recolor.models.decoding import options, own_decoding, typed
-from recolor.models.decoding.options import Decoding
 from recolor.models.weights import Weights
+from recolor.platform.registry.signature import signature
 from recolor.platform.registry.versions import (
     CHAMPION_URI,
     MODEL_NAME,
@@ -88,7 +85,6 @@ def register(
         metadata: What a user of the model must know: kind, size, embedding, data set.
         tags: Tags of the version.
     """
-    text = ColSpec("string", "image")
     with tempfile.TemporaryDirectory() as folder:
         saved_model = Path(folder) / "saved_model"
         recolorer.save(saved_model)
@@ -106,7 +102,7 @@ def register(
                 "card": str(card),
             },
             code_paths=[str(_code_for_serving(Path(folder)))],
-            signature=ModelSignature(Schema([text]), Schema([text]), _parameters()),
+            signature=signature(),
             input_example={"image": [_example_image()]},
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             metadata={"format": FORMAT, **metadata},
@@ -178,19 +174,6 @@ def version_of(model: PyFuncModel) -> ModelVersion | None:
     # A version knows the model by its source alone, whichever way it was loaded.
     source = f"models:/{model.metadata.model_id}"
     return next((one for one in registered_versions() if one.source == source), None)
-
-
-def _parameters() -> ParamSchema:
-    """The options of decoding as parameters of a request, with their defaults."""
-    return ParamSchema(
-        [
-            ParamSpec(option.name, "double", option.default)
-            if "range" in option.metadata
-            # None, and no hints, as an empty text.
-            else ParamSpec(option.name, "string", option.default or "")
-            for option in fields(Decoding)
-        ]
-    )
 
 
 def _code_for_serving(folder: Path) -> Path:

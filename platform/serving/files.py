@@ -19,6 +19,7 @@ from recolor.datasets.picture_file import PictureFile
 from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter
+from recolor.platform.serving.memory import out_of_memory
 from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, exists, plan
 
 SHEET_POSTERS = 24
@@ -110,7 +111,7 @@ def recolor_files(
             outcome.skipped.append((task.name, f"can't be written: {error.strerror}"))
             continue
         except Exception as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             outcome.skipped.append((task.name, "too large for this machine's memory"))
             continue
@@ -127,14 +128,6 @@ def recolor_files(
         outcome.sheet = target
         _write(target, _png(_sheet(rows, suggestions)))
     return outcome
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory was too small: each framework has errors of its own for that."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or (
-        "RESOURCE_EXHAUSTED" in str(error)
-    )
 
 
 @dataclass(frozen=True)

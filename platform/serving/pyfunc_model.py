@@ -19,7 +19,7 @@ from PIL import Image
 
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import ImageError, open_image, to_rgb
+from recolor.datasets.images import MAX_PIXELS, ImageError, open_image, to_rgb
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.typed import typed_decoding
@@ -31,6 +31,15 @@ LONGEST_NAME = 200
 
 class PosterRecolorer(PythonModel):
     """Recolors images: base64 text (or raw bytes) of files in, base64 text of PNG files out."""
+
+    most_pixels = MAX_PIXELS
+
+    @classmethod
+    def of(cls, painter: Painter, most_pixels: int) -> "PosterRecolorer":
+        """Make one of a painter, which takes no picture with more pixels."""
+        recolorer = cls()
+        recolorer.painter, recolorer.most_pixels = painter, most_pixels
+        return recolorer
 
     def load_context(self, context):
         # Kept, since its signatures hold no reference to its variables.
@@ -61,15 +70,15 @@ class PosterRecolorer(PythonModel):
         try:
             decoding = typed_decoding(
                 {**params, "hint": (params.get("hint") or "").split()},
-                self.painter.library,
-                _palette,
+                self.painter.library or load_library(),
+                self._palette,
             )
         except RecolorError as error:
             raise _bad_request(str(error)) from None
         answers = []
         for number, data in enumerate(model_input["image"]):
             try:
-                recolored = self.painter.recolor(_picture(data), decoding)
+                recolored = self.painter.recolor(self._picture(data), decoding)
             except RecolorError as error:
                 raise _bad_request(f"image {number}: {error}") from None
             except (MemoryError, tf.errors.ResourceExhaustedError):
@@ -77,37 +86,35 @@ class PosterRecolorer(PythonModel):
             answers.append({"image": _png(recolored)})
         return answers
 
+    def _palette(self, text: str) -> Palette | None:
+        """Return the palette of a picture that is given as base64 text or as a data URL.
 
-def _palette(text: str) -> Palette | None:
-    """Return the palette of a picture that is given as base64 text or as a data URL.
-
-    Raises:
-        ImageError: If it is none, and too long to be meant as a palette's name.
-    """
-    try:
-        return Palette.of_picture(_picture(text), "a picture")
-    except ImageError as error:
-        if len(text) <= LONGEST_NAME:
-            return None
-        raise ImageError(f"palette: {error}") from None
-
-
-def _picture(data) -> Image.Image:
-    """Open an image file, given as its bytes, as base64 text or as a data URL.
-
-    Raises:
-        ImageError: If it is none.
-    """
-    if isinstance(data, str):
+        Raises:
+            ImageError: If it is none, and too long to be meant as a palette's name.
+        """
         try:
-            # Without the line breaks that many encoders make.
-            text = re.sub("^data:[^,]*,", "", "".join(data.split()), flags=re.IGNORECASE)
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise ImageError("not base64") from None
-    if not isinstance(data, bytes):
-        raise ImageError("neither bytes nor base64 text")
-    return to_rgb(open_image(data))
+            return Palette.of_picture(self._picture(text), "a picture")
+        except ImageError as error:
+            if len(text) <= LONGEST_NAME:
+                return None
+            raise ImageError(f"palette: {error}") from None
+
+    def _picture(self, data) -> Image.Image:
+        """Open an image file, given as its bytes, as base64 text or as a data URL.
+
+        Raises:
+            ImageError: If it is none.
+        """
+        if isinstance(data, str):
+            try:
+                # Without the line breaks that many encoders make.
+                text = re.sub("^data:[^,]*,", "", "".join(data.split()), flags=re.IGNORECASE)
+                data = base64.b64decode(text, validate=True)
+            except (binascii.Error, ValueError):
+                raise ImageError("not base64") from None
+        if not isinstance(data, bytes):
+            raise ImageError("neither bytes nor base64 text")
+        return to_rgb(open_image(data, self.most_pixels))
 
 
 def _png(picture: Image.Image) -> str:

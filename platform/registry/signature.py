@@ -1,0 +1,27 @@
+"""What a served model takes and gives, as MLflow describes it."""
+
+from dataclasses import fields
+
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+from recolor.models.decoding.options import Decoding
+
+
+def signature() -> ModelSignature:
+    """Return the signature of all models: an image each, and the options of decoding."""
+    text = Schema([ColSpec("string", "image")])
+    return ModelSignature(text, text, _parameters())
+
+
+def _parameters() -> ParamSchema:
+    """The options of decoding as parameters of a request, with their defaults."""
+    return ParamSchema(
+        [
+            ParamSpec(option.name, "double", option.default)
+            if "range" in option.metadata
+            # None, and no hints, as an empty text.
+            else ParamSpec(option.name, "string", option.default or "")
+            for option in fields(Decoding)
+        ]
+    )

@@ -1,0 +1,1 @@
+"""`recolor serve`: a model over HTTP, with a page."""

@@ -1,0 +1,171 @@
+"""The application: which path does what."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response
+from PIL import Image
+
+from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.platform.registry.load import UsableModel
+from recolor.platform.server.gate import Gate
+from recolor.platform.server.instruments import Instruments
+from recolor.platform.server.invocations import Invocations
+from recolor.platform.server.limits import Limits
+from recolor.platform.server.page import page
+from recolor.platform.server.query import Original, Preview, Recoloring
+from recolor.platform.server.reception import Reception
+from recolor.platform.server.request_errors import RequestError, tell_errors
+from recolor.platform.server.studio import Answer, Studio, described
+
+# Of the picture that is recolored before the first request.
+WARM_UP = (96, 144)
+IMAGES = {
+    200: {
+        "description": "The image.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+PICTURE = {
+    "requestBody": {
+        "required": True,
+        "description": "The file of a picture, as it is.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+def application(model: UsableModel, limits: Limits) -> Reception:
+    """Make the application of a model.
+
+    Args:
+        model: The model.
+        limits: What is taken.
+    """
+    studio = Studio(model.painter, limits.pixels, limits.memory)
+    gate = Gate(limits)
+    gauges = {
+        ("requests_inside", "Requests that are let in and not answered yet."): lambda: gate.inside,
+        ("kept_bytes", "Memory of pictures that are being edited."): lambda: studio.bytes_kept,
+    }
+    instruments = Instruments(gauges)
+    invocations = Invocations(model.painter, gate, limits)
+    ready = asyncio.Event()
+
+    async def warm_up() -> None:
+        picture = Image.linear_gradient("L").resize(WARM_UP).convert("RGB")
+        await asyncio.to_thread(model.painter.recolor, picture, DEFAULT_DECODING)
+        ready.set()
+
+    @asynccontextmanager
+    async def lifespan(_) -> AsyncIterator[None]:
+        warming = asyncio.create_task(warm_up())
+        yield
+        await asyncio.wait({warming})
+        gate.close()
+
+    # Its pages of documentation would load scripts from elsewhere.
+    app = FastAPI(title="recolor", lifespan=lifespan, docs_url=None, redoc_url=None)
+    tell_errors(app)
+    about = {"Recolor-Model": model.label}
+    if model.version:
+        about["Recolor-Version"] = str(model.version.version)
+
+    def image(answer: Answer) -> Response:
+        headers = {**about, **answer.headers, "Cache-Control": "no-store"}
+        return Response(answer.data, media_type=answer.media_type, headers=headers)
+
+    def accepted(request: Request) -> str:
+        return request.headers.get("accept", "")
+
+    @app.get("/", include_in_schema=False)
+    def show_page() -> Response:
+        return page()
+
+    @app.get("/model")
+    def describe() -> dict:
+        """Which model answers, and what it can be asked for."""
+        return _described(model, studio, limits)
+
+    @app.post("/recolor", responses=IMAGES, response_class=Response, openapi_extra=PICTURE)
+    async def recolor(request: Request, wanted: Annotated[Recoloring, Query()]) -> Response:
+        """Recolor the picture that is sent."""
+        async with gate.place():
+            data = await gate.body(request)
+            return image(await gate.work(request, studio.recolor, data, wanted, accepted(request)))
+
+    @app.post("/pictures", status_code=201, openapi_extra=PICTURE)
+    async def keep(request: Request) -> dict:
+        """Keep the picture that is sent, to be edited."""
+        async with gate.place():
+            data = await gate.body(request)
+            return await gate.work(request, studio.keep, data)
+
+    @app.get("/pictures/{key}/recolored", responses=IMAGES, response_class=Response)
+    async def recolored(
+        request: Request, key: str, wanted: Annotated[Preview, Query()]
+    ) -> Response:
+        """Recolor a picture that is kept."""
+        async with gate.place():
+            return image(await gate.work(request, studio.recolored, key, wanted, accepted(request)))
+
+    @app.get("/pictures/{key}/original", responses=IMAGES, response_class=Response)
+    async def original(
+        request: Request, key: str, wanted: Annotated[Original, Query()]
+    ) -> Response:
+        """Return a picture that is kept as it is."""
+        async with gate.place():
+            return image(await gate.work(request, studio.original, key, wanted, accepted(request)))
+
+    @app.get("/healthz")
+    async def alive() -> dict:
+        """Tell that the server is alive."""
+        return {"alive": True}
+
+    @app.get("/readyz")
+    async def is_ready() -> JSONResponse:
+        """Tell whether the model has recolored a first picture."""
+        if not ready.is_set():
+            raise RequestError(503, "the model is still warming up", headers={"Retry-After": "1"})
+        return JSONResponse({"ready": True})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(instruments.text(), media_type="text/plain; version=0.0.4")
+
+    app.add_api_route(
+        "/invocations", invocations.__call__, methods=["POST"], include_in_schema=False
+    )
+    app.router.routes.extend(invocations.other_routes)
+    return Reception(app, instruments)
+
+
+def _described(model: UsableModel, studio: Studio, limits: Limits) -> dict:
+    takes_palette = model.painter.takes_palette
+    schemes = studio.library.palettes if takes_palette else []
+    return {
+        "name": model.label,
+        "version": str(model.version.version) if model.version else None,
+        "kind": model.painter.kind,
+        "about": model.about,
+        "takes_palette": takes_palette,
+        "size": model.painter.size,
+        "schemes": [described(scheme, scheme.name) for scheme in schemes],
+        "options": {
+            option.name: _range_of(option)
+            for option in fields(Decoding)
+            if "range" in option.metadata or "choices" in option.metadata
+        },
+        "limits": {"bytes": limits.body, "pixels": limits.pixels},
+    }
+
+
+def _range_of(option) -> dict:
+    if "choices" in option.metadata:
+        return {"choices": option.metadata["choices"], "default": option.default}
+    low, high = option.metadata["range"]
+    return {"low": low, "high": high, "default": option.default}

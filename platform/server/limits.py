@@ -1,0 +1,30 @@
+"""What the server takes, and how much of it at once."""
+
+import os
+from dataclasses import dataclass
+
+from recolor.datasets.images import MAX_PIXELS
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server takes, and how much of it at once.
+
+    Attributes:
+        body: Bytes of a request's body.
+        pixels: Of a picture.
+        threads: Pictures that are worked on at once.
+        queue: Requests that wait beside these.
+        seconds: That a request may take; a body has the same time to arrive.
+        memory: Bytes of the pictures that are kept to be edited, and of what the network says of
+            them.
+    """
+
+    body: int = 64 * MEGABYTE
+    pixels: int = MAX_PIXELS // 2
+    threads: int = os.cpu_count() or 1
+    queue: int = 32
+    seconds: float = 60
+    memory: int = 512 * MEGABYTE

@@ -1,0 +1,56 @@
+"""What happens to every request: it gets an id, is timed and logged, and no error leaks out."""
+
+import logging
+import time
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from recolor.platform.server.instruments import Instruments
+from recolor.platform.server.request_errors import REQUEST_ID, RequestError, answer_of
+from recolor.platform.serving.memory import out_of_memory
+
+log = logging.getLogger("recolor.server")
+
+
+class Reception:
+    """An application of ASGI around another one.
+
+    Args:
+        application: The other one.
+        instruments: What counts requests.
+    """
+
+    def __init__(self, application: ASGIApp, instruments: Instruments):
+        self._application, self._instruments = application, instruments
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        number, began, status = uuid.uuid4().hex, time.perf_counter(), None
+        scope.setdefault("state", {})["id"] = number
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((REQUEST_ID.lower().encode(), number.encode()))
+            await send(message)
+
+        try:
+            await self._application(scope, receive, sending)
+        except Exception as error:
+            if out_of_memory(error):
+                told = RequestError(413, "too large for the server's memory")
+            else:
+                log.exception("request %s", number)
+                told = RequestError(500, "something went wrong: the server's log has more")
+            if status is None:
+                await answer_of(number, told)(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - began
+            path = getattr(scope.get("route"), "path", "other")
+            self._instruments.observe(path, status or 499, seconds)
+            log.info("%s %s %s %.3f s %s", scope["method"], path, status, seconds, number)

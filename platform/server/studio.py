@@ -1,0 +1,274 @@
+"""Recolors pictures that were sent, and keeps those that are being edited.
+
+What depends on a picture alone is kept with it, so that other colors answer at once: the decoded
+picture, small copies, and what the network says of it. All of it lies in one memory of a bounded
+size, which forgets what was not used for longest.
+
+Everything here may be called from several threads.
+"""
+
+import hashlib
+import json
+import math
+import re
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+from cachetools import LRUCache
+from PIL import Image
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from recolor.datasets.contrast import stretched
+from recolor.datasets.images import ImageError
+from recolor.datasets.palettes.library import load_library
+from recolor.datasets.palettes.palette import Palette, has_color
+from recolor.datasets.picture_file import PictureFile
+from recolor.models.decoding.options import DEFAULT_DECODING, SOURCE, Decoding
+from recolor.models.decoding.typed import typed_decoding
+from recolor.models.painter import Painter, Seen
+from recolor.platform.server.query import Original, Preview, Recoloring
+from recolor.platform.server.request_errors import RequestError
+
+SUGGESTIONS = 6
+AS_IT_IS = DEFAULT_DECODING.contrast
+# What an answer may be asked for in, beside the source's own format.
+KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
+ID = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An image to send.
+
+    Attributes:
+        data: The file.
+        media_type: Of the file.
+        headers: What was done.
+    """
+
+    data: bytes
+    media_type: str
+    headers: dict[str, str]
+
+
+class Studio:
+    """Recolors pictures, and keeps those that are being edited.
+
+    Args:
+        painter: The model.
+        most_pixels: A picture with more is refused.
+        memory: Bytes that what is kept may take.
+    """
+
+    def __init__(self, painter: Painter, most_pixels: int, memory: int):
+        self.painter = painter
+        self.library = painter.library or load_library()
+        self._most_pixels = most_pixels
+        # Pairs of what is kept, and how many bytes it takes.
+        self._kept: LRUCache = LRUCache(memory, getsizeof=lambda entry: entry[1])
+        self._lock = threading.Lock()
+
+    @property
+    def bytes_kept(self) -> int:
+        """How much memory is in use."""
+        return self._kept.currsize
+
+    def recolor(self, data: bytes, wanted: Recoloring, accept: str) -> Answer:
+        """Recolor a picture's file, and keep nothing.
+
+        Args:
+            data: The file.
+            wanted: How.
+            accept: Which formats the client takes, as in HTTP.
+
+        Raises:
+            RecolorError: If the picture or an option can't be used.
+        """
+        decoding = self._decoding(wanted)
+        file = PictureFile.of(data, self._most_pixels)
+        return self._painted(
+            file, self.painter.see(file.picture, decoding), decoding, wanted, accept
+        )
+
+    def keep(self, data: bytes) -> dict:
+        """Keep a picture's file, and say what there is to know about it.
+
+        Returns:
+            JSON: its ``id``, ``width``, ``height``, ``format``, ``animated``, ``has_color``, and
+            ``suggestions`` of palettes, see `described`.
+
+        Raises:
+            ImageError: If it can't be used.
+            RequestError: If it is too large to be kept.
+        """
+        key = hashlib.sha256(data).hexdigest()
+        file = PictureFile.of(data, self._most_pixels)
+        if not self._remember(("file", key), file, _bytes(file.picture, file.alpha)):
+            raise RequestError(413, "too large to be edited; POST /recolor takes it")
+        palettes, own = [], has_color(file.picture)
+        if self.painter.takes_palette:
+            seen = self._seen(key, file, AS_IT_IS)
+            palettes = self.painter.suggestions(seen, min(SUGGESTIONS, len(self.library.palettes)))
+        return {
+            "id": key,
+            "width": file.picture.width,
+            "height": file.picture.height,
+            "format": file.kind,
+            "animated": file.animated,
+            "has_color": own,
+            "suggestions": [
+                described(palette, SOURCE if own and palette is palettes[0] else palette.name)
+                for palette in palettes
+            ],
+        }
+
+    def recolored(self, key: str, wanted: Preview, accept: str) -> Answer:
+        """Recolor a picture that is kept.
+
+        Raises:
+            RecolorError: If an option can't be used.
+            RequestError: If there is no such picture.
+        """
+        file, decoding = self._file(key), self._decoding(wanted)
+        seen = self._seen(key, file, decoding.contrast, wanted.side)
+        shown = self._copy(key, file, wanted.side)
+        return self._painted(shown, seen, decoding, wanted, accept)
+
+    def original(self, key: str, wanted: Original, accept: str) -> Answer:
+        """Return a picture that is kept as it is: upright, and in sRGB.
+
+        Raises:
+            RequestError: If there is no such picture.
+        """
+        shown = self._copy(key, self._file(key), wanted.side)
+        return _answer(shown, shown.picture, wanted.format, accept, {})
+
+    def _decoding(self, wanted: Recoloring) -> Decoding:
+        return typed_decoding(wanted.typed, self.library, self._palette_of)
+
+    def _palette_of(self, text: str) -> Palette | None:
+        """Return the palette of the picture that is kept under an id; None where it is no id."""
+        if not ID.fullmatch(text):
+            return None
+        picture = self._file(text, "palette").picture
+        name = "those of another picture"
+        return self._known(
+            ("palette", text), lambda: Palette.of_picture(picture, name), _of_palette
+        )
+
+    def _painted(
+        self, file: PictureFile, seen: Seen, decoding: Decoding, wanted: Recoloring, accept: str
+    ) -> Answer:
+        palette = self.painter.palette(seen, decoding)
+        painted = self.painter.painted(seen, palette, decoding)
+        headers = {
+            "Recolor-Palette": quote(palette.name if palette else ""),
+            "Recolor-Settings": json.dumps(decoding.describe()),
+        }
+        return _answer(file, painted, wanted.format, accept, headers)
+
+    def _file(self, key: str, field: str = "id") -> PictureFile:
+        with self._lock:
+            entry = self._kept.get(("file", key))
+        if entry is None:
+            raise RequestError(404, "this picture is not kept (any more): send it again", field)
+        return entry[0]
+
+    def _seen(self, key: str, file: PictureFile, contrast: str, side: int | None = None) -> Seen:
+        """Return what the model sees in a picture: the same for all copies of it."""
+
+        def look():
+            seen = self.painter.see(file.picture, Decoding(contrast=contrast))
+            return seen.lightness, seen.box, seen.answer
+
+        looked = self._known(("look", key, contrast), look, _of_look)
+        source = self._picture(key, file, AS_IT_IS, side)
+        return Seen(source, self._picture(key, file, contrast, side), *looked)
+
+    def _copy(self, key: str, file: PictureFile, side: int | None) -> PictureFile:
+        """Return a small copy of a picture's file, without what is told about the original."""
+        if side is None:
+            return file
+        small = self._picture(key, file, AS_IT_IS, side)
+        alpha = file.alpha.resize(small.size) if file.alpha else None
+        return PictureFile(small, file.kind, alpha)
+
+    def _picture(self, key: str, file: PictureFile, contrast: str, side: int | None) -> Image.Image:
+        """Return a picture in a contrast and a size."""
+        if side is None and contrast == AS_IT_IS:
+            return file.picture
+
+        def make():
+            if side is None:
+                return stretched(file.picture)
+            small = self._picture(key, file, contrast, None).copy()
+            small.thumbnail((side, side), Image.Resampling.LANCZOS)
+            return small
+
+        return self._known(("picture", key, contrast, side), make, _bytes)
+
+    def _known(self, name: Hashable, make: Callable[[], Any], size: Callable[[Any], int]):
+        """Return what is kept under a name, or else make it, and keep it."""
+        with self._lock:
+            entry = self._kept.get(name)
+        if entry is not None:
+            return entry[0]
+        made = make()
+        self._remember(name, made, size(made))
+        return made
+
+    def _remember(self, name: Hashable, value: Any, size: int) -> bool:
+        """Keep something, and tell whether there is room for it at all."""
+        with self._lock:
+            if size > self._kept.maxsize:
+                return False
+            self._kept[name] = value, size
+            return True
+
+
+def described(palette: Palette, parameter: str) -> dict:
+    """Return a palette as JSON.
+
+    Args:
+        palette: The palette.
+        parameter: What ``palette=`` must be to get it.
+    """
+    swatch = [(color, round(share, 4)) for color, share in palette.swatch]
+    return {"palette": parameter, "name": palette.name, "swatch": swatch}
+
+
+def _answer(
+    file: PictureFile, picture: Image.Image, format: str | None, accept: str, headers: dict
+) -> Answer:
+    # Those that are not in there: the source's own.
+    kind = KINDS.get(format, file.kind) if format else _accepted(file.kind, accept)
+    try:
+        data = replace(file, kind=kind).with_colors_of(picture)
+    except ImageError as error:
+        raise RequestError(422, str(error), "format") from None
+    return Answer(data, Image.MIME[kind], headers)
+
+
+def _accepted(kind: str, accept: str) -> str:
+    """Choose a format that is accepted: the source's own, where it is."""
+    offered = {Image.MIME[one]: one for one in (kind, *KINDS.values())}
+    found = parse_accept_header(accept, MIMEAccept).best_match(offered, Image.MIME[kind])
+    return offered[found]
+
+
+def _bytes(*pictures: Image.Image | None) -> int:
+    return sum(one.width * one.height * len(one.getbands()) for one in pictures if one)
+
+
+def _of_palette(palette: Palette) -> int:
+    return palette.shares.nbytes + palette.colors.nbytes
+
+
+def _of_look(look) -> int:
+    lightness, _, answer = look
+    # A tensor of TensorFlow's does not say its bytes.
+    return lightness.nbytes + sum(4 * math.prod(value.shape) for value in answer.values())
