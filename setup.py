@@ -52,7 +52,7 @@ setup(
         "prometheus-client>=0.20",
         "protobuf>=4.25",
         "psutil>=5.9",
-        "pydantic>=2.7",
+        "pydantic>=2.9",
         "safetensors>=0.4",
         "pyyaml>=6",
         "scikit-image>=0.24",

@@ -23,6 +23,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 from conftest import environment
 from PIL import Image
+from served import Served
 from skimage import data as samples
 from skimage.color import lab2rgb, rgb2lab
 
@@ -189,6 +190,16 @@ class TestOverHttp:
         with Image.open(tmp_path / "o" / "poster.png") as applied:
             difference = np.asarray(applied).astype(int) - np.asarray(decoded(answer["image"]))
         assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.slow
+def test_recolor_serve_takes_the_champion(trained, store, tmp_path):
+    """What else it does: tests/test_serve.py."""
+    with Served(tmp_path, environment=environment(store)) as server:
+        status, headers, _ = server.ask("POST", "/recolor", encoded("PNG"))
+        assert (status, headers["recolor-version"]) == (200, trained.version)
+        assert "champion; classification" in server.said
+        assert server.end(signal.SIGINT) == 0
 
 
 def test_raw_bytes_are_taken_too(model):

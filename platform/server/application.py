@@ -19,24 +19,27 @@ from recolor.platform.server.limits import Limits
 from recolor.platform.server.page import page
 from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.reception import Reception
-from recolor.platform.server.request_errors import RequestError, tell_errors
+from recolor.platform.server.request_errors import RequestError, Told, tell_errors
 from recolor.platform.server.studio import Answer, Studio, described
 
 # Of the picture that is recolored before the first request.
 WARM_UP = (96, 144)
-IMAGES = {
-    200: {
-        "description": "The image.",
-        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+# For the description of the API.
+FILE = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 PICTURE = {
-    "requestBody": {
-        "required": True,
-        "description": "The file of a picture, as it is.",
-        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
-    }
+    "requestBody": {"required": True, "description": "The file of a picture, as it is.", **FILE}
 }
+ERRORS = {
+    400: "Not a picture, or damaged.",
+    404: "The picture is not kept.",
+    408: "The request did not arrive in time.",
+    413: "Too many bytes or pixels.",
+    422: "An option can't be used; `field` says which.",
+    503: "Too many requests at once: Retry-After says when to come again.",
+    504: "It took too long.",
+}
+TOLD = {status: {"model": Told, "description": text} for status, text in ERRORS.items()}
+IMAGE = {**TOLD, 200: {"description": "The image.", **FILE}}
 
 
 def application(model: UsableModel, limits: Limits) -> Reception:
@@ -91,21 +94,21 @@ def application(model: UsableModel, limits: Limits) -> Reception:
         """Which model answers, and what it can be asked for."""
         return _described(model, studio, limits)
 
-    @app.post("/recolor", responses=IMAGES, response_class=Response, openapi_extra=PICTURE)
+    @app.post("/recolor", responses=IMAGE, response_class=Response, openapi_extra=PICTURE)
     async def recolor(request: Request, wanted: Annotated[Recoloring, Query()]) -> Response:
         """Recolor the picture that is sent."""
         async with gate.place():
             data = await gate.body(request)
             return image(await gate.work(request, studio.recolor, data, wanted, accepted(request)))
 
-    @app.post("/pictures", status_code=201, openapi_extra=PICTURE)
+    @app.post("/pictures", status_code=201, responses=TOLD, openapi_extra=PICTURE)
     async def keep(request: Request) -> dict:
         """Keep the picture that is sent, to be edited."""
         async with gate.place():
             data = await gate.body(request)
             return await gate.work(request, studio.keep, data)
 
-    @app.get("/pictures/{key}/recolored", responses=IMAGES, response_class=Response)
+    @app.get("/pictures/{key}/recolored", responses=IMAGE, response_class=Response)
     async def recolored(
         request: Request, key: str, wanted: Annotated[Preview, Query()]
     ) -> Response:
@@ -113,7 +116,7 @@ def application(model: UsableModel, limits: Limits) -> Reception:
         async with gate.place():
             return image(await gate.work(request, studio.recolored, key, wanted, accepted(request)))
 
-    @app.get("/pictures/{key}/original", responses=IMAGES, response_class=Response)
+    @app.get("/pictures/{key}/original", responses=IMAGE, response_class=Response)
     async def original(
         request: Request, key: str, wanted: Annotated[Original, Query()]
     ) -> Response:
@@ -126,7 +129,7 @@ def application(model: UsableModel, limits: Limits) -> Reception:
         """Tell that the server is alive."""
         return {"alive": True}
 
-    @app.get("/readyz")
+    @app.get("/readyz", responses={503: TOLD[503]})
     async def is_ready() -> JSONResponse:
         """Tell whether the model has recolored a first picture."""
         if not ready.is_set():

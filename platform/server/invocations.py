@@ -51,7 +51,11 @@ class Invocations:
     @property
     def other_routes(self) -> list[BaseRoute]:
         """MLflow's other endpoints, which need no gate: ``/ping``, ``/health`` and ``/version``."""
-        return [route for route in self._application.routes if route.path in OTHERS]
+        routes = [route for route in self._application.routes if route.path in OTHERS]
+        for route in routes:
+            # What they answer with is not what it says it is.
+            route.include_in_schema = False
+        return routes
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request for predictions."""

@@ -3,8 +3,6 @@
 import os
 from dataclasses import dataclass
 
-from recolor.datasets.images import MAX_PIXELS
-
 MEGABYTE = 2**20
 
 
@@ -23,7 +21,7 @@ class Limits:
     """
 
     body: int = 64 * MEGABYTE
-    pixels: int = MAX_PIXELS // 2
+    pixels: int = 50_000_000
     threads: int = os.cpu_count() or 1
     queue: int = 32
     seconds: float = 60

@@ -1,7 +1,7 @@
 """The options of decoding as parameters of a request, checked and described."""
 
 from dataclasses import fields
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
@@ -9,26 +9,34 @@ from recolor.models.decoding.options import Decoding
 
 FORMATS = ("source", "png", "jpeg", "webp")
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
-LONGEST_TEXT = 4000
-MOST_HINTS = 200
+# All together fit into the 64 kB that the head of a request may have.
+LONGEST_TEXT, LONGEST_HINT, MOST_HINTS = 4000, 60, 200
 
-# An empty value stands for none, as in a form that was left blank.
-_Blank = BeforeValidator(lambda value: None if value == "" else value)
-_Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+def _or_blank(kind: Any) -> Any:
+    """Return the type of a parameter that may be left out, or blank as in a form."""
+    blank = BeforeValidator(
+        lambda value: None if value == "" else value,
+        json_schema_input_type=kind | Literal[""] | None,
+    )
+    return Annotated[kind | None, blank]
 
 
 def _parameter(option) -> tuple:
     """Return a parameter's type and default for an option."""
     about = option.metadata
     if about.get("repeated"):
-        kind = Annotated[list[_Text], Field(max_length=MOST_HINTS, description=about["help"])]
-        return kind, []
+        text = Annotated[str, Field(max_length=LONGEST_HINT)]
+        many = Field(max_length=MOST_HINTS, description=about["help"])
+        return Annotated[list[text], many], []
     if "range" in about:
         low, high = about["range"]
-        limits = Field(ge=low, le=high, allow_inf_nan=False, description=about["help"])
-        return Annotated[Annotated[float, limits] | None, _Blank], None
-    kind = Literal[about["choices"]] if "choices" in about else _Text
-    return Annotated[kind | None, _Blank, Field(description=about["help"])], None
+        kind = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+    elif "choices" in about:
+        kind = Literal[about["choices"]]
+    else:
+        kind = Annotated[str, Field(max_length=LONGEST_TEXT)]
+    return Annotated[_or_blank(kind), Field(description=about["help"])], None
 
 
 # The options of decoding, those that are not given None.
@@ -39,26 +47,25 @@ Options: type[BaseModel] = create_model(
 )
 
 
+_Format = Annotated[
+    _or_blank(Literal[FORMATS]),
+    Field(description="Of the answer: by default what Accept asks for, or the source's."),
+]
+_Side = Annotated[
+    _or_blank(Annotated[int, Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)]),
+    Field(description="Longest side of the answer in pixels at most: a preview."),
+]
+
+
 class Recoloring(Options):
     """How a picture is to be recolored, and which format the answer has."""
 
-    format: Annotated[
-        Literal[FORMATS] | None,
-        _Blank,
-        Field(description="Of the answer: by default what Accept asks for, or the source's."),
-    ] = None
+    format: _Format = None
 
     @property
     def typed(self) -> dict:
         """The options of decoding by name."""
         return {option.name: getattr(self, option.name) for option in fields(Decoding)}
-
-
-_Side = Annotated[
-    Annotated[int, Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)] | None,
-    _Blank,
-    Field(description="Longest side of the answer in pixels at most: a preview."),
-]
 
 
 class Preview(Recoloring):
@@ -72,4 +79,4 @@ class Original(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     side: _Side = None
-    format: Annotated[Literal[FORMATS] | None, _Blank] = None
+    format: _Format = None

@@ -7,6 +7,7 @@ paths nor what was sent, but for a few words of it.
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from recolor.datasets.errors import RecolorError
@@ -18,6 +19,14 @@ from recolor.models.decoding.options import DecodingError
 LONGEST = 300
 # Under which a request is known to the log, and to who sent it.
 REQUEST_ID = "X-Request-ID"
+
+
+class Told(BaseModel):
+    """What is told of an error."""
+
+    error: str
+    field: str | None
+    request_id: str
 
 
 class RequestError(Exception):
@@ -55,12 +64,8 @@ def request_error_of(error: RecolorError) -> RequestError:
 
 def answer_of(request_id: str, error: RequestError) -> JSONResponse:
     """Return the answer that tells an error."""
-    content = {
-        "error": shortened(str(error)),
-        "field": error.field,
-        "request_id": request_id,
-    }
-    return JSONResponse(content, error.status, error.headers)
+    told = Told(error=shortened(str(error)), field=error.field, request_id=request_id)
+    return JSONResponse(told.model_dump(), error.status, error.headers)
 
 
 def shortened(message: str) -> str:

@@ -17,22 +17,23 @@ SECONDS_FOR_HEAD = 10
 MOST_CONNECTIONS = 1000
 
 
-class ServerError(RecolorError):
-    """The server can't be started."""
+class AddressError(RecolorError):
+    """There is no serving at an address."""
 
 
 def bound(host: str, port: int) -> socket.socket:
     """Take an address.
 
     Raises:
-        ServerError: If it can't be had.
+        AddressError: If it can't be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=MOST_CONNECTIONS)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ServerError(f"can't serve at {host}, port {port}: {reason}") from None
+        # Python adds the address.
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise AddressError(f"can't serve at {host}, port {port}: {reason}") from None
 
 
 def run(application, bound_to: socket.socket, limits: Limits) -> None:

@@ -1,0 +1,92 @@
+"""A real `recolor serve`, in a process of its own."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from conftest import RECOLOR
+
+SECONDS_TO_START = 120
+
+
+class Served:
+    """A server that is ready; in a ``with`` statement, it is ended at the end.
+
+    Args:
+        folder: Where it runs; without a store there, a network that comes along is served.
+        options: Of the command.
+        environment: Of the process; this one's by default.
+    """
+
+    def __init__(self, folder: Path, *options: str, environment: dict[str, str] | None = None):
+        self.log = folder / "serve.log"
+        self.process = subprocess.Popen(
+            [*RECOLOR, "serve", "--port", "0", *options],
+            cwd=folder, env=environment, stdout=self.log.open("w"), stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not self._ready():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.said
+            time.sleep(0.2)
+
+    def _ready(self) -> bool:
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.said)
+        if not found:
+            return False
+        self.port = int(found[1])
+        return self.ask("GET", "/readyz")[0] == 200
+
+    @property
+    def said(self) -> str:
+        """What the process has printed."""
+        return self.log.read_text()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return the status, the headers (their names in small letters) and the content."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(
+                method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}
+            )
+            answer = connection.getresponse()
+            headers = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, headers, answer.read()
+        finally:
+            connection.close()
+
+    def predict(self, content: dict) -> tuple[int, dict]:
+        """Ask MLflow's endpoint."""
+        status, _, answer = self.ask(
+            "POST", "/invocations", json.dumps(content).encode(), Content_Type="application/json"
+        )
+        return status, json.loads(answer)
+
+    def memory(self) -> float:
+        """The megabytes that it has."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to end, and return its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(30)

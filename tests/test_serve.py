@@ -1,0 +1,479 @@
+"""`recolor serve` over HTTP: the same pixels everywhere, and a clear answer to everything."""
+
+import base64
+import contextlib
+import io
+import json
+import random
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from hashlib import sha256
+from urllib.parse import quote, urlencode
+
+import mlflow
+import numpy as np
+import pytest
+from conftest import PAPER, RECOLOR
+from faults.bad_requests import bad_request
+from mutations import mutated_files
+from PIL import ExifTags, Image
+from served import Served
+from skimage import data as samples
+
+from recolor.datasets.hints import parse_hints
+from recolor.datasets.palettes.palette import Palette
+from recolor.models.decoding.options import Decoding
+from recolor.platform.registry.load import load
+from recolor.platform.server.running import SECONDS_FOR_HEAD
+from recolor.platform.serving.files import recolor_files
+
+pytestmark = pytest.mark.slow
+
+MEGAPIXELS, BODY_MB, QUEUE, MEMORY_MB = 4, 8, 3, 96
+LIMITS = (
+    *("--max-pixels", str(MEGAPIXELS), "--max-body", str(BODY_MB), "--threads", "2"),
+    *("--queue", str(QUEUE), "--memory", str(MEMORY_MB), "--timeout", "30"),
+)
+
+
+def picture(width: int, height: int) -> Image.Image:
+    return Image.fromarray(samples.astronaut()).resize((width, height))
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return encoded(picture(90, 60), "TIFF", exif=exif)
+
+
+def transparent() -> bytes:
+    image = picture(60, 90)
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return encoded(image)
+
+
+# Without losses where the format allows, so that pixels can be compared.
+PICTURES = {
+    "portrait": encoded(picture(60, 90)),
+    "landscape": encoded(picture(90, 60)),
+    "square": encoded(picture(70, 70)),
+    "CMYK": encoded(picture(60, 90).convert("CMYK"), "TIFF"),
+    "alpha": transparent(),
+    "turned by Exif": turned(),
+}
+POSTER = PICTURES["portrait"]
+OPTIONS = {"strength": 0.8, "vividness": 0.7, "keep": 0.1, "contrast": "auto"}
+
+
+@pytest.fixture(scope="module")
+def painter():
+    return load("classification").painter
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with Served(tmp_path_factory.mktemp("serve"), "--model", "classification", *LIMITS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def served_regression(tmp_path_factory):
+    with Served(tmp_path_factory.mktemp("serve"), "--model", "regression", *LIMITS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def slow_client(served):
+    """A connection that began a request when the other tests began, and never ends it."""
+    with socket.create_connection(("127.0.0.1", served.port)) as client:
+        client.sendall(b"GET /model HTTP/1.1\r\nHost: x\r\nX-Slow:")
+        yield client, time.monotonic()
+
+
+def pixels(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image).astype(int)
+
+
+def query(**options) -> str:
+    return urlencode(options, doseq=True)
+
+
+def check_three_ways(server, painter, data: bytes, options: dict, folder) -> None:
+    """POST /recolor, MLflow's /invocations and `recolor apply` give the same."""
+    status, _, answer = server.ask("POST", f"/recolor?{query(**options)}", data)
+    assert status == 200, answer
+    file = folder / "poster"
+    file.write_bytes(data)
+    hints = parse_hints([options["hint"]]) if "hint" in options else ()
+    recolor_files(painter, [file], folder / "out", decoding=Decoding(**{**options, "hint": hints}))
+    assert answer == (folder / "out" / "poster").read_bytes()
+    request = {"inputs": {"image": [base64.b64encode(data).decode()]}, "params": options}
+    status, content = server.predict(request)
+    assert status == 200, content
+    predicted = pixels(base64.b64decode(content["predictions"][0]["image"]))
+    # It shows what is transparent over white, which shines through, so that not every color can be.
+    image = Image.open(io.BytesIO(answer)).convert("RGBA")
+    shown = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    clear = 255 - np.asarray(image)[..., 3:].astype(int)
+    assert (np.abs(predicted - np.asarray(shown)) <= 1 + clear).all()
+
+
+class TestPixels:
+    @pytest.mark.parametrize("name", PICTURES)
+    def test_three_ways_give_the_same(self, served, painter, name, tmp_path):
+        colors = {"palette": "#0b3c5d,orange:3", "hint": "50%,50%=red"}
+        check_three_ways(served, painter, PICTURES[name], {**OPTIONS, **colors}, tmp_path)
+
+    def test_a_regression_as_well(self, served_regression, tmp_path):
+        painter = load("regression").painter
+        for name, data in PICTURES.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            check_three_ways(served_regression, painter, data, OPTIONS, folder)
+
+    def test_a_kept_picture_gives_the_same_file(self, served):
+        status, _, content = served.ask("POST", "/pictures", POSTER)
+        known = json.loads(content)
+        assert (status, known["id"]) == (201, sha256(POSTER).hexdigest())
+        assert [known[name] for name in ("width", "height", "format")] == [60, 90, "PNG"]
+        at_once = served.ask("POST", "/recolor?keep=0.2", POSTER)[2]
+        assert served.ask("GET", f"/pictures/{known['id']}/recolored?keep=0.2")[2] == at_once
+
+    def test_a_preview_is_the_result_made_smaller(self, served):
+        data = encoded(picture(400, 600))
+        key = json.loads(served.ask("POST", "/pictures", data)[2])["id"]
+        for contrast in ("none", "auto"):
+            whole, small = (
+                Image.open(io.BytesIO(served.ask("GET", f"/pictures/{key}/recolored?{asked}")[2]))
+                for asked in (f"contrast={contrast}", f"contrast={contrast}&side=300")
+            )
+            assert small.size == (200, 300)
+            difference = np.asarray(whole.resize(small.size, Image.Resampling.LANCZOS)).astype(int)
+            assert np.abs(difference - np.asarray(small)).mean() < 3
+        original = served.ask("GET", f"/pictures/{key}/original?side=300&format=png")[2]
+        expected = picture(400, 600)
+        expected.thumbnail((300, 300), Image.Resampling.LANCZOS)
+        assert (pixels(original) == np.asarray(expected)).all()
+
+
+class TestPalettes:
+    def test_that_of_another_picture(self, served, painter):
+        other = encoded(Image.merge("RGB", picture(40, 50).split()[::-1]))
+        key = json.loads(served.ask("POST", "/pictures", other)[2])["id"]
+        answer = served.ask("POST", f"/recolor?palette={key}", POSTER)[2]
+        palette = Palette.of_picture(Image.open(io.BytesIO(other)), "")
+        expected = painter.recolor(picture(60, 90), Decoding(palette=palette))
+        assert np.abs(pixels(answer) - np.asarray(expected)).max() <= 1
+
+    def test_the_suggestions_of_apply(self, served, painter):
+        for source in (picture(60, 90), picture(60, 90).convert("L").convert("RGB")):
+            known = json.loads(served.ask("POST", "/pictures", encoded(source))[2])
+            expected = painter.suggestions(painter.see(source, Decoding()), 6)
+            assert [one["name"] for one in known["suggestions"]] == [one.name for one in expected]
+            for suggestion, palette in zip(known["suggestions"], expected, strict=True):
+                asked = query(palette=suggestion["palette"])
+                _, headers, answer = served.ask("GET", f"/pictures/{known['id']}/recolored?{asked}")
+                painted = painter.recolor(source, Decoding(palette=palette))
+                assert np.abs(pixels(answer) - np.asarray(painted)).max() <= 1
+                assert headers["recolor-palette"] == quote(palette.name)
+
+    def test_an_answer_says_what_was_done(self, served):
+        asked = query(palette="teal,orange", strength=0.5, hint=["1,1=red", "2,2=blue"])
+        _, headers, _ = served.ask("POST", f"/recolor?{asked}", POSTER)
+        settings = json.loads(headers["recolor-settings"])
+        assert (settings["strength"], settings["hint"]) == (0.5, 2)
+        assert headers["recolor-model"] == "classification"
+        assert "recolor-version" not in headers
+
+
+class TestFormats:
+    @pytest.mark.parametrize(
+        ("asked", "accept", "expected"),
+        [
+            ("", "*/*", "image/jpeg"),
+            ("", "image/png", "image/png"),
+            ("", "text/html", "image/jpeg"),
+            ("", "image/webp,image/png;q=0.5", "image/webp"),
+            ("", "image/avif,image/webp,image/*,*/*;q=0.8", "image/webp"),
+            ("format=png", "image/webp", "image/png"),
+            ("format=jpeg", "", "image/jpeg"),
+            ("format=webp", "*/*", "image/webp"),
+            ("format=source", "image/png", "image/jpeg"),
+            ("format=", "image/png", "image/png"),
+        ],
+    )  # fmt: skip
+    def test_a_parameter_or_accept_chooses(self, served, asked, accept, expected):
+        data = encoded(picture(40, 60), "JPEG")
+        status, headers, answer = served.ask("POST", f"/recolor?{asked}", data, Accept=accept)
+        assert (status, headers["content-type"]) == (200, expected)
+        with Image.open(io.BytesIO(answer)) as image:
+            assert Image.MIME[image.format] == expected
+
+    def test_what_a_format_can_not_hold_is_told(self, served):
+        data = encoded(Image.new("L", (17_000, 2)))
+        status, _, content = served.ask("POST", "/recolor?format=webp", data)
+        told = json.loads(content)
+        assert (status, told["field"]) == (422, "format")
+        assert "can't be written as WEBP" in told["error"]
+
+
+def check_error(answer, status: int, words: str, field: str | None = None) -> dict:
+    found, headers, content = answer
+    told = json.loads(content)
+    assert (found, told["field"]) == (status, field), told
+    assert words in told["error"] and "\n" not in told["error"]
+    assert told["request_id"] == headers["x-request-id"]
+    return headers
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("asked", "field", "words"),
+        [
+            ("strength=1.5", "strength", "less than or equal to 1"),
+            ("strength=nan", "strength", "finite"),
+            ("strength=1e999", "strength", "finite"),
+            ("temperature=0", "temperature", "greater than or equal to 0.001"),
+            ("vividness=x", "vividness", "valid number"),
+            ("contrast=strong", "contrast", "'none' or 'auto'"),
+            ("format=gif", "format", "'png'"),
+            ("side=100", "side", "no such parameter"),
+            ("strenght=1", "strenght", "no such parameter"),
+            ("hint=9,9", "hint", "'9,9' is not a hint"),
+            ("hint=900,9=red", "hint", "lies outside of the picture"),
+            ("palette=plaid", "palette", "'plaid' is not a palette"),
+            ("palette=%2312345", "palette", "is not a color"),
+            ("palette=/etc/passwd", "palette", "is not a palette"),
+            ("palette=" + "x" * 5000, "palette", "at most 4000 characters"),
+        ],
+    )
+    def test_an_option_is_a_422_that_names_it(self, served, asked, field, words):
+        check_error(served.ask("POST", f"/recolor?{asked}", POSTER), 422, words, field)
+
+    def test_a_palette_of_a_gray_picture(self, served):
+        gray = encoded(picture(40, 60).convert("L"))
+        answer = served.ask("POST", "/recolor?palette=source", gray)
+        check_error(answer, 422, "has no colors of its own", "palette")
+
+    def test_a_network_that_takes_no_palettes_and_hints(self, served_regression):
+        for asked, field in (("palette=auto", "palette"), ("hint=1,1=red", "hint")):
+            answer = served_regression.ask("POST", f"/recolor?{asked}", POSTER)
+            check_error(answer, 422, "takes no", field)
+
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [(b"", "not an image"), (b"hello", "not an image"), (POSTER[:200], "damaged")],
+    )
+    def test_a_picture_that_is_none_is_a_400(self, served, data, words):
+        for path in ("/recolor", "/pictures"):
+            check_error(served.ask("POST", path, data), 400, words)
+
+    def test_paths_and_methods(self, served):
+        check_error(served.ask("GET", "/nowhere"), 404, "Not Found")
+        check_error(served.ask("GET", "/recolor"), 405, "Method Not Allowed")
+        for key in ("0" * 64, "nothing", "%00", "é".encode().hex()):
+            for what in ("recolored", "original"):
+                answer = served.ask("GET", f"/pictures/{key}/{what}")
+                check_error(answer, 404, "send it again", "id")
+
+    def test_the_palette_of_a_picture_that_is_not_kept(self, served):
+        answer = served.ask("POST", f"/recolor?palette={'0' * 64}", POSTER)
+        check_error(answer, 404, "send it again", "palette")
+
+    def test_mlflow_tells_no_traceback_and_nothing_that_was_sent(self, served):
+        sent = base64.b64encode(POSTER[:-400]).decode()
+        status, content = served.predict({"inputs": {"image": [sent]}})
+        assert status == 400 and content["message"].startswith("image 0: damaged image")
+        assert set(content) == {"error_code", "message", "request_id"}
+        for body, kind in (
+            (b'image\n"a', "text/csv"),
+            (b"[" * 100_000, "application/json"),
+            (b"x", ""),
+            (b"x", "image/png"),
+            (b"\xff", "application/x-parquet"),
+        ):
+            headers = {"Content_Type": kind} if kind else {}
+            status, _, answer = served.ask("POST", "/invocations", body, **headers)
+            assert status in (400, 415), answer
+            assert b"Traceback" not in answer and b"stack_trace" not in answer
+
+
+class TestLimits:
+    def test_a_body_that_is_announced_as_too_large(self, served):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+            client.sendall(
+                b"POST /recolor HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+            )
+            assert b" 413 " in client.recv(1000)
+
+    @pytest.mark.parametrize("path", ["/recolor", "/pictures", "/invocations"])
+    def test_a_body_that_turns_out_too_large(self, served, path):
+        """In pieces, of which the server can't know how many there will be."""
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            client.sendall(head.encode())
+            # It answers before the end, and hangs up.
+            with contextlib.suppress(ConnectionError):
+                for _ in range(BODY_MB + 2):
+                    client.sendall(b"100000\r\n" + bytes(2**20) + b"\r\n")
+            assert b" 413 " in client.recv(1000)
+
+    @pytest.mark.parametrize("path", ["/recolor", "/pictures"])
+    def test_a_header_of_a_huge_picture(self, served, path):
+        before = served.memory()
+        size = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+        crc = struct.pack(">I", zlib.crc32(b"IHDR" + size))
+        data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + size + crc
+        data += b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+        check_error(served.ask("POST", path, data), 413, f"the limit is {MEGAPIXELS} megapixels")
+        assert served.memory() - before < 50
+
+    def test_one_pixel_row_more_than_allowed(self, served):
+        inside, outside = (
+            encoded(Image.new("L", (1000, 1000 * MEGAPIXELS + more))) for more in (0, 1)
+        )
+        assert served.ask("POST", "/recolor", inside)[0] == 200
+        check_error(served.ask("POST", "/recolor", outside), 413, "pixels")
+        sent = base64.b64encode(outside).decode()
+        status, content = served.predict({"inputs": {"image": [sent]}})
+        assert status == 400 and "the limit is 4 megapixels" in content["message"]
+
+    def test_more_requests_than_places(self, served):
+        """Those that are let in are answered; the others are told when to come again."""
+        data = encoded(Image.effect_noise((1500, 2000), 50), "JPEG")
+        count = 3 * (2 + QUEUE)
+        with ThreadPoolExecutor(count) as clients:
+            answers = list(
+                clients.map(lambda _: served.ask("POST", "/recolor", data), range(count))
+            )
+        statuses = [status for status, _, _ in answers]
+        assert set(statuses) == {200, 503} and statuses.count(200) >= 2 + QUEUE
+        for status, headers, content in answers:
+            if status == 503:
+                assert headers["retry-after"] == "1"
+                assert "too many requests" in json.loads(content)["error"]
+        assert served.ask("POST", "/recolor", POSTER)[0] == 200
+
+    def test_what_was_not_used_for_longest_is_forgotten(self, served):
+        """Each of these takes a third of the memory."""
+        keys = []
+        for shade in range(6):
+            data = encoded(Image.new("L", (2000, 2000), 40 * shade))
+            keys.append(json.loads(served.ask("POST", "/pictures", data)[2])["id"])
+        asked = "recolored?side=20"
+        assert served.ask("GET", f"/pictures/{keys[-1]}/{asked}")[0] == 200
+        check_error(served.ask("GET", f"/pictures/{keys[0]}/{asked}"), 404, "send it again", "id")
+        _, _, text = served.ask("GET", "/metrics")
+        kept = next(line for line in text.decode().splitlines() if line.startswith("recolor_kept"))
+        assert 0 < float(kept.split()[1]) <= MEMORY_MB * 2**20
+
+
+def test_metrics_count_requests(served):
+    def counted() -> float:
+        text = served.ask("GET", "/metrics")[2].decode()
+        name = 'recolor_requests_total{path="/recolor",status="422"}'
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+    before = counted()
+    served.ask("POST", "/recolor?strength=2", POSTER)
+    assert counted() == before + 1
+
+
+def test_mlflows_other_endpoints_are_there(served):
+    assert served.ask("GET", "/ping")[0] == served.ask("GET", "/health")[0] == 200
+    assert served.ask("GET", "/version")[2].decode() == mlflow.__version__
+
+
+def test_the_description_names_every_option(served):
+    parameters = json.loads(served.ask("GET", "/openapi.json")[2])["paths"]["/recolor"]["post"]
+    names = {parameter["name"] for parameter in parameters["parameters"]}
+    assert names == {option.name for option in fields(Decoding)} | {"format"}
+
+
+@pytest.mark.parametrize("kind", PAPER)
+def test_what_the_model_can_be_asked_for(kind, request):
+    server = request.getfixturevalue("served" if kind == "classification" else "served_regression")
+    known = json.loads(server.ask("GET", "/model")[2])
+    assert (known["kind"], known["takes_palette"]) == (kind, kind == "classification")
+    assert bool(known["schemes"]) == known["takes_palette"]
+    assert known["limits"] == {"bytes": BODY_MB * 2**20, "pixels": MEGAPIXELS * 1_000_000}
+
+
+def test_a_client_that_goes_away_while_it_waits(served):
+    """Its place is free again, and nothing is worked on for it."""
+    data = encoded(Image.effect_noise((1500, 2000), 50), "JPEG")
+    head = f"POST /recolor HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    for _ in range(2 + QUEUE):
+        with socket.create_connection(("127.0.0.1", served.port)) as client:
+            client.sendall(head + data)
+    deadline = time.monotonic() + 30
+    while served.ask("POST", "/recolor", POSTER)[0] == 503:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_mutated_requests(served):
+    """A few of those that `make faults` sends."""
+    for name, data in mutated_files(seed=5, count=60):
+        status, _, answer = served.ask("POST", "/recolor", data)
+        assert status < 500, (name, answer)
+    for number in range(60):
+        kind, body = bad_request(random.Random(number), POSTER)
+        headers = {"Content_Type": kind} if kind else {}
+        status, _, answer = served.ask("POST", "/invocations", body, **headers)
+        assert status < 500, (number, answer)
+        assert b"Traceback" not in answer and b'File "' not in answer
+    assert served.ask("POST", "/recolor", POSTER)[0] == 200
+    assert "Traceback" not in served.said
+
+
+def test_a_client_that_never_ends_its_request_is_hung_up_on(slow_client):
+    client, began = slow_client
+    client.settimeout(SECONDS_FOR_HEAD + 20)
+    assert client.recv(1) == b""
+    assert time.monotonic() - began > SECONDS_FOR_HEAD - 1
+
+
+def test_sigterm_finishes_what_is_under_way(served):
+    """The last test of a server."""
+    data = encoded(Image.effect_noise((1500, 2000), 50), "JPEG")
+    answers = []
+    clients = [
+        threading.Thread(target=lambda: answers.append(served.ask("POST", "/recolor", data)[0]))
+        for _ in range(3)
+    ]
+    for client in clients:
+        client.start()
+    time.sleep(0.3)
+    assert served.end(signal.SIGTERM) == 0
+    for client in clients:
+        client.join()
+    assert answers == [200] * 3
+    assert served.said.rstrip().endswith("ended")
+    assert "Traceback" not in served.said
+
+
+def test_an_address_that_is_taken(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = subprocess.run(
+            [*RECOLOR, "serve", "--port", port], capture_output=True, text=True, cwd=tmp_path
+        )
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"Error: can't serve at 127.0.0.1, port {port}: Address already in use\n"
+    )
