@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from test_page import FLAGS, Visit, chromium, running
+from served import Served
+from test_page import FLAGS, Visit, chromium
 
 from recolor.datasets.demo_posters import generate_demo_posters
 
@@ -19,10 +20,10 @@ from recolor.datasets.demo_posters import generate_demo_posters
 def screenshot() -> Image.Image:
     with (
         tempfile.TemporaryDirectory() as folder,
-        running("--model", "classification") as server,
+        Served(Path(folder), "--model", "classification") as server,
         sync_playwright() as playwright,
     ):
-        posters = sorted(generate_demo_posters(Path(folder), 12, "old", seed=1))
+        posters = sorted(generate_demo_posters(Path(folder, "posters"), 12, "old", seed=1))
         posters.sort(key=lambda poster: not poster.stem.startswith("sea"))
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         visit = Visit(browser, server, color_scheme="dark")
@@ -37,4 +38,4 @@ def screenshot() -> Image.Image:
 
 
 if __name__ == "__main__":
-    screenshot().save(sys.argv[1], quality=88, optimize=True)
+    screenshot().save(sys.argv[1], quality=84, optimize=True)

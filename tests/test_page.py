@@ -1,7 +1,6 @@
 """The page of `recolor serve`, in a real browser, with the real server."""
 
 import base64
-import contextlib
 import http.client
 import io
 import json
@@ -9,8 +8,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pytest
-from conftest import RECOLOR, environment
 from PIL import Image
+from served import Served
 
 from recolor.datasets.demo_posters import generate_demo_posters
 
@@ -42,48 +39,17 @@ EXPECTED = "Failed to load resource: "
 PATIENCE = 30_000
 
 
-class Server:
-    """`recolor serve` in a process of its own, which may be killed and started again."""
-
-    def __init__(self, *options: str):
-        self._options, self._port = options, "0"
-        self.start()
-
-    def start(self) -> None:
-        """Start it, at the same port as before if there was one."""
-        self._process = subprocess.Popen(
-            [*RECOLOR, "serve", "--port", self._port, *self._options],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=environment("sqlite:////nonexistent/mlflow.db"),
-        )  # fmt: skip
-        said = self._process.stdout.readline() + self._process.stdout.readline()
-        self.url = re.search(r"http://\S+(?=;)", said)[0]
-        self._port = self.url.rpartition(":")[2]
-
-    def kill(self) -> None:
-        self._process.send_signal(signal.SIGKILL)
-        self._process.communicate()
-
-    def recolored(self, data: bytes, *options: tuple[str, str]) -> bytes:
-        """What the API answers to a picture's file that is sent to it."""
-        url = f"{self.url}/recolor?{urlencode(options)}"
-        with urllib.request.urlopen(urllib.request.Request(url, data)) as answer:
-            return answer.read()
-
-
-@contextlib.contextmanager
-def running(*options: str) -> Iterator[Server]:
-    server = Server(*options)
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running("--model", "classification") as server:
+def served(tmp_path_factory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("page"), "--model", "classification") as server:
         yield server
+
+
+def recolored(server: Served, data: bytes, *options: tuple[str, object]) -> bytes:
+    """What the API answers to a picture's file that is sent to it."""
+    status, _, answer = server.ask("POST", f"/recolor?{urlencode(options)}", data)
+    assert status == 200, answer
+    return answer
 
 
 def chromium() -> str:
@@ -112,7 +78,7 @@ def browser():
 class Visit:
     """A user's browser window with the page in it, and what went on there."""
 
-    def __init__(self, browser, server: Server, **options):
+    def __init__(self, browser, server: Served, **options):
         self.context: BrowserContext = browser.new_context(**{"viewport": DESKTOP, **options})
         self.context.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
@@ -199,11 +165,11 @@ class Visit:
 
 
 @pytest.fixture
-def visit(browser, server) -> Iterator:
+def visit(browser, served) -> Iterator:
     """Begin a visit; afterwards what went on in it is checked."""
     visits = []
 
-    def begin(server: Server = server, **options) -> Visit:
+    def begin(server: Served = served, **options) -> Visit:
         visits.append(Visit(browser, server, **options))
         return visits[-1]
 
@@ -218,7 +184,7 @@ def old_posters(tmp_path_factory) -> list[Path]:
     return list(generate_demo_posters(tmp_path_factory.mktemp("old"), 4, "old", seed=1))
 
 
-def test_a_dropped_poster_is_recolored_compared_and_downloaded(visit, server, old_posters):
+def test_a_dropped_poster_is_recolored_compared_and_downloaded(visit, served, old_posters):
     seen, poster = visit(), old_posters[0]
     page = seen.page
     expect(page.locator("aside")).to_be_hidden()
@@ -230,12 +196,12 @@ def test_a_dropped_poster_is_recolored_compared_and_downloaded(visit, server, ol
     expect(page.locator("#strip")).to_be_hidden()
     name, data = seen.download()
     assert name == "Plakat für Kino.v2-recolored.jpg"
-    assert data == server.recolored(poster.read_bytes(), ("palette", "source"))
+    assert data == recolored(served, poster.read_bytes(), ("palette", "source"))
 
     page.locator("#suggestions button").nth(2).click()
     seen.wait()
     chosen = page.locator("#suggestions [aria-pressed=true]").inner_text()
-    assert seen.download()[1] == server.recolored(poster.read_bytes(), ("palette", chosen))
+    assert seen.download()[1] == recolored(served, poster.read_bytes(), ("palette", chosen))
 
 
 def test_posters_are_pasted_and_chosen(visit, old_posters):
@@ -277,7 +243,7 @@ def test_the_divider_follows_mouse_keys_and_fingers(visit, old_posters):
     expect(divider).to_have_attribute("aria-valuenow", "80")
 
 
-def test_palettes_are_schemes_typed_colors_and_other_posters(visit, server, old_posters):
+def test_palettes_are_schemes_typed_colors_and_other_posters(visit, served, old_posters):
     seen, data = visit(), old_posters[0].read_bytes()
     page = seen.page
     seen.choose(old_posters[0])
@@ -285,10 +251,10 @@ def test_palettes_are_schemes_typed_colors_and_other_posters(visit, server, old_
     seen.open("All color schemes")
     page.locator("#schemes").get_by_role("button", name="yellow and gold", exact=True).click()
     seen.wait()
-    assert seen.download()[1] == server.recolored(data, ("palette", "yellow and gold"))
+    assert seen.download()[1] == recolored(served, data, ("palette", "yellow and gold"))
     page.get_by_role("button", name="Free").click()
     seen.wait()
-    assert seen.download()[1] == server.recolored(data, ("palette", "none"))
+    assert seen.download()[1] == recolored(served, data, ("palette", "none"))
 
     seen.open("Your own colors")
     typed = page.get_by_label("Or type them")
@@ -300,7 +266,7 @@ def test_palettes_are_schemes_typed_colors_and_other_posters(visit, server, old_
     typed.press("Enter")
     seen.wait()
     expect(fault).to_be_hidden()
-    assert seen.download()[1] == server.recolored(data, ("palette", "#0b3c5d,orange:3"))
+    assert seen.download()[1] == recolored(served, data, ("palette", "#0b3c5d,orange:3"))
     expect(page.get_by_label("Color 2", exact=True)).to_have_value("#ffa500")
     page.get_by_label("Color 2", exact=True).fill("#c1121f")
     page.get_by_role("button", name="Add a color").click()
@@ -308,7 +274,7 @@ def test_palettes_are_schemes_typed_colors_and_other_posters(visit, server, old_
     page.get_by_role("button", name="Remove Color 1").click()
     seen.wait()
     expect(typed).to_have_value("#c1121f:3,#e9c46a:2")
-    assert seen.download()[1] == server.recolored(data, ("palette", "#c1121f:3,#e9c46a:2"))
+    assert seen.download()[1] == recolored(served, data, ("palette", "#c1121f:3,#e9c46a:2"))
 
     seen.open("Colors of another poster")
     seen.drop({"other.jpg": b"nothing"}, onto="#donor")
@@ -319,12 +285,12 @@ def test_palettes_are_schemes_typed_colors_and_other_posters(visit, server, old_
     expect(page.locator("#donor-name")).to_have_text(old_posters[1].name)
     seen.wait()
     expect(typed).to_have_value("")
-    with urllib.request.urlopen(f"{server.url}/pictures", old_posters[1].read_bytes()) as answer:
-        other = json.load(answer)["id"]
-    assert seen.download()[1] == server.recolored(data, ("palette", other))
+    answer = served.ask("POST", "/pictures", old_posters[1].read_bytes())[2]
+    other = json.loads(answer)["id"]
+    assert seen.download()[1] == recolored(served, data, ("palette", other))
 
 
-def test_hints_are_placed_by_clicks_fields_and_keys(visit, server, old_posters):
+def test_hints_are_placed_by_clicks_fields_and_keys(visit, served, old_posters):
     seen, data = visit(), old_posters[0].read_bytes()
     page = seen.page
     seen.choose(old_posters[0])
@@ -338,7 +304,7 @@ def test_hints_are_placed_by_clicks_fields_and_keys(visit, server, old_posters):
     y.fill("70.5")
     y.press("Enter")
     seen.wait()
-    assert seen.download()[1] == server.recolored(data, ("hint", "30%,70.5%=#2a9d8f"))
+    assert seen.download()[1] == recolored(served, data, ("hint", "30%,70.5%=#2a9d8f"))
 
     page.keyboard.press("Escape")
     expect(place).to_have_attribute("aria-pressed", "false")
@@ -348,17 +314,17 @@ def test_hints_are_placed_by_clicks_fields_and_keys(visit, server, old_posters):
     page.get_by_label("Hint 2: gray").check()
     seen.wait()
     hints = [("hint", "30%,70.5%=#2a9d8f"), ("hint", "49%,30%=neutral")]
-    assert seen.download()[1] == server.recolored(data, *hints)
+    assert seen.download()[1] == recolored(served, data, *hints)
 
     page.get_by_role("button", name="Remove Hint 1").click()
     page.locator(".ring").focus()
     page.keyboard.press("Delete")
     expect(page.locator(".ring")).to_have_count(0)
     seen.wait()
-    assert seen.download()[1] == server.recolored(data)
+    assert seen.download()[1] == recolored(served, data)
 
 
-def test_sliders_answer_at_once_and_the_newest_wins(visit, server, old_posters):
+def test_sliders_answer_at_once_and_the_newest_wins(visit, served, old_posters):
     seen, data = visit(), old_posters[0].read_bytes()
     page = seen.page
     seen.choose(old_posters[0])
@@ -380,7 +346,7 @@ def test_sliders_answer_at_once_and_the_newest_wins(visit, server, old_posters):
     seen.wait()
     wanted = {"strength": 0.95, "vividness": 0.5, "keep": 0.25, "temperature": 0.1}
     options = [*wanted.items(), ("contrast", "auto")]
-    assert seen.download()[1] == server.recolored(data, *options)
+    assert seen.download()[1] == recolored(served, data, *options)
 
     page.get_by_role("button", name="Reset: Strength").click()
     expect(strength).to_be_focused()
@@ -388,10 +354,10 @@ def test_sliders_answer_at_once_and_the_newest_wins(visit, server, old_posters):
     assert "strength" not in seen.asked("recolored")[-1]
     page.get_by_role("button", name="Reset all").click()
     seen.wait()
-    assert seen.download()[1] == server.recolored(data)
+    assert seen.download()[1] == recolored(served, data)
 
 
-def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, server, old_posters):
+def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, served, old_posters):
     files = {name: old_posters[number].read_bytes() for number, name in enumerate(
         ("same.jpg", "Кино é.jpg", "gray.png"))}  # fmt: skip
     gray = io.BytesIO()
@@ -423,7 +389,7 @@ def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, s
         ]
         for entry, source in zip(archive.namelist(), sources, strict=True):
             options = ("palette", "auto"), ("strength", "0.5")
-            assert archive.read(entry) == server.recolored(source, *options), names
+            assert archive.read(entry) == recolored(served, source, *options), names
 
     page.get_by_role("button", name="Remove gray.png").focus()
     page.keyboard.press("Enter")
@@ -457,7 +423,7 @@ def test_what_can_not_be_used_is_said_and_the_rest_goes_on(visit, old_posters):
     assert seen.download()[0].startswith(old_posters[0].stem)
 
 
-def test_a_large_picture(visit, server, tmp_path):
+def test_a_large_picture(visit, served, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (2500, 4000, 3), np.uint8)
     file = tmp_path / "large.bmp"
     Image.fromarray(noise).save(file)
@@ -469,7 +435,7 @@ def test_a_large_picture(visit, server, tmp_path):
     assert 800 <= shown <= 1600
 
 
-def test_two_users_do_not_get_into_each_others_way(visit, server, old_posters):
+def test_two_users_do_not_get_into_each_others_way(visit, served, old_posters):
     seen = [visit(), visit()]
     for each, poster in zip(seen, old_posters, strict=False):
         each.drop({poster.name: poster.read_bytes()})
@@ -478,7 +444,7 @@ def test_two_users_do_not_get_into_each_others_way(visit, server, old_posters):
     for number, (each, poster) in enumerate(zip(seen, old_posters, strict=False)):
         each.wait()
         strength = ("strength", str((number + 1) / 4))
-        assert each.download()[1] == server.recolored(poster.read_bytes(), strength)
+        assert each.download()[1] == recolored(served, poster.read_bytes(), strength)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -512,8 +478,9 @@ def check_access(page: "Page") -> None:
         assert min(box["width"], box["height"]) >= 24, target.evaluate("node => node.outerHTML")
 
 
-def test_no_palettes_by_a_regression_and_patience_with_its_server(visit, old_posters):
-    with running("--model", "regression", "--threads", "1", "--queue", "0") as server:
+def test_no_palettes_by_a_regression_and_patience_with_its_server(visit, old_posters, tmp_path):
+    options = ("--model", "regression", "--threads", "1", "--queue", "0")
+    with Served(tmp_path, *options) as server:
         seen, data = visit(server), old_posters[0].read_bytes()
         page = seen.page
         seen.choose(old_posters[0])
@@ -523,7 +490,7 @@ def test_no_palettes_by_a_regression_and_patience_with_its_server(visit, old_pos
         expect(seen.slider("Strength")).to_have_count(0)
         seen.slide("Vividness", 0.4)
         seen.wait()
-        assert seen.download()[1] == server.recolored(data, ("vividness", "0.4"))
+        assert seen.download()[1] == recolored(server, data, ("vividness", "0.4"))
 
         # A request whose body is long in coming takes the only place.
         other = http.client.HTTPConnection(urlsplit(server.url).netloc)
@@ -538,11 +505,11 @@ def test_no_palettes_by_a_regression_and_patience_with_its_server(visit, old_pos
         seen.wait()
         expect(trouble).to_be_hidden()
 
-        server.kill()
+        server.end(signal.SIGKILL)
         seen.slide("Vividness", 0.6)
         expect(trouble).to_contain_text("The server does not answer")
-        # It has forgotten the picture.
-        server.start()
+    with Served(tmp_path, *options, "--port", str(server.port)) as server:
+        # It has never seen the picture.
         expect(trouble).to_be_hidden()
         seen.wait()
-        assert seen.download()[1] == server.recolored(data, ("vividness", "0.6"))
+        assert seen.download()[1] == recolored(server, data, ("vividness", 0.6))
