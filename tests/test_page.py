@@ -184,6 +184,16 @@ def old_posters(tmp_path_factory) -> list[Path]:
     return list(generate_demo_posters(tmp_path_factory.mktemp("old"), 4, "old", seed=1))
 
 
+def test_the_page_is_whole_and_its_policy_strict(served):
+    _, headers, content = served.ask("GET", "/")
+    page, policy = content.decode(), headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy and ":" not in policy.replace("blob:", "").replace("data:", "")
+    assert (page.count("<script"), page.count("<style")) == (1, 1)
+    asked = re.findall(r"""(?:src|href|action)=["']?([^"' >]*)|url\(([^)]*)""", page)
+    assert all(one.startswith("data:") for pair in asked for one in pair if one)
+
+
 def test_a_dropped_poster_is_recolored_compared_and_downloaded(visit, served, old_posters):
     seen, poster = visit(), old_posters[0]
     page = seen.page
