@@ -346,7 +346,7 @@ def test_the_default_signature_takes_files(model):
     palette = np.zeros((1024, 3), np.float32)
     parameters = {"temperature": 0.38, "vividness": 0.5, "strength": 1.0, "keep": 0.0}
     parameters = {name: tf.constant(value) for name, value in parameters.items()}
-    answers = serve(image=tf.constant(files), palette=palette, **parameters)["image"].numpy()
+    answers = serve(image=tf.constant(files), palette=palette, **parameters)["image_bytes"].numpy()
     images = [Image.open(io.BytesIO(answer)) for answer in answers]
     assert [image.size for image in images] == [(90, 130), (20, 30), (31, 21)]
     assert rgb2lab(np.asarray(images[1]))[..., 0].min() > 95

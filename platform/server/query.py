@@ -9,6 +9,12 @@ from recolor.models.decoding.options import Decoding
 
 FORMATS = ("source", "png", "jpeg", "webp")
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
+# What means something else here than on the command line.
+HELP = {
+    "palette": "Colors to decode under: source (the picture's own, freshened), auto (the best-"
+    "fitting scheme), none, a scheme's name or number, colors as #0b3c5d,orange:3, or the id of "
+    "another picture that is kept.  [default: source where the picture has color, else auto]",
+}
 # All together fit into the 64 kB that the head of a request may have.
 LONGEST_TEXT, LONGEST_HINT, MOST_HINTS = 4000, 60, 200
 
@@ -25,9 +31,10 @@ def _or_blank(kind: Any) -> Any:
 def _parameter(option) -> tuple:
     """Return a parameter's type and default for an option."""
     about = option.metadata
+    help = HELP.get(option.name, about["help"])
     if about.get("repeated"):
         text = Annotated[str, Field(max_length=LONGEST_HINT)]
-        many = Field(max_length=MOST_HINTS, description=about["help"])
+        many = Field(max_length=MOST_HINTS, description=help)
         return Annotated[list[text], many], []
     if "range" in about:
         low, high = about["range"]
@@ -36,7 +43,7 @@ def _parameter(option) -> tuple:
         kind = Literal[about["choices"]]
     else:
         kind = Annotated[str, Field(max_length=LONGEST_TEXT)]
-    return Annotated[_or_blank(kind), Field(description=about["help"])], None
+    return Annotated[_or_blank(kind), Field(description=help)], None
 
 
 # The options of decoding, those that are not given None.
@@ -45,8 +52,6 @@ Options: type[BaseModel] = create_model(
     __config__=ConfigDict(extra="forbid"),
     **{option.name: _parameter(option) for option in fields(Decoding)},
 )
-
-
 _Format = Annotated[
     _or_blank(Literal[FORMATS]),
     Field(description="Of the answer: by default what Accept asks for, or the source's."),

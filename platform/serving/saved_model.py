@@ -113,7 +113,8 @@ class RecoloringGraph(Recolorer, tf.Module):
             painted = self.paint(rgb, 0, height, **chosen, keep=keep)
             return tf.io.encode_png(painted["rgb"])
 
-        return {"image": tf.map_fn(one, image, fn_output_signature=tf.string)}
+        # By this ending TensorFlow Serving knows that it is to be base64 text in JSON.
+        return {"image_bytes": tf.map_fn(one, image, fn_output_signature=tf.string)}
 
     def _letterbox(self, rgb):
         """Bring an image into the square as `recolor.datasets.posters.letterbox` does.

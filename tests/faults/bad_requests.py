@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from urllib.parse import urlencode
 
 JSON = "application/json"
 # What may stand in the place of any value.
@@ -31,6 +32,22 @@ def bad_request(rng: random.Random, picture: bytes) -> tuple[str, bytes]:
     """
     kind = rng.choice(KINDS)
     return kind(rng, picture)
+
+
+def bad_recoloring(rng: random.Random, picture: bytes) -> tuple[str, bytes]:
+    """Make a request to the API of `recolor serve` that is most likely wrong.
+
+    Returns:
+        Its path, with a query, and its body.
+    """
+    path = rng.choice(("/recolor", "/recolor", "/pictures", f"/pictures/{'0' * 64}/recolored"))
+    names = rng.sample(
+        (*PARAMETERS, "palette", "hint", "format", "side", "keep"), rng.randint(0, 3)
+    )
+    values = [(name, str(rng.choice((*STRANGE, "red,blue", "5,5=red", "png")))) for name in names]
+    query = urlencode(values, errors="replace")
+    body = rng.choice((picture, b"", rng.randbytes(999), picture[: rng.randrange(len(picture))]))
+    return f"{path}?{query}", body
 
 
 def right_request(picture: bytes) -> tuple[str, bytes]:
