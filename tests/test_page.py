@@ -128,8 +128,6 @@ class Visit:
     def wait(self) -> None:
         """Wait until the preview is there, with all that was asked for."""
         expect(self.page.locator("#after")).to_be_visible()
-        # The pause before a preview, and then the preview itself.
-        self.page.wait_for_timeout(200)
         expect(self.page.locator("#screen")).to_have_attribute("aria-busy", "false")
         expect(self.page.locator("#fault")).to_be_hidden()
 
