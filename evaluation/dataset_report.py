@@ -36,7 +36,8 @@ NOTES = (
     "the standard error of a mean. Neutral pixels have a chroma of at most "
     f"{NEUTRAL_CHROMA:g}; all others are colored.\n\n"
     "The more posters and the larger they are stored, the more color classes they have: compare "
-    "them by as many posters of each, stored at the same size."
+    "them by as many posters of each, stored at the same size. After ± stands there by how much the "
+    "number varies with the choice of the posters (standard deviation)."
 )
 
 Table = list[list[str]]
@@ -114,7 +115,11 @@ def _of_set(one: DatasetStatistics, compared: int) -> dict:
         "files": content["posters"],
         "source_width": _sides(one.widths),
         "source_height": _sides(one.heights),
-        "colors": _of_colors(one.colors) | {"classes_in_compared": one.colors.classes_in(compared)},
+        "colors": _of_colors(one.colors),
+        "classes_in_compared": {
+            "mean": one.colors.classes_in(compared),
+            "error": one.classes_deviation(compared),
+        },
         "decades": {
             UNKNOWN if decade is None else f"{decade}s": _of_colors(colors)
             for decade, colors in one.decades.items()
@@ -215,7 +220,7 @@ def _facts(content: dict) -> Table:
         ["color classes", *(str(one["classes"]) for one in colors)],
         [
             f"the same in any {content['posters_compared']} posters",
-            *(_number(one["classes_in_compared"], digits=0) for one in colors),
+            *(_mean(one["classes_in_compared"], 1, 0) for one in sets),
         ],
         ["classes that one poster has", *(str(one["classes_of_one_poster"]) for one in colors)],
         [

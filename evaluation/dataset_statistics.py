@@ -23,6 +23,8 @@ BATCH_POSTERS = 16
 # Color schemes are made of so many posters at most, chosen at random.
 SAMPLED_POSTERS = 5000
 SCHEMES = 12
+# How often posters are chosen at random to see how much their number of color classes varies.
+CHOICES = 100
 # What each poster has one value of.
 VALUES = ("colorfulness", "chroma", "neutral", "lightness", "contrast", "gray")
 # Widths of the bins of stored L and of chroma, and their numbers. Hues have a bin for each degree.
@@ -163,6 +165,17 @@ class DatasetStatistics:
     def schemes(self) -> PaletteLibrary:
         """The commonest color schemes."""
         return _schemes(self.sample, self.colors.cells)
+
+    def classes_deviation(self, posters: int) -> float | None:
+        """Return by how much the color classes of so many posters vary (standard deviation).
+
+        None if the sample has no more posters than that: they can be chosen in one way alone.
+        """
+        if len(self.sample) <= posters:
+            return None
+        has, rng = self.sample > 0, np.random.default_rng(0)
+        chosen = (rng.choice(len(has), posters, replace=False) for _ in range(CHOICES))
+        return float(np.std([np.count_nonzero(has[rows].any(axis=0)) for rows in chosen]))
 
 
 @dataclass(frozen=True)
