@@ -36,8 +36,8 @@ NOTES = (
     "the standard error of a mean. Neutral pixels have a chroma of at most "
     f"{NEUTRAL_CHROMA:g}; all others are colored.\n\n"
     "The more posters and the larger they are stored, the more color classes they have: compare "
-    "them by as many posters of each, stored at the same size. After ± stands there by how much the "
-    "number varies with the choice of the posters (standard deviation)."
+    "them by as many posters of each, stored at the same size. There, after ± stands by how "
+    "much the number varies with the choice of the posters (standard deviation)."
 )
 
 Table = list[list[str]]

@@ -27,7 +27,8 @@ def stats(data, years, out):
     """Say what the posters of data sets are like: sizes, colors, color classes, schemes.
 
     Several data sets stand side by side, such as old and modern posters. They may be of different
-    sizes, though color classes are best compared at the same size.
+    sizes, though color classes are best compared at the same size. After ± stands the standard
+    error of a mean.
     """
     from recolor.datasets.manifest import Manifest
     from recolor.datasets.years import Years
