@@ -72,7 +72,9 @@ setup(
         "postgresql": ["psycopg[binary]>=3.2"],
         "torch": ["torch>=2.6"],
         "test": [
+            "axe-playwright-python>=0.1.8",
             "jax>=0.4.30",
+            "playwright>=1.55",
             "psycopg[binary]>=3.2",
             "pytest>=8",
             "pytest-benchmark>=5",

@@ -100,6 +100,17 @@ class PaletteLibrary:
             nearest = np.minimum(nearest, self._distances[:, chosen[-1]])
         return [self.palettes[number] for number in chosen]
 
+    def best_fitting(self, shares: np.ndarray) -> np.ndarray:
+        """Return which scheme agrees best with each poster (Bhattacharyya coefficient).
+
+        Args:
+            shares: The shares of each poster's pixels in each cell, ``[posters, 1024]``.
+
+        Returns:
+            Numbers of schemes, from 0: ``int [posters]``.
+        """
+        return np.argmax(np.sqrt(shares) @ self._roots.T, axis=1)
+
     @cached_property
     def _distances(self) -> np.ndarray:
         distances = np.zeros((len(self.palettes), len(self.palettes)))
@@ -217,7 +228,7 @@ def _scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:
     chroma = np.hypot(*mean_abl[:, :2].T)
     # The colors that were left out were strong ones: the others get some of that chroma. With all
     # of it, suggestions were further from true posters than with half, on a logarithmic scale.
-    gain = np.sqrt(max(1.0, (shares.mean(axis=0) @ chroma) / (mean @ chroma)))
+    gain = np.sqrt(max(1.0, (shares.mean(axis=0) @ chroma) / max(mean @ chroma, 1e-12)))
     ab = mean_abl[:, :2] * np.where(chroma > NEUTRAL_CHROMA, gain, 1)[:, None]
     ab = np.clip(ab, -128, 127)
     cell = cell_index(np.rint(ab).astype(int))

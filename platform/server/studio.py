@@ -108,7 +108,7 @@ class Studio:
         key = hashlib.sha256(data).hexdigest()
         file = PictureFile.of(data, self._most_pixels)
         if not self._remember(("file", key), file, _bytes(file.picture, file.alpha)):
-            raise RequestError(413, "too large to be edited; POST /recolor takes it")
+            raise RequestError(413, "too large to be edited here; `recolor apply` takes it")
         palettes, own = [], has_color(file.picture)
         if self.painter.takes_palette:
             seen = self._seen(key, file, AS_IT_IS)

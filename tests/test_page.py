@@ -1,0 +1,523 @@
+"""The page of `recolor serve`, in a real browser, with the real server."""
+
+import base64
+import http.client
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from served import Served
+
+from recolor.datasets.demo_posters import generate_demo_posters
+
+try:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+except ImportError:
+    sync_playwright = None
+
+pytestmark = pytest.mark.slow
+
+# As root there is no sandbox; the others keep the browser from looking for its maker's hosts.
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+# The browser says so of every answer that is an error; what the page makes of it is tested.
+EXPECTED = "Failed to load resource: "
+PATIENCE = 30_000
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("page"), "--model", "classification") as server:
+        yield server
+
+
+def recolored(server: Served, data: bytes, *options: tuple[str, object]) -> bytes:
+    """What the API answers to a picture's file that is sent to it."""
+    status, _, answer = server.ask("POST", f"/recolor?{urlencode(options)}", data)
+    assert status == 200, answer
+    return answer
+
+
+def chromium() -> str:
+    """The path of Chromium; where it is missing the test is skipped, or fails if it must be there.
+
+    It must where RECOLOR_REQUIRE_CHROMIUM is set.
+    """
+    program = shutil.which("chromium")
+    if sync_playwright is None or program is None:
+        missing = "Chromium or Playwright is missing: apt-get install chromium, make install"
+        if os.environ.get("RECOLOR_REQUIRE_CHROMIUM"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return program
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A user's browser window with the page in it, and what went on there."""
+
+    def __init__(self, browser, server: Served, **options):
+        self.context: BrowserContext = browser.new_context(**{"viewport": DESKTOP, **options})
+        self.context.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        self.requests, self.faults = [], []
+        self.context.on("request", lambda request: self.requests.append(request.url))
+        self.context.on("console", self._hear)
+        self.context.on("weberror", lambda fault: self.faults.append(str(fault.error)))
+        self._server = server
+        self.page: Page = self.context.new_page()
+        self.page.goto(server.url)
+        expect(self.page.locator("#about")).to_contain_text("Colors by")
+
+    def _hear(self, message) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(EXPECTED):
+            self.faults.append(message.text)
+
+    def check(self) -> None:
+        """Check that no script failed, the policy was kept, and nobody else was asked."""
+        assert not self.faults
+        elsewhere = [url for url in self.requests if not url.startswith(f"{self._server.url}/")]
+        assert [url for url in elsewhere if not url.startswith(("blob:", "data:"))] == []
+
+    def choose(self, *files: Path) -> None:
+        """Choose posters by the button that is there."""
+        with self.page.expect_file_chooser() as chooser:
+            self.page.get_by_role("button", name=re.compile("(Choose|Add) posters")).click()
+        chooser.value.set_files(files)
+        self.wait()
+
+    def drop(self, files: dict[str, bytes], onto: str = "main") -> None:
+        """Drop files, as from a file manager."""
+        self.page.locator(onto).dispatch_event("drop", {"dataTransfer": self.transfer(files)})
+
+    def transfer(self, files: dict[str, bytes]):
+        """What is dropped or pasted."""
+        given = [[name, base64.b64encode(data).decode()] for name, data in files.items()]
+        script = """(files) => {
+            const transfer = new DataTransfer();
+            for (const [name, data] of files) {
+                const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt());
+                transfer.items.add(new File([bytes], name));
+            }
+            return transfer;
+        }"""
+        return self.page.evaluate_handle(script, given)
+
+    def wait(self) -> None:
+        """Wait until the preview is there, with all that was asked for."""
+        expect(self.page.locator("#after")).to_be_visible()
+        expect(self.page.locator("#screen")).to_have_attribute("aria-busy", "false")
+        expect(self.page.locator("#fault")).to_be_hidden()
+
+    def download(self, button: str = "Download") -> tuple[str, bytes]:
+        """Download; return the file's name and content."""
+        with self.page.expect_download() as download:
+            self.page.get_by_role("button", name=button, exact=True).click()
+        file = download.value
+        return file.suggested_filename, Path(file.path()).read_bytes()
+
+    def asked(self, which: str) -> list[dict]:
+        """The parameters of the previews so far."""
+        found = [urlsplit(url) for url in self.requests if f"/{which}?" in url]
+        pairs = [[pair.split("=") for pair in url.query.split("&")] for url in found]
+        return [dict(pairs) for pairs in pairs if ["side", "320"] not in pairs]
+
+    def open(self, title: str) -> None:
+        self.page.locator("summary", has_text=title).click()
+
+    def slider(self, name: str) -> "Locator":
+        return self.page.get_by_role("slider", name=re.compile(f"^{name}"))
+
+    def slide(self, name: str, value: float) -> None:
+        self.slider(name).fill(str(value))
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a place in the poster is on the screen."""
+        box = self.page.locator("#frame").bounding_box()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def click(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.at(x, y))
+
+
+@pytest.fixture
+def visit(browser, served) -> Iterator:
+    """Begin a visit; afterwards what went on in it is checked."""
+    visits = []
+
+    def begin(server: Served = served, **options) -> Visit:
+        visits.append(Visit(browser, server, **options))
+        return visits[-1]
+
+    yield begin
+    for each in visits:
+        each.context.close()
+        each.check()
+
+
+@pytest.fixture(scope="module")
+def old_posters(tmp_path_factory) -> list[Path]:
+    return list(generate_demo_posters(tmp_path_factory.mktemp("old"), 4, "old", seed=1))
+
+
+def test_the_page_is_whole_and_its_policy_strict(served):
+    _, headers, content = served.ask("GET", "/")
+    page, policy = content.decode(), headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy and ":" not in policy.replace("blob:", "").replace("data:", "")
+    assert (page.count("<script"), page.count("<style")) == (1, 1)
+    asked = re.findall(r"""(?:src|href|action)=["']?([^"' >]*)|url\(([^)]*)""", page)
+    assert all(one.startswith("data:") for pair in asked for one in pair if one)
+
+
+def test_a_dropped_poster_is_recolored_compared_and_downloaded(visit, served, old_posters):
+    seen, poster = visit(), old_posters[0]
+    page = seen.page
+    expect(page.locator("aside")).to_be_hidden()
+    seen.drop({"Plakat für Kino.v2.jpg": poster.read_bytes()})
+    seen.wait()
+    expect(page.locator("#caption")).to_contain_text("Plakat für Kino.v2.jpg, ")
+    expect(page.locator("#suggestions img[src]")).to_have_count(6)
+    expect(page.locator("#suggestions [aria-pressed=true]")).to_have_text("Its own colors")
+    expect(page.locator("#strip")).to_be_hidden()
+    name, data = seen.download()
+    assert name == "Plakat für Kino.v2-recolored.jpg"
+    assert data == recolored(served, poster.read_bytes(), ("palette", "source"))
+
+    page.locator("#suggestions button").nth(2).click()
+    seen.wait()
+    chosen = page.locator("#suggestions [aria-pressed=true]").inner_text()
+    assert seen.download()[1] == recolored(served, poster.read_bytes(), ("palette", chosen))
+
+
+def test_posters_are_pasted_and_chosen(visit, old_posters):
+    seen = visit()
+    pasted = seen.transfer({"pasted.jpg": old_posters[0].read_bytes()})
+    seen.page.evaluate(
+        "(data) => dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))", pasted
+    )
+    seen.wait()
+    expect(seen.page.locator("#caption")).to_contain_text("pasted.jpg")
+    seen.choose(*old_posters[1:3])
+    expect(seen.page.locator("#caption")).to_contain_text(old_posters[1].name)
+    expect(seen.page.locator("#strip img:visible")).to_have_count(3)
+    seen.page.locator("#strip").get_by_role("button", name=old_posters[2].name).first.click()
+    seen.wait()
+    expect(seen.page.locator("#caption")).to_contain_text(old_posters[2].name)
+
+
+def test_the_divider_follows_mouse_keys_and_fingers(visit, old_posters):
+    seen = visit(has_touch=True)
+    seen.choose(old_posters[0])
+    divider = seen.page.get_by_role("slider", name="Divider between before and after")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+    shown = "getComputedStyle(document.getElementById('after')).clipPath"
+
+    seen.page.mouse.move(*seen.at(0.5, 0.4))
+    seen.page.mouse.down()
+    seen.page.mouse.move(*seen.at(0.25, 0.3), steps=3)
+    seen.page.mouse.up()
+    expect(divider).to_have_attribute("aria-valuenow", "25")
+    assert seen.page.evaluate(shown) == "inset(0px 0px 0px 25%)"
+
+    divider.focus()
+    for key, value in {"ArrowRight": 27, "ArrowLeft": 25, "End": 100, "Home": 0}.items():
+        seen.page.keyboard.press(key)
+        expect(divider).to_have_attribute("aria-valuenow", str(value))
+    expect(divider).to_have_attribute("aria-valuetext", "0 % before, 100 % after")
+    seen.page.touchscreen.tap(*seen.at(0.8, 0.6))
+    expect(divider).to_have_attribute("aria-valuenow", "80")
+
+
+def test_palettes_are_schemes_typed_colors_and_other_posters(visit, served, old_posters):
+    seen, data = visit(), old_posters[0].read_bytes()
+    page = seen.page
+    seen.choose(old_posters[0])
+
+    seen.open("All color schemes")
+    page.locator("#schemes").get_by_role("button", name="yellow and gold", exact=True).click()
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data, ("palette", "yellow and gold"))
+    page.get_by_role("button", name="Free").click()
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data, ("palette", "none"))
+
+    seen.open("Your own colors")
+    typed = page.get_by_label("Or type them")
+    typed.fill("#0b3c5d,lilac")
+    typed.press("Enter")
+    fault = page.locator("[data-field=typed]")
+    expect(fault).to_contain_text("lilac")
+    typed.fill("#0b3c5d,orange:3")
+    typed.press("Enter")
+    seen.wait()
+    expect(fault).to_be_hidden()
+    assert seen.download()[1] == recolored(served, data, ("palette", "#0b3c5d,orange:3"))
+    expect(page.get_by_label("Color 2", exact=True)).to_have_value("#ffa500")
+    page.get_by_label("Color 2", exact=True).fill("#c1121f")
+    page.get_by_role("button", name="Add a color").click()
+    page.get_by_label("Color 3: weight").fill("2")
+    page.get_by_role("button", name="Remove Color 1").click()
+    seen.wait()
+    expect(typed).to_have_value("#c1121f:3,#e9c46a:2")
+    assert seen.download()[1] == recolored(served, data, ("palette", "#c1121f:3,#e9c46a:2"))
+
+    seen.open("Colors of another poster")
+    seen.drop({"other.jpg": b"nothing"}, onto="#donor")
+    expect(page.locator("[data-field=donor]")).to_contain_text("not an image")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a poster", exact=True).click()
+    chooser.value.set_files(old_posters[1])
+    expect(page.locator("#donor-name")).to_have_text(old_posters[1].name)
+    seen.wait()
+    expect(typed).to_have_value("")
+    answer = served.ask("POST", "/pictures", old_posters[1].read_bytes())[2]
+    other = json.loads(answer)["id"]
+    assert seen.download()[1] == recolored(served, data, ("palette", other))
+
+
+def test_hints_are_placed_by_clicks_fields_and_keys(visit, served, old_posters):
+    seen, data = visit(), old_posters[0].read_bytes()
+    page = seen.page
+    seen.choose(old_posters[0])
+    place = page.get_by_role("button", name="Click into the poster")
+    place.click()
+    page.locator("#hint-color").fill("#2a9d8f")
+    seen.click(0.25, 0.75)
+    x, y = (page.get_by_label(f"Hint 1: {axis} in per cent") for axis in "xy")
+    assert [round(float(field.input_value())) for field in (x, y)] == [25, 75]
+    x.fill("30")
+    y.fill("70.5")
+    y.press("Enter")
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data, ("hint", "30%,70.5%=#2a9d8f"))
+
+    page.keyboard.press("Escape")
+    expect(place).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Add by keyboard").click()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    page.get_by_label("Hint 2: gray").check()
+    seen.wait()
+    hints = [("hint", "30%,70.5%=#2a9d8f"), ("hint", "49%,30%=neutral")]
+    assert seen.download()[1] == recolored(served, data, *hints)
+
+    page.get_by_role("button", name="Remove Hint 1").click()
+    page.locator(".ring").focus()
+    page.keyboard.press("Delete")
+    expect(page.locator(".ring")).to_have_count(0)
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data)
+
+
+def test_sliders_answer_at_once_and_the_newest_wins(visit, served, old_posters):
+    seen, data = visit(), old_posters[0].read_bytes()
+    page = seen.page
+    seen.choose(old_posters[0])
+    expect(page.locator("#suggestions img[src]")).to_have_count(6)
+    before = len(seen.asked("recolored"))
+    strength = seen.slider("Strength")
+    for value in range(20):
+        seen.slide("Strength", value / 20)
+    expect(strength).to_have_attribute("aria-valuetext", "95 %")
+    seen.wait()
+    asked = seen.asked("recolored")[before:]
+    assert len(asked) < 4 and asked[-1]["strength"] == "0.95"
+
+    seen.slide("Vividness", 0.5)
+    seen.slide("Blend with the old colors", 0.25)
+    page.get_by_label("Stretch the contrast").check()
+    seen.open("Advanced")
+    seen.slide("Temperature", -1)
+    seen.wait()
+    wanted = {"strength": 0.95, "vividness": 0.5, "keep": 0.25, "temperature": 0.1}
+    options = [*wanted.items(), ("contrast", "auto")]
+    assert seen.download()[1] == recolored(served, data, *options)
+
+    page.get_by_role("button", name="Reset: Strength").click()
+    expect(strength).to_be_focused()
+    seen.wait()
+    assert "strength" not in seen.asked("recolored")[-1]
+    page.get_by_role("button", name="Reset all").click()
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data)
+
+
+def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, served, old_posters):
+    files = {name: old_posters[number].read_bytes() for number, name in enumerate(
+        ("same.jpg", "Кино é.jpg", "gray.png"))}  # fmt: skip
+    gray = io.BytesIO()
+    Image.open(old_posters[2]).convert("L").save(gray, "PNG")
+    files["gray.png"] = gray.getvalue()
+    seen = visit()
+    page = seen.page
+    seen.drop(files)
+    seen.drop({"same.jpg": old_posters[3].read_bytes()})
+    expect(page.locator("#strip img:visible")).to_have_count(4)
+    seen.wait()
+    page.locator("#strip").get_by_role("button", name="gray.png").first.click()
+    expect(page.locator("#words [data-palette=source]")).to_be_disabled()
+    seen.slide("Strength", 0.5)
+    page.get_by_role("button", name="Best-fitting scheme").click()
+    page.get_by_role("button", name="Apply these settings to all").click()
+    seen.wait()
+    name, data = seen.download("All as ZIP")
+    expect(page.locator("#caption")).to_have_text("4 of 4 posters are downloaded.")
+    sources = [*files.values(), old_posters[3].read_bytes()]
+    names = ["same", "Кино é", "gray", "same"]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert name == "recolored.zip" and archive.testzip() is None
+        assert archive.namelist() == [
+            "same-recolored.jpg",
+            "Кино é-recolored.jpg",
+            "gray-recolored.png",
+            "same-recolored-2.jpg",
+        ]
+        for entry, source in zip(archive.namelist(), sources, strict=True):
+            options = ("palette", "auto"), ("strength", "0.5")
+            assert archive.read(entry) == recolored(served, source, *options), names
+
+    page.get_by_role("button", name="Remove gray.png").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#strip li")).to_have_count(3)
+    expect(page.locator("#strip [aria-current=true]")).to_be_focused()
+
+
+def test_what_can_not_be_used_is_said_and_the_rest_goes_on(visit, old_posters):
+    seen = visit()
+    page = seen.page
+    seen.drop({"letter.jpg": b"not a picture"})
+    refused = "letter.jpg: not an image, or of an unknown format"
+    expect(page.locator("#refused")).to_have_text(refused)
+    seen.choose(old_posters[0])
+    seen.drop({"broken.jpg": old_posters[1].read_bytes()[:2000]})
+    tile = page.locator("#strip li", has_text="broken.jpg")
+    expect(tile.get_by_role("alert")).to_be_visible()
+
+    sent = len(seen.requests)
+    page.evaluate("""() => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(65 * 2 ** 20)], "huge.tif"));
+        dispatchEvent(new DragEvent("drop", { dataTransfer: transfer }));
+    }""")
+    huge = page.locator("#strip li", has_text="huge.tif").get_by_role("alert")
+    expect(huge).to_have_text("65 MB is too large: this server takes 64 MB at most")
+    assert not any(url.endswith("/pictures") for url in seen.requests[sent:])
+
+    page.locator("#strip button.thumb").nth(1).click()
+    seen.wait()
+    assert seen.download()[0].startswith(old_posters[0].stem)
+
+
+def test_a_large_picture(visit, served, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (2500, 4000, 3), np.uint8)
+    file = tmp_path / "large.bmp"
+    Image.fromarray(noise).save(file)
+    assert file.stat().st_size > 30e6
+    seen = visit()
+    seen.choose(file)
+    expect(seen.page.locator("#caption")).to_contain_text("large.bmp, 4000 ")
+    shown = seen.page.locator("#after").evaluate("image => image.naturalWidth")
+    assert 800 <= shown <= 1600
+
+
+def test_two_users_do_not_get_into_each_others_way(visit, served, old_posters):
+    seen = [visit(), visit()]
+    for each, poster in zip(seen, old_posters, strict=False):
+        each.drop({poster.name: poster.read_bytes()})
+    for number, each in enumerate(seen):
+        each.slide("Strength", (number + 1) / 4)
+    for number, (each, poster) in enumerate(zip(seen, old_posters, strict=False)):
+        each.wait()
+        strength = ("strength", str((number + 1) / 4))
+        assert each.download()[1] == recolored(served, poster.read_bytes(), strength)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_everybody_can_use_it(visit, old_posters, scheme, screen):
+    seen = visit(viewport=screen, color_scheme=scheme)
+    check_access(seen.page)
+    seen.choose(*old_posters[:2])
+    seen.drop({"letter.jpg": b"not a picture"})
+    expect(seen.page.locator("#strip li")).to_have_count(3)
+    seen.page.locator("#strip button.thumb").first.click()
+    for title in ("All color schemes", "another poster", "Your own colors", "Advanced"):
+        seen.open(title)
+    seen.page.get_by_role("button", name="Add a color").click()
+    seen.page.get_by_role("button", name="Add by keyboard").click()
+    seen.wait()
+    expect(seen.page.locator("#suggestions img[src]")).to_have_count(6)
+    check_access(seen.page)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == screen["width"]
+
+
+def check_access(page: "Page") -> None:
+    """Check by axe-core, and that everything is large enough to be hit."""
+    found = Axe().run(page).response["violations"]
+    said = [
+        (fault["id"], fault["impact"], [node["html"] for node in fault["nodes"]]) for fault in found
+    ]
+    assert said == []
+    for target in page.locator("button:visible, input:visible, summary:visible").all():
+        box = target.bounding_box()
+        assert min(box["width"], box["height"]) >= 24, target.evaluate("node => node.outerHTML")
+
+
+def test_no_palettes_by_a_regression_and_patience_with_its_server(visit, old_posters, tmp_path):
+    options = ("--model", "regression", "--threads", "1", "--queue", "0")
+    with Served(tmp_path, *options) as server:
+        seen, data = visit(server), old_posters[0].read_bytes()
+        page = seen.page
+        seen.choose(old_posters[0])
+        for name in ("Colors", "Hints"):
+            expect(page.get_by_role("heading", name=name)).to_be_hidden()
+        expect(page.locator("#suggestions button:visible")).to_have_count(0)
+        expect(seen.slider("Strength")).to_have_count(0)
+        seen.slide("Vividness", 0.4)
+        seen.wait()
+        assert seen.download()[1] == recolored(server, data, ("vividness", "0.4"))
+
+        # A request whose body is long in coming takes the only place.
+        other = http.client.HTTPConnection(urlsplit(server.url).netloc)
+        other.putrequest("POST", "/recolor")
+        other.putheader("Content-Length", str(len(data)))
+        other.endheaders()
+        seen.slide("Vividness", 0.5)
+        trouble = page.locator("#trouble")
+        expect(trouble).to_contain_text("The server is busy. Trying again in 1 s")
+        other.send(data)
+        other.getresponse().read()
+        seen.wait()
+        expect(trouble).to_be_hidden()
+
+        server.end(signal.SIGKILL)
+        seen.slide("Vividness", 0.6)
+        expect(trouble).to_contain_text("The server does not answer")
+    with Served(tmp_path, *options, "--port", str(server.port)) as server:
+        # It has never seen the picture.
+        expect(trouble).to_be_hidden()
+        seen.wait()
+        assert seen.download()[1] == recolored(server, data, ("vividness", 0.6))
