@@ -103,9 +103,13 @@ def extend(
             added, listed = write_split(
                 whole, name, found, order, found.names(), pool, manifest.size
             )
+            training = {shard.name for shard in manifest.shards("train")}
+            # In the order of the shards.
+            every = [one for one in old if one.shard in training] + listed
+            every += [one for one in old if one.shard not in training]
             listing = whole / f"posters-{number}.csv"
-            write_listing(listing, [*old, *listed])
-            content = _content(manifest, added, [*old, *listed], len(files), len(found.skipped))
+            write_listing(listing, every)
+            content = _content(manifest, added, every, len(files), len(found.skipped))
             content |= {"extensions": number, "listing": listing_entry(listing)}
             for shard in manifest.files:
                 _link(shard, whole / shard.name)

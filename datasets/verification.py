@@ -16,6 +16,7 @@ from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 from recolor.datasets.posters import read_poster
 from recolor.datasets.records import RecordFile, frame
 from recolor.datasets.shards import identity, parse, serialize, with_embedding
+from recolor.datasets.splits import SPLITS
 
 
 def damaged_files(
@@ -134,7 +135,7 @@ def _read(path: Path, size: int):
 
 def _listed(manifest: Manifest) -> Iterator[Listed]:
     """Read from the shards what the listing says of them."""
-    for split in manifest.content["splits"]:
+    for split in SPLITS:
         for shard in manifest.shards(split):
             for record in RecordFile(shard):
                 yield Listed(shard.name, *identity(record))

@@ -14,6 +14,7 @@ from recolor.platform.tracking.interruption import interruptible
 NAMES = (
     "demo-posters",
     "prepare",
+    "verify",
     "stats",
     "train",
     "import-weights",

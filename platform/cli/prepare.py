@@ -1,8 +1,10 @@
 """`recolor prepare`."""
 
 import os
+from contextlib import contextmanager
 
 import click
+from click.core import ParameterSource
 
 from recolor.datasets.splits import SPLITS, parse_split
 from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED
@@ -49,12 +51,26 @@ WITHOUT = {
 # of this seed are typical by all measures.
 @click.option("--seed", type=SEED, default=10, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace a data set that is there already.")
-def prepare(images, out, size, split, embedding, workers, seed, overwrite):
+@click.option(
+    "--extend",
+    is_flag=True,
+    help="Add new posters to the training posters of the data set that is there. What is held out "
+    "stays the same; new posters that are like one of those are left out.",
+)
+@click.pass_context
+def prepare(context, images, out, size, split, embedding, workers, seed, overwrite, extend):
     """Make a data set of image files and folders.
 
     Images that can't be used are skipped, and listed in skipped.tsv. After an interruption, the
     same command goes on where it stopped.
     """
+    if extend:
+        for name in ("size", "split", "seed", "overwrite"):
+            if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                raise click.UsageError(f"--{name}: with --extend, it is that of the data set")
+        given = context.get_parameter_source("embedding") is not ParameterSource.DEFAULT
+        _extend(list(images), out, embedding if given else None, workers)
+        return
     split = parse_split(split)
     for name, part in zip(SPLITS, split, strict=True):
         if not part:
@@ -62,22 +78,8 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     ignore_warnings()
     from recolor.datasets.preparation import SKIPPED_FILE
     from recolor.datasets.preparation import prepare as prepare_dataset
-    from recolor.evaluation.figures import class_distribution
-    from recolor.evaluation.scoring import preview_sheet
 
-    def draw(manifest):
-        first = next(name for name in SPLITS if manifest.count(name))
-        distribution = class_distribution({first: manifest.cell_counts(first)})
-        distribution.savefig(manifest.folder / "classes.png", dpi=150)
-        preview_sheet(manifest, first).save(manifest.folder / "preview.png")
-
-    with progress_bar(None, "reading") as bar:
-
-        def show(done, total, skipped):
-            bar.total = total
-            bar.set_postfix_str(f"{skipped} skipped" if skipped else "", refresh=False)
-            bar.update(done - bar.n)
-
+    with _progress() as show:
         manifest, skipped = prepare_dataset(
             list(images),
             out,
@@ -88,7 +90,7 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
             workers=workers or os.cpu_count() or 1,
             overwrite=overwrite,
             progress=show,
-            draw=draw,
+            draw=_draw,
         )
     for name, part in zip(SPLITS, split, strict=True):
         if part and not manifest.count(name):
@@ -101,3 +103,51 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
         click.echo(f"{left_over} more posters were left over by --split")
     if skipped:
         report_skipped(skipped, f"all of them in {out / SKIPPED_FILE}")
+
+
+def _extend(images, out, embedding, workers):
+    ignore_warnings()
+    from recolor.datasets.extension import extend
+    from recolor.datasets.preparation import SKIPPED_FILE
+
+    with _progress() as show:
+        extended = extend(
+            images,
+            out,
+            embedding=embedding,
+            workers=workers or os.cpu_count() or 1,
+            progress=show,
+            draw=_draw,
+        )
+    manifest = extended.manifest
+    counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
+    click.echo(f"{extended.added} posters are new: {counts}, digest {manifest.digest[:12]}")
+    if extended.known:
+        click.echo(f"{extended.known} were there already")
+    if extended.held_out:
+        click.echo(f"{extended.held_out} are like posters that are held out, and left out")
+    if extended.skipped:
+        report_skipped(extended.skipped, f"all of them in {out / SKIPPED_FILE}")
+
+
+def _draw(manifest):
+    """Add pictures to a data set."""
+    from recolor.evaluation.figures import class_distribution
+    from recolor.evaluation.scoring import preview_sheet
+
+    first = next(name for name in SPLITS if manifest.count(name))
+    distribution = class_distribution({first: manifest.cell_counts(first)})
+    distribution.savefig(manifest.folder / "classes.png", dpi=150)
+    preview_sheet(manifest, first).save(manifest.folder / "preview.png")
+
+
+@contextmanager
+def _progress():
+    with progress_bar(None, "reading") as bar:
+
+        def show(done, total, skipped):
+            bar.total = total
+            bar.set_postfix_str(f"{skipped} skipped" if skipped else "", refresh=False)
+            bar.update(done - bar.n)
+
+        yield show

@@ -9,20 +9,23 @@ from recolor.platform.cli.printable import printable
 MOST_SHOWN = 5
 
 
-def progress_bar(total: int | None, label: str, items: Iterable | None = None):
-    """Make a progress bar that counts posters.
+def progress_bar(
+    total: int | None, label: str, items: Iterable | None = None, unit: str = "posters"
+):
+    """Make a progress bar.
 
     Args:
-        total: Number of posters; None if it is not known yet.
+        total: How many there are; None if it is not known yet.
         label: What is being done.
         items: What to wrap, if the bar is to advance by itself.
+        unit: What is counted.
 
     Returns:
         A `tqdm.tqdm`.
     """
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=label, unit=" posters", dynamic_ncols=True)
+    return tqdm(items, total=total, desc=label, unit=f" {unit}", dynamic_ncols=True)
 
 
 def report_skipped(skipped: Sequence[tuple[str, str]], more: str = "") -> None:

@@ -1,0 +1,58 @@
+"""`recolor verify`."""
+
+import click
+
+from recolor.platform.cli.options import INPUT, TEXT, Repeated
+from recolor.platform.cli.printable import printable
+from recolor.platform.cli.progress import progress_bar
+from recolor.platform.cli.quiet import ignore_warnings
+
+
+@click.command()
+@click.argument("data", type=INPUT)
+@click.option(
+    "--repair",
+    cls=Repeated,
+    type=INPUT,
+    metavar="IMAGES",
+    help="Make damaged files again, of the images in this folder. May be repeated.",
+)
+@click.option(
+    "--embedding",
+    type=TEXT,
+    metavar="PATH",
+    help="The data set's embedding, if that is a file of weights.",
+)
+def verify(data, repair, embedding):
+    """Find damaged files of a data set by their checksums.
+
+    With --repair, they are made again, byte for byte what they were. The exit status is 1 if
+    something is damaged and not made again.
+    """
+    ignore_warnings()
+    from recolor.datasets.manifest import Manifest
+    from recolor.datasets.verification import damaged_files
+    from recolor.datasets.verification import repair as repair_files
+
+    manifest = Manifest.describe(data)
+    found = damaged_files(
+        manifest, lambda files: progress_bar(len(files), "checking", files, "files")
+    )
+    if not found:
+        click.echo(printable(f"{data} is whole: {len(manifest.files)} files"))
+        return
+    for file, what in found:
+        click.echo(printable(f"{file}: {what}"), err=True)
+    if not repair:
+        raise click.ClickException(
+            f"{len(found)} of {len(manifest.files)} files are missing or damaged: "
+            "--repair IMAGES makes them again"
+        )
+    repair_files(
+        manifest,
+        [file for file, _ in found],
+        list(repair),
+        embedding=embedding,
+        progress=lambda files: progress_bar(len(files), "repairing", files, "files"),
+    )
+    click.echo(printable(f"made again: {', '.join(file.name for file, _ in found)}"))
