@@ -79,22 +79,27 @@ def index_file(chunk: Path) -> Path:
     return chunk.with_suffix(".npz")
 
 
-def write_chunk(chunk: Path, files: list[tuple[str, Path]], size: int) -> None:
+def write_chunk(
+    chunk: Path, files: list[tuple[str, Path]], size: int, compression: str = "none"
+) -> None:
     """Read posters, and write those that can be used; then the chunk is there.
 
     Args:
         chunk: The file for the records.
-        files, size: As for `read_chunk`.
+        files, size, compression: As for `read_chunk`.
     """
-    _save(chunk, *read_chunk(files, size))
+    _save(chunk, *read_chunk(files, size, compression))
 
 
-def read_chunk(files: list[tuple[str, Path]], size: int) -> tuple[bytes, Index]:
+def read_chunk(
+    files: list[tuple[str, Path]], size: int, compression: str = "none"
+) -> tuple[bytes, Index]:
     """Read posters, and serialize those that can be used.
 
     Args:
         files: Names and paths.
         size: Side of the squares in pixels.
+        compression: See `recolor.datasets.compression`.
 
     Returns:
         The framed records, one after another, and their index.
@@ -107,7 +112,9 @@ def read_chunk(files: list[tuple[str, Path]], size: int) -> tuple[bytes, Index]:
             names.append(name)
         else:
             skipped.append((name, outcome))
-    framed = [frame(serialize(*named, None)) for named in zip(names, posters, strict=True)]
+    framed = [
+        frame(serialize(*named, None, compression)) for named in zip(names, posters, strict=True)
+    ]
     colors = [count_cells(poster.ab) for poster in posters]
     populated = [np.flatnonzero(counts) for counts in colors]
     index = Index(

@@ -81,7 +81,15 @@ def extend(
         old = _listed(manifest)
         pool = held.enter_context(reading_pool(workers))
         found = read_all(
-            files, folder, scratch, manifest.size, described_by, pool, workers, progress
+            files,
+            folder,
+            scratch,
+            manifest.size,
+            described_by,
+            manifest.compression,
+            pool,
+            workers,
+            progress,
         )
         with writing_to(folder):
             known, like_held_out = _compare(manifest, old, found)

@@ -30,8 +30,8 @@ class Manifest:
 
     Attributes:
         folder: Where the shards lie.
-        content: The JSON object. ``settings`` (size, embedding, split, seed); where the embedding's
-            weights are a file's, ``embedding_file``, its name; ``splits``, each with its ``count``,
+        content: The JSON object. ``settings`` (size, embedding, split, seed, compression); where
+            the embedding's weights are a file's, ``embedding_file``, its name; ``splits``, each with its ``count``,
             its ``shards`` (``name``, ``count``, ``sha256``), its ``cells`` (pixels in each
             populated cell of the color grid, padding included), the ``ab_sum`` of its ``pixels``,
             padding left out, and a digest of its ``members`` (the files' contents);
@@ -128,6 +128,11 @@ class Manifest:
     def size(self) -> int:
         """Side of the squares in pixels."""
         return self.content["settings"]["size"]
+
+    @property
+    def compression(self) -> str:
+        """Of the pixels in the shards, see `recolor.datasets.compression`."""
+        return self.content["settings"]["compression"]
 
     @property
     def embedding(self) -> str:

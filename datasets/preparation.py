@@ -37,6 +37,7 @@ def prepare(
     embedding: str,
     seed: int,
     workers: int,
+    compression: str = "none",
     overwrite: bool = False,
     progress: Callable[[int, int, int], None] = lambda done, total, skipped: None,
     draw: Callable[[Manifest], None] = lambda manifest: None,
@@ -55,6 +56,7 @@ def prepare(
         embedding: See `find_embedding`.
         seed: Seed of the division into splits and of the order inside them.
         workers: Number of processes that read images.
+        compression: Of the pixels in shards: one of `recolor.datasets.compression.CODECS`.
         overwrite: Replace a data set that is there already.
         progress: Called with the numbers of files done, in all, and skipped.
         draw: Called with the data set before it is moved into place. What it adds to the folder
@@ -80,7 +82,9 @@ def prepare(
             held.enter_context(folder_lock(out))
             scratch = begin(out, overwrite)
         pool = held.enter_context(reading_pool(workers))
-        found = read_all(files, out, scratch, size, described_by, pool, workers, progress)
+        found = read_all(
+            files, out, scratch, size, described_by, compression, pool, workers, progress
+        )
         skipped = found.skipped
         with writing_to(out):
             if not len(found.chunk):
@@ -93,7 +97,7 @@ def prepare(
                 "format": FORMAT,
                 "settings": {
                     "size": size, "embedding": described_by.identity, "split": list(split),
-                    "seed": seed,
+                    "seed": seed, "compression": compression,
                 },
             }  # fmt: skip
             if embedding not in EMBEDDINGS:

@@ -80,6 +80,7 @@ def read_all(
     scratch: Path,
     size: int,
     embedding: Embedding,
+    compression: str,
     pool: Executor,
     workers: int,
     progress: Callable[[int, int, int], None],
@@ -114,11 +115,11 @@ def read_all(
 
     for start in cuts:
         part = files[start : start + CHUNK_POSTERS]
-        chunk = scratch / _chunk_name(part, size, embedding.identity)
+        chunk = scratch / _chunk_name(part, size, embedding.identity, compression)
         plain = chunk if embed is None else chunk.with_suffix(".plain.tfrecord")
         reading = None
         if not (chunk.exists() or plain.exists()):
-            reading = pool.submit(write_chunk, plain, part, size)
+            reading = pool.submit(write_chunk, plain, part, size, compression)
         begun.append((chunk, plain, len(part), reading))
         if len(begun) > 2 * workers:
             finish()
@@ -140,10 +141,10 @@ def reading_pool(workers: int) -> Iterator[Executor]:
         ) from None
 
 
-def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict) -> str:
+def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict, compression: str) -> str:
     """Name a chunk by all that its content depends on, so that a finished one can be recognized."""
     key = [
-        [FORMAT, size, identity],
+        [FORMAT, size, identity, compression],
         [name for name, _ in chunk],
         [_version(path) for _, path in chunk],
     ]

@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
+from recolor.datasets.compression import CODECS
 from recolor.datasets.posters import Box, Poster
 from recolor.datasets.records import RecordError
 
@@ -54,22 +55,24 @@ def _declare_example() -> type:
 Example = _declare_example()
 
 
-def serialize(name: str, poster: Poster, embedding: np.ndarray | None) -> bytes:
+def serialize(
+    name: str, poster: Poster, embedding: np.ndarray | None, compression: str = "none"
+) -> bytes:
     """Serialize a poster; the same poster always gives the same bytes.
 
     Args:
         name: The poster's id: its path inside the folder it was found in.
         poster: The poster.
         embedding: ``float32 [n]``, or None, which stands for zeros.
+        compression: One of `CODECS`.
     """
     example = Example()
     feature = example.features.feature
     for key, value in {
         "id": name.encode(errors="surrogateescape"),
         "sha256": poster.sha256.encode(),
-        "lightness": poster.lightness.tobytes(),
-        "ab": poster.ab.tobytes(),
         "fingerprint": poster.fingerprint.tobytes(),
+        **CODECS[compression].encode(poster.lightness, poster.ab),
     }.items():
         feature[key].bytes_list.value.append(value)
     box = poster.box
@@ -116,13 +119,15 @@ def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray
         else:
             embedding = np.zeros(embedding_size, np.float32)
         box = np.array(feature["box"].int64_list.value, np.int64).reshape(4)
+        lightness = np.full((size, size, 1), 255, np.uint8)
+        ab = np.zeros((size, size, 2), np.int8)
+        inside = Box(*box).slices
+        lightness[inside][..., 0], ab[inside] = _pixels(feature, tuple(box[2:].tolist()))
         return {
             "id": np.array(_bytes(feature["id"]).decode(errors="surrogateescape")),
             "sha256": np.array(_bytes(feature["sha256"]).decode()),
-            "lightness": _inside(
-                np.full((size, size, 1), 255, np.uint8), box, feature["lightness"]
-            ),
-            "ab": _inside(np.zeros((size, size, 2), np.int8), box, feature["ab"]),
+            "lightness": lightness,
+            "ab": ab,
             "embedding": embedding.reshape(embedding_size),
             "box": box,
             "source_size": np.array(feature["source_size"].int64_list.value, np.int64).reshape(2),
@@ -131,11 +136,12 @@ def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray
         raise RecordError(f"a record is no poster of {size} pixels: {error}") from None
 
 
-def _inside(square: np.ndarray, box: np.ndarray, feature) -> np.ndarray:
-    """Put what is stored of a poster into its place in a square."""
-    inside = square[Box(*box).slices]
-    inside[:] = np.frombuffer(_bytes(feature), square.dtype).reshape(*box[2:], -1)
-    return square
+def _pixels(feature, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is stored of a poster: L ``[h, w]`` and ab ``[h, w, 2]``."""
+    for codec in CODECS.values():
+        if all(name in feature for name in codec.names):
+            return codec.decode({name: _bytes(feature[name]) for name in codec.names}, shape)
+    raise ValueError("it has no pixels")
 
 
 def _bytes(feature) -> bytes:

@@ -89,7 +89,7 @@ def repair(
                 manifest,
                 shard,
                 lambda file, members=members, paths=paths: _write(
-                    file, members, paths, manifest.size, embed
+                    file, members, paths, manifest, embed
                 ),
             )
 
@@ -114,12 +114,15 @@ def _restore(manifest: Manifest, file: Path, write: Callable[[Path], None]) -> N
 
 
 def _write(
-    file: Path, members: list[Listed], paths: list[Path], size: int, embed: Embed | None
+    file: Path, members: list[Listed], paths: list[Path], manifest: Manifest, embed: Embed | None
 ) -> None:
+    size, compression = manifest.size, manifest.compression
     with file.open("wb") as shard:
         for start in range(0, len(members), BATCH):
             batch = zip(members[start : start + BATCH], paths[start : start + BATCH], strict=True)
-            records = [serialize(member.id, _read(path, size), None) for member, path in batch]
+            records = [
+                serialize(member.id, _read(path, size), None, compression) for member, path in batch
+            ]
             if embed is not None:
                 seen = embed(np.stack([parse(one, size, 0)["lightness"] for one in records]))
                 records = [with_embedding(*both) for both in zip(records, seen, strict=True)]

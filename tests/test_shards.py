@@ -1,9 +1,12 @@
 """Records and posters in shards, against TensorFlow's own reading and writing."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from recolor.datasets.compression import CODECS
 from recolor.datasets.posters import Box, Poster
 from recolor.datasets.records import RecordError, RecordFile, frame, unframe
 from recolor.datasets.shards import Example, parse, serialize, with_embedding
@@ -108,6 +111,22 @@ def test_parse_gives_back_what_was_serialized(embedding):
     assert Box(*found["box"]) == given.box
     assert tuple(found["source_size"]) == given.source_size
     assert (str(found["id"]), str(found["sha256"])) == ("a.jpg", given.sha256)
+
+
+@pytest.mark.parametrize("compression", CODECS)
+def test_nothing_is_lost_by_compression(compression):
+    given = poster()
+    # Colors that are hardly those of any picture.
+    given.ab[:2] = [[-128, 127]]
+    record = serialize("a.jpg", given, None, compression)
+    found, plain = parse(record, 16, 0), parse(serialize("a.jpg", given, None), 16, 0)
+    for name in plain:
+        np.testing.assert_array_equal(found[name], plain[name])
+    for place in range(0, len(record), 7):
+        damaged = bytearray(record)
+        damaged[place] ^= 0x55
+        with contextlib.suppress(RecordError):
+            parse(bytes(damaged), 16, 0)
 
 
 @pytest.mark.parametrize(
