@@ -31,10 +31,10 @@ class Manifest:
     Attributes:
         folder: Where the shards lie.
         content: The JSON object. ``settings`` (size, embedding, split, seed, compression); where
-            the embedding's weights are a file's, ``embedding_file``, its name; ``splits``, each with its ``count``,
-            its ``shards`` (``name``, ``count``, ``sha256``), its ``cells`` (pixels in each
-            populated cell of the color grid, padding included), the ``ab_sum`` of its ``pixels``,
-            padding left out, and a digest of its ``members`` (the files' contents);
+            the embedding's weights are a file's, ``embedding_file``, its name; ``splits``, each
+            with its ``count``, its ``shards`` (``name``, ``count``, ``sha256``), its ``cells``
+            (pixels in each populated cell of the color grid, padding included), the ``ab_sum`` of
+            its ``pixels``, padding left out, and a digest of its ``members`` (the files' contents);
             ``posters`` (found, used, skipped, groups of near-duplicates); ``listing`` (``name``,
             ``sha256``), see `recolor.datasets.listing`; ``digest`` of it all.
     """
