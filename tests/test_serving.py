@@ -13,7 +13,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import fields
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from threading import Lock
 
 import mlflow
 import numpy as np
@@ -258,6 +260,8 @@ def test_memory_is_bounded_and_comes_back_after_a_large_picture(store, tmp_path)
         [sys.executable, "-c", code], env=environment(store), cwd=tmp_path, check=True,
         capture_output=True, text=True,
     )  # fmt: skip
+    # Of its compiler, TensorFlow would say that it is there.
+    assert "XLA" not in result.stderr
     told = re.findall("MB: (.*) (.*)", result.stdout)
     (before, _), (_, peak), (after, _) = (map(float, numbers) for numbers in told)
     # Where pictures are painted whole, it is 2000 MB, and most of them stay. Each command loads a
@@ -333,6 +337,43 @@ def test_a_picture_is_painted_in_parts_as_it_would_be_at_once(painter, monkeypat
     monkeypatch.setattr("recolor.models.painter.PIECE", 7 * rgb.shape[1])
     in_parts = recolored(painter, rgb, **options)
     assert np.abs(at_once.astype(int) - in_parts).max() <= 1
+
+
+def test_compiled_steps_give_the_pixels_of_plain_ones(monkeypatch):
+    painter = load("classification").painter
+    rgb = samples.chelsea()
+    compiled = [recolored(painter, rgb, **options) for options in WAYS]
+    monkeypatch.setattr("recolor.platform.serving.saved_model._compiled", lambda step: step)
+    for options, expected in zip(WAYS, compiled, strict=True):
+        assert np.abs(recolored(painter, rgb, **options).astype(int) - expected).max() <= 1
+
+
+def test_pieces_are_painted_by_all_cores_and_no_more(painter, monkeypatch):
+    """However many pictures are painted at once; and what goes wrong with a piece is raised."""
+    lock, now, most = Lock(), 0, 0
+
+    def paint(rgb, top, **given):
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.01)
+        with lock:
+            now -= 1
+        if top == 140:
+            raise MemoryError
+        return {"rgb": 255 - rgb}
+
+    monkeypatch.setattr("recolor.models.painter.PIECE", 7 * 451)
+    watched = replace(painter, paint=paint)
+    rgb = samples.chelsea()
+    with ThreadPoolExecutor(3) as pool:
+        inverted = pool.map(lambda _: recolored(watched, rgb[:140]), range(3))
+        for picture in inverted:
+            np.testing.assert_array_equal(picture, 255 - rgb[:140])
+    assert min(2, os.cpu_count()) <= most <= os.cpu_count()
+    with pytest.raises(MemoryError):
+        recolored(watched, rgb)
 
 
 def test_the_default_signature_takes_files(model):
