@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(POSTER[: len(POSTER) // 2])
         self.wfile.flush()
-        self.server.over.wait(10)
+        self.server.over.wait()
         self.close_connection = True
 
     def _dripping(self, rest, count):

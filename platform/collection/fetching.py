@@ -156,11 +156,12 @@ def _parsed(address: str, base: httpx.URL | None = None) -> httpx.URL:
         raise CollectError("no address")
     try:
         url = base.join(address) if base else httpx.URL(address)
+        host = url.host
     except (httpx.InvalidURL, ValueError) as error:
         raise CollectError(f"no valid address: {first_line(error)}") from None
     if url.scheme not in ("http", "https"):
         raise CollectError(f"not http or https: {url.scheme or 'no scheme'}")
-    if not url.host:
+    if not host:
         raise CollectError("no valid address: it names no host")
     return url
 

@@ -126,7 +126,9 @@ def _rows(reader, path: Path) -> Iterator[Row]:
     address, its_id = place_of(ADDRESS_NAMES), place_of(ID_NAMES)
     title, year = place_of(TITLE_NAMES), place_of(YEAR_NAMES)
     if address is None:
-        there = ", ".join(column.strip() for column in columns)[:LONGEST_COLUMNS] or "none"
+        there = (
+            ", ".join(" ".join(column.split()) for column in columns)[:LONGEST_COLUMNS] or "none"
+        )
         raise ListError(
             f"{path}: no column Poster, image, url or link. The first line must name the columns; "
             f"there are: {there}"
