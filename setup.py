@@ -33,6 +33,7 @@ setup(
     },
     install_requires=[
         "alembic>=1.13",
+        "anyio>=4",
         "cachetools>=5",
         "click>=8.1",
         "cmaes>=0.11",
@@ -41,6 +42,8 @@ setup(
         "gitpython>=3.1",
         "google-crc32c>=1.5",
         "h11>=0.14",
+        "httpcore>=1",
+        "httpx>=0.28",
         "keras>=3.8",
         "markdown>=3.6",
         "matplotlib>=3.8",

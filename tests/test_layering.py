@@ -39,7 +39,7 @@ ALLOWED = {
     | {"alembic", "click", "filelock", "git", "jax", "keras", "matplotlib", "mlflow"}
     | {"optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io", "torch", "tqdm", "yaml"}
     | {"cachetools", "fastapi", "h11", "prometheus_client", "pydantic", "starlette", "uvicorn"}
-    | {"werkzeug"},
+    | {"anyio", "httpcore", "httpx", "werkzeug"},
 }  # fmt: skip
 # Which parts of the project a part may use; of `datasets`, models see floor 1 alone.
 BELOW = {
