@@ -12,6 +12,7 @@ import git
 import mlflow
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import RECOLOR, ROOT, environment
 
 from recolor.datasets.input_pipeline import Posters
@@ -19,9 +20,10 @@ from recolor.datasets.manifest import DatasetError
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.models.weights import assign_by_name, named_values
+from recolor.platform.cli.main import main
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
-from recolor.platform.tracking.store import RunError
+from recolor.platform.tracking.store import RunError, own_store
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit
@@ -229,43 +231,35 @@ class TestCheckpoint:
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
-    manifest, small_network, tmp_path
+    manifest, small_network, tmp_path, monkeypatch
 ):
     """A real kill -9 in the middle of a real command."""
-    folder = tmp_path / "store"
-    folder.mkdir()
-    uri = f"sqlite:///{folder}/mlflow.db"
+    monkeypatch.chdir(tmp_path)
     options = ["--data", manifest.folder, "--model", small_network, "--batch-size", "4"]
     options += ["--epochs", "20", "--learning-rate", "1e-3", "--augment", "full"]
-
-    def command(*arguments):
-        return [*RECOLOR, "train", *map(str, arguments)]
-
-    client = mlflow.MlflowClient(uri)
-    assert client.search_experiments()  # makes the store, which two processes must not do at once
-    process = subprocess.Popen(
-        command(*options), cwd=folder, env=environment(uri), stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 200
-    killed = None
-    while time.monotonic() < deadline and killed is None:
-        time.sleep(0.05)
-        assert process.poll() is None, "the run ended before it was killed"
+    with own_store(tmp_path) as uri:
+        client = mlflow.MlflowClient(uri)
         experiment = client.get_experiment_by_name("recolor")
-        for found in client.search_runs([experiment.experiment_id]) if experiment else []:
-            if 2 <= found.data.metrics.get("epochs", 0) < 19:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                killed = found.info.run_id
-    assert killed, "no second epoch in time"
-    assert client.get_run(killed).info.status == "RUNNING"
+        process = subprocess.Popen(
+            [*RECOLOR, "train", *map(str, options)], env=environment(uri),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 200
+        killed = None
+        while time.monotonic() < deadline and killed is None:
+            time.sleep(0.05)
+            assert process.poll() is None, "the run ended before it was killed"
+            for found in client.search_runs([experiment.experiment_id]):
+                if 2 <= found.data.metrics.get("epochs", 0) < 19:
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+                    killed = found.info.run_id
+        assert killed, "no second epoch in time"
+        assert client.get_run(killed).info.status == "RUNNING"
 
-    result = subprocess.run(
-        command("--data", manifest.folder, "--resume", killed),
-        cwd=folder, env=environment(uri), capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
+        resume = ["train", "--data", str(manifest.folder), "--resume", killed]
+        result = CliRunner().invoke(main, resume)
+        assert result.exit_code == 0, result.output
     (finished,) = client.search_runs([experiment.experiment_id])
     assert (finished.info.run_id, finished.info.status) == (killed, "FINISHED")
     assert {m.step for m in client.get_metric_history(killed, "loss")} == set(range(1, 21))
