@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from backend_probe import PICTURE
 from click.testing import CliRunner
-from conftest import PAPER, ROOT, environment
+from conftest import PAPER, ROOT, environment, own_store
 
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.preparation import prepare
@@ -26,7 +26,6 @@ from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import pretrained_weights
 from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
-from recolor.platform.tracking.store import own_store
 from recolor.platform.training.checkpoint import Checkpoint
 
 needs_torch = pytest.mark.skipif(

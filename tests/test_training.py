@@ -13,7 +13,7 @@ import mlflow
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import RECOLOR, ROOT, environment
+from conftest import RECOLOR, ROOT, environment, own_store
 
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError
@@ -23,7 +23,7 @@ from recolor.models.weights import assign_by_name, named_values
 from recolor.platform.cli.main import main
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
-from recolor.platform.tracking.store import RunError, own_store
+from recolor.platform.tracking.store import RunError
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit

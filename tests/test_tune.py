@@ -14,7 +14,7 @@ import optuna
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from conftest import RECOLOR, environment
+from conftest import RECOLOR, environment, own_store
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import TrialState
 
@@ -23,7 +23,6 @@ from recolor.platform.cli.main import main
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.storage import read_storage
 from recolor.platform.search.study import DONE, PLAN, RUN_ID, WORKER, newest_states, number_of
-from recolor.platform.tracking.store import own_store
 
 pytestmark = [
     pytest.mark.slow,
