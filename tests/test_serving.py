@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import io
 import json
 import os
@@ -39,7 +40,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.painter import PIECE, Painter
 from recolor.models.recolorer import WINDOW
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry import load as load_module
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.registration import load_model
 from recolor.platform.registry.versions import CHAMPION_URI
@@ -71,6 +72,14 @@ PALETTES = ["", "none", "source", "auto", "3", "#0b3c5d,orange:3", encoded("JPEG
 def champion(trained):
     """Whatever other tests have promoted, here it is the classification network."""
     promote("l2_ab", trained.version, force=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Let all commands of this process share the networks that they load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load_module, "load", functools.cache(load_module.load))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -400,7 +409,9 @@ def test_files_keep_name_format_and_size(model, tmp_path):
         (folder / name).write_bytes(encoded(kind))
     (folder / "broken.jpg").write_bytes(encoded("JPEG")[:500])
     out = tmp_path / "out"
-    outcome = recolor_files(load(CHAMPION_URI).painter, [tmp_path / "in"], out, sheet=True)
+    outcome = recolor_files(
+        load_module.load(CHAMPION_URI).painter, [tmp_path / "in"], out, sheet=True
+    )
     assert [name for name, _ in outcome.skipped] == ["deep/broken.jpg"]
     for name, kind in (("a.jpg", "JPEG"), ("b.PNG", "PNG"), ("c.webp", "WEBP"), ("d.gif", "GIF")):
         with Image.open(out / "deep" / name) as image:
@@ -431,7 +442,9 @@ def test_rotated_photos_come_out_upright(model, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     (tmp_path / "phone.jpg").write_bytes(encoded("JPEG", (90, 130), exif=exif))
-    recolor_files(load(CHAMPION_URI).painter, [tmp_path / "phone.jpg"], tmp_path / "out")
+    recolor_files(
+        load_module.load(CHAMPION_URI).painter, [tmp_path / "phone.jpg"], tmp_path / "out"
+    )
     with Image.open(tmp_path / "out" / "phone.jpg") as image:
         assert image.size == (130, 90)
         assert not image.getexif()
@@ -442,10 +455,12 @@ def test_the_model_runs_in_an_environment_of_its_own_requirements(trained, tmp_p
     """A fresh virtual environment, without this project."""
     model_folder = mlflow.artifacts.download_artifacts(CHAMPION_URI, dst_path=str(tmp_path))
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    # Most of what it installs is never imported, and need not be compiled.
-    install = [python, "-m", "pip", "install", "--quiet", "--no-compile"]
-    subprocess.run([*install, "-r", f"{model_folder}/requirements.txt"], check=True)
+    # A pip of its own would take it three seconds. Most of what is installed is never imported, and
+    # need not be compiled.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile"]
+    requirements = f"{model_folder}/requirements.txt"
+    subprocess.run([*install, "--quiet", "-r", requirements], check=True)
     (tmp_path / "poster.webp").write_bytes(encoded("WEBP"))
     script = (
         "import base64, sys, mlflow, pandas, importlib.util\n"
