@@ -24,7 +24,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from conftest import environment
+from conftest import PAPER, environment
 from PIL import Image
 from served import Served
 from skimage import data as samples
@@ -348,12 +348,13 @@ def test_a_picture_is_painted_in_parts_as_it_would_be_at_once(painter, monkeypat
     assert np.abs(at_once.astype(int) - in_parts).max() <= 1
 
 
-def test_compiled_steps_give_the_pixels_of_plain_ones(monkeypatch):
-    painter = load("classification").painter
-    rgb = samples.chelsea()
-    compiled = [recolored(painter, rgb, **options) for options in WAYS]
+@pytest.mark.parametrize("kind", PAPER)
+def test_compiled_steps_give_the_pixels_of_plain_ones(kind, monkeypatch):
+    painter = load_module.load(kind).painter
+    rgb, ways = samples.chelsea(), WAYS if painter.takes_palette else [{"keep": 0.3}, {}]
+    compiled = [recolored(painter, rgb, **options) for options in ways]
     monkeypatch.setattr("recolor.platform.serving.saved_model._compiled", lambda step: step)
-    for options, expected in zip(WAYS, compiled, strict=True):
+    for options, expected in zip(ways, compiled, strict=True):
         assert np.abs(recolored(painter, rgb, **options).astype(int) - expected).max() <= 1
 
 

@@ -164,7 +164,13 @@ class RecoloringGraph(Recolorer, tf.Module):
 
     # Keras' own needs to know the size.
     _resize = staticmethod(tf.image.resize)
-    _either = staticmethod(tf.cond)
+
+    @staticmethod
+    def _either(condition, one, other):
+        # What is known while the graph is built is decided then.
+        if isinstance(condition, bool):
+            return one() if condition else other()
+        return tf.cond(condition, one, other)
 
 
 def _whole_pieces(pixels):
