@@ -111,7 +111,7 @@ class ClassHead(layers.Dense):
 
     def tensors(self):
         """Return kernel and bias; copies, since TensorFlow's own gradients must see no variable."""
-        return ops.copy(self.kernel), ops.copy(self.bias)
+        return ops.copy(self.kernel.value), ops.copy(self.bias.value)
 
 
 def _upsampled_twice(pictures):
