@@ -24,6 +24,7 @@ NAMES = (
     "promote",
     "clean",
     "apply",
+    "export",
     "palettes",
     "demo",
 )
