@@ -7,7 +7,7 @@ from recolor.platform.cli.options import TEXT, Place
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.quiet import quiet_mlflow
 from recolor.platform.lasting_imports import lasting_imports
-from recolor.platform.serving.export_target import FORMATS, KERAS, ExportError, check_target
+from recolor.platform.serving.export_target import FORMATS, KERAS, ONNX, ExportError, check_target
 
 
 @click.command()
@@ -28,11 +28,13 @@ def export(out, format, model, overwrite):
     alone. What was written is compared with the model before it appears. docs/exports.md tells how
     to use it.
     """
-    from recolor.platform.serving.onnx_painter import SUFFIX
+    from recolor.platform.serving.onnx_painter import SUFFIX, check_installed
 
     check_target(out, format, overwrite)
     if model and model.endswith(SUFFIX):
         raise ExportError(f"{model} was exported already: name the model that it was made of")
+    if format == ONNX:
+        check_installed("onnx", "onnxruntime", "tf2onnx")
     use_tensorflow()
     with lasting_imports():
         quiet_mlflow()

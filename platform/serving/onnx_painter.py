@@ -6,6 +6,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +54,10 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
     """
     if not file.is_file():
         raise OnnxError(f"there is no file {file}")
-    try:
-        import onnx
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise missing_package(error) from None
+    check_installed("onnx", "onnxruntime")
+    import onnx
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     # Every step has threads of its own, which would keep each other waiting in busy loops.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -76,9 +76,15 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
         raise OnnxError(f"{file} is no ONNX file of `recolor export` ({reason})") from None
 
 
-def missing_package(error: ModuleNotFoundError) -> OnnxError:
-    """Say how to install what is missing."""
-    return OnnxError(f"{error.name} is not installed: pip install 'poster-recolor[onnx]'")
+def check_installed(*packages: str) -> None:
+    """Check that packages of the extra ``onnx`` are installed.
+
+    Raises:
+        OnnxError: If one is not.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise OnnxError(f"{package} is not installed: pip install 'poster-recolor[onnx]'")
 
 
 def _part(model, step: str) -> bytes:
