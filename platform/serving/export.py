@@ -31,8 +31,8 @@ from recolor.platform.serving.saved_model import RecoloringGraph
 
 # Width and height of the posters that are drawn to compare.
 SIZES = ((96, 144), (300, 450), (640, 400))
-# Nearly all differences must be as small as this: in gray levels or, of a network alone, in units of
-# ab. Where colors are carried over to a palette, a pixel may change places with another one.
+# Nearly all differences must be as small as this: in gray levels or, of a network alone, in units
+# of ab. Where colors are carried over to a palette, a pixel may change places with another one.
 MOST = {SAVED_MODEL: 1, ONNX: 1, KERAS: 0.01}
 NEARLY_ALL, LARGEST = 0.999, 8
 # Beside a SavedModel, where TensorFlow leaves place for it, and in Keras' file.
