@@ -72,11 +72,15 @@ setup(
         "dashboard": ["optuna-dashboard>=0.20"],
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
         "jax": ["jax>=0.4.30"],
+        # ONNX 1.19 needs a newer ml-dtypes than TensorFlow 2.17 allows.
+        "onnx": ["onnx>=1.16,<1.19", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "postgresql": ["psycopg[binary]>=3.2"],
         "torch": ["torch>=2.6"],
         "test": [
             "axe-playwright-python>=0.1.8",
             "jax>=0.4.30",
+            "onnx>=1.16,<1.19",
+            "onnxruntime>=1.20",
             "playwright>=1.55",
             "psycopg[binary]>=3.2",
             "pytest>=8",
@@ -84,6 +88,7 @@ setup(
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
             "ruff>=0.11",
+            "tf2onnx>=1.17",
         ],
     },
     entry_points={"console_scripts": ["recolor = recolor.platform.cli.main:main"]},

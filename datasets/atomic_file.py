@@ -35,6 +35,6 @@ def atomic_write(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     # A file in a folder of its own gets the permissions that any new file has.
     with TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
-        temporary = Path(folder) / "part"
+        temporary = Path(folder) / target.name
         yield temporary
         temporary.replace(target)

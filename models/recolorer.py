@@ -270,10 +270,10 @@ class Recolorer:
     def _under_palette(self, outputs, box, shares, colors, temperature):
         """Decode under a palette, at the network's resolution: ab ``float32 [h, w, 2]``."""
         # The network's classes take the shares, and the mean colors, of the cells nearest to them.
-        sums = ops.segment_sum(
+        one_hot = ops.one_hot(classes_of_cells(self.kind.classes.centers), len(self.kind.classes))
+        sums = ops.matmul(
+            ops.transpose(one_hot),
             ops.concatenate([shares[:, None], shares[:, None] * colors], axis=-1),
-            classes_of_cells(self.kind.classes.centers),
-            len(self.kind.classes),
         )
         # Those that have hardly any are left out, which saves most of the time.
         (chosen,) = ops.nonzero(sums[:, 0] >= SMALLEST_SHARE)

@@ -51,15 +51,18 @@ def parsed(name: str, parameters: dict[str, str], monkeypatch) -> dict:
 def test_parameters_have_the_defaults_of_the_command(name, monkeypatch):
     """Nothing is given but what must be: the command gets what it gets on the command line."""
     required = {
-        parameter: "here" for parameter, about in ENTRY_POINTS[name]["parameters"].items()
+        parameter for parameter, about in ENTRY_POINTS[name]["parameters"].items()
         if "default" not in about
     }  # fmt: skip
-    typed = []
+    given, typed = {}, []
     for parameter in COMMANDS[name].params:
         if parameter.required:
+            value = getattr(parameter.type, "choices", ["here"])[0]
+            given[parameter.opts[-1].lstrip("-").replace("-", "_")] = value
             option = [] if isinstance(parameter, click.Argument) else [parameter.opts[0]]
-            typed += [*option, "here"]
-    assert parsed(name, required, monkeypatch) == COMMANDS[name].make_context(name, typed).params
+            typed += [*option, value]
+    assert given.keys() == required
+    assert parsed(name, given, monkeypatch) == COMMANDS[name].make_context(name, typed).params
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)

@@ -91,7 +91,8 @@ def _samples(palette, colors, count: int):
     number = np.arange(count)
     ends = ops.cumsum(palette)
     places = ops.convert_to_tensor((number + 0.5) / count, "float32") * ends[-1]
-    chosen = ops.minimum(ops.searchsorted(ends, places), ends.shape[0] - 1)
+    before = ops.sum(ops.cast(ends < places[:, None], "int32"), axis=-1)
+    chosen = ops.minimum(before, ends.shape[0] - 1)
     around = np.stack([number / PLASTIC, number / PLASTIC**2], axis=-1) % 1 * 2 - 1
     return ops.take(colors, chosen, axis=0) + (SPREAD * around).astype(np.float32)
 
@@ -100,8 +101,9 @@ def _at_nodes(ab, ways):
     """Average ways ``[n, 2]`` of colors ``[n, 2]`` at the nodes: ``[2, 65, 65]``."""
     node = ops.cast(ops.clip(ops.round((ab + 128) / STEP), 0, NODES - 1), "int32")
     counted = ops.concatenate([ways, ops.ones_like(ways[:, :1])], axis=-1)
-    sums = ops.segment_sum(counted, node[:, 0] * NODES + node[:, 1], NODES * NODES)
-    sums = ops.transpose(ops.reshape(sums, (NODES, NODES, 3)), (2, 0, 1))
+    # The sums at all nodes: a product of matrices is faster than adding one color after the other.
+    rows, columns = (ops.one_hot(node[:, axis], NODES) for axis in (0, 1))
+    sums = ops.matmul(ops.transpose(counted)[:, None] * ops.transpose(rows), columns)
     number = np.arange(NODES)
     distance = (number[:, None] - number) ** 2 / 2
     near, far = (np.exp(-distance / width**2).astype(np.float32) for width in (BLUR, REACH))

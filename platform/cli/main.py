@@ -27,6 +27,7 @@ NAMES = (
     "clean",
     "apply",
     "serve",
+    "export",
     "palettes",
     "demo",
 )
