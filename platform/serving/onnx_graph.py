@@ -16,6 +16,7 @@ from onnx.compose import add_prefix, merge_models
 from tf2onnx.optimizer import optimize_graph
 from tf2onnx.tfonnx import process_tf_graph
 
+from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
 from recolor.platform.serving.onnx_painter import ABOUT, OUT, STEPS
 from recolor.platform.serving.saved_model import RecoloringGraph
@@ -51,9 +52,15 @@ class ConvertibleGraph(RecoloringGraph):
         onnx.checker.check_model(model)
         file.write_bytes(model.SerializeToString())
 
+    def paint(self, *rows, **given):
+        """Paint as a `Recolorer` does, by steps that are not compiled."""
+        return Recolorer.paint(self, *rows, **given)
+
+    _as_pixels, _at_rows = Recolorer._as_pixels, Recolorer._at_rows
+
     def _converted(self, step: str) -> onnx.ModelProto:
         """Convert a step; all its names begin with the step's."""
-        function = getattr(self, step)
+        function = self.steps[step]
 
         def with_constants(*arguments):
             # In the place of variables, which tf2onnx would make constants of by rewriting the

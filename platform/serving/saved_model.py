@@ -100,10 +100,14 @@ class RecoloringGraph(Recolorer, tf.Module):
         """
         return super().paint(*rows, **given, run=_run_compiled)
 
+    @property
+    def steps(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """The graphs of the three steps, by name."""
+        return {"look": self.look, "choose": self.choose, "paint": self.paint_rows}
+
     def save(self, folder: Path) -> None:
         """Write the SavedModel; its default signature is `serve`."""
-        steps = {"look": self.look, "choose": self.choose, "paint": self.paint_rows}
-        signatures = {"serving_default": self.serve, **steps}
+        signatures = {"serving_default": self.serve, **self.steps}
         tf.saved_model.save(self, str(folder), signatures=signatures)
 
     def _serve(self, image, palette, temperature, vividness, strength, keep):
