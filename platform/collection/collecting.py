@@ -20,6 +20,7 @@ from recolor.platform.collection.fetching import Fetcher, Manners
 from recolor.platform.collection.poster_file import poster_suffix
 from recolor.platform.collection.poster_list import Row
 from recolor.platform.collection.state import DONE, STATE_FILE, Poster, State
+from recolor.platform.tracking.interruptible_loop import run_interruptible
 
 TABLE = "posters.csv"
 COLUMNS = ("file", "id", "title", "year", "url", "sha256", "status")
@@ -81,7 +82,7 @@ def collect(
         remove_unfinished(folder)
         with closing(State(folder)) as state:
             total = state.enlist(rows)
-            asyncio.run(_download(state, total, folder, manners, allowed, progress))
+            run_interruptible(_download(state, total, folder, manners, allowed, progress))
             with (
                 atomic_write(folder / TABLE) as temporary,
                 temporary.open("w", encoding="utf-8", newline="") as file,
@@ -131,8 +132,12 @@ async def _download(state, total, folder, manners, allowed, progress) -> None:
                 for worker in ended:
                     worker.result()
             finally:
-                for worker in workers:
-                    worker.cancel()
+                # A request that times out at this very moment may not notice that it is canceled.
+                while working := [worker for worker in workers if not worker.done()]:
+                    for worker in working:
+                        worker.cancel()
+                    await asyncio.wait(working, timeout=1)
+                # Other errors of workers are not reported.
                 await asyncio.gather(*workers, return_exceptions=True)
 
 
