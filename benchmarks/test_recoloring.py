@@ -1,6 +1,7 @@
 """Recoloring a picture, with and without a palette: time as benchmarks, and peak memory.
 
-All of a group is one picture's: read the ratios to ``free``.
+All of a group is one picture's: read the ratios to ``free``, or, of what is finished at full size,
+to scikit-image in double precision, which resizes colors and puts them to the lightness.
 """
 
 import json
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data as samples
+from skimage.color import lab2rgb, rgb2lab
+from skimage.transform import resize
 
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
 from recolor.platform.registry.load import load
 
-SIZES = [(300, 450), (1000, 1500)]
+SIZES = [(300, 450), (1000, 1500), (2000, 3000)]
 WAYS = {
     "free": Decoding(palette="none"),
     "palette": Decoding(palette="#0b4f5c,#f28c28:2"),
@@ -43,12 +46,29 @@ def test_a_picture(benchmark, painter, size, way):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_another_palette_for_a_picture_that_was_seen(benchmark, painter, size):
-    benchmark.group = f"recolor {size[0]}x{size[1]}"
-    decoding = WAYS["palette"]
+@pytest.mark.parametrize("way", ["free", "palette"])
+def test_finishing_a_picture_that_was_seen(benchmark, painter, size, way):
+    """As each time that another palette or hint is tried."""
+    benchmark.group = f"finish {size[0]}x{size[1]}"
+    decoding = WAYS[way]
     seen = painter.see(picture(size), decoding)
     palette = painter.palette(seen, decoding)
-    benchmark.pedantic(painter.painted, (seen, palette, decoding), rounds=5, warmup_rounds=1)
+    benchmark.pedantic(painter.painted, (seen, palette, decoding), rounds=15, warmup_rounds=2)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_finishing_by_scikit_image(benchmark, size):
+    """Colors of the network's size resized to the picture's, and joined with its lightness."""
+    benchmark.group = f"finish {size[0]}x{size[1]}"
+    source = np.asarray(picture(size))
+    colors = rgb2lab(np.asarray(picture((171, 256))))[..., 1:]
+
+    def finished():
+        lightness = rgb2lab(source)[..., :1]
+        lab = np.concatenate([lightness, resize(colors, source.shape[:2], order=1)], axis=-1)
+        return np.rint(255 * lab2rgb(lab)).astype(np.uint8)
+
+    benchmark.pedantic(finished, rounds=3)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

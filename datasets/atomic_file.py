@@ -1,9 +1,12 @@
 """Files that appear whole or not at all."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+PREFIX = ".recolor-"
 
 
 def check_writable(folder: Path) -> None:
@@ -13,7 +16,13 @@ def check_writable(folder: Path) -> None:
         OSError: If they can't.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    TemporaryDirectory(prefix=".recolor-", dir=folder).cleanup()
+    TemporaryDirectory(prefix=PREFIX, dir=folder).cleanup()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes left that were killed while they wrote; no other may be writing now."""
+    for unfinished in folder.glob(f"{PREFIX}*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 @contextmanager
@@ -25,7 +34,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     # A file in a folder of its own gets the permissions that any new file has.
-    with TemporaryDirectory(prefix=".recolor-", dir=target.parent) as folder:
-        temporary = Path(folder) / "part"
+    with TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
+        temporary = Path(folder) / target.name
         yield temporary
         temporary.replace(target)

@@ -5,7 +5,9 @@ same pixels. MLflow copies this file, and what it imports of the project, into e
 model.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
@@ -35,8 +37,10 @@ from recolor.models.decoding.options import (
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.typed import is_typed_colors
 
-# Pixels that are painted at once: their number bounds the memory that it takes.
+# Pixels that are painted at once: with the number of cores, it bounds the memory that it takes.
 PIECE = 2**17
+# They paint for everyone, so however many pictures there are, a core has one piece at a time.
+_PAINTERS = ThreadPoolExecutor(os.cpu_count(), "painter")
 # So many columns and rows of a picture's pixels stand for all, see `Recolorer.choose`.
 SOME = (48, 48)
 
@@ -213,7 +217,8 @@ class Painter:
         )
         painted = Image.new("RGB", seen.picture.size)
         rows = max(1, PIECE // width)
-        for top in range(0, height, rows):
+
+        def paint(top: int) -> None:
             part = seen.picture.crop((0, top, width, min(top + rows, height)))
             answer = self.paint(
                 **chosen,
@@ -223,6 +228,9 @@ class Painter:
                 keep=np.float32(decoding.keep),
             )
             painted.paste(Image.fromarray(np.asarray(answer["rgb"])), (0, top))
+
+        # Whatever fails is raised here.
+        list(_PAINTERS.map(paint, range(0, height, rows)))
         return painted
 
     @property

@@ -42,7 +42,7 @@ def trunk(size: int, embedding_size: int) -> tuple[list[keras.KerasTensor], kera
     # once an image: same weights, same result, a fifth of the arithmetic.
     x = layers.Conv2D(256, 1, name="fusion")(x)
     semantics = layers.Dense(256, use_bias=False, name="fusion_embedding")(embedding)
-    x = layers.Add()([x, layers.Reshape((1, 1, 256))(semantics)])
+    x = layers.Add()([layers.Reshape((1, 1, 256))(semantics), x])
     x = layers.ReLU()(x)
 
     x = conv("decoder_1", 128)(x)

@@ -20,16 +20,23 @@ from keras import ops
 from recolor.datasets.color import L_SCALE
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import CELLS, classes_of_cells
+from recolor.models.decoding.finishing import (
+    freely,
+    mixed,
+    under_palette,
+    with_hints,
+    with_own_colors,
+)
 from recolor.models.decoding.guided_upsampling import fitted_lines, interpolated, on_lines
 from recolor.models.decoding.hinting import FREE, UNDER_PALETTE, hinted
-from recolor.models.decoding.lab import lab_to_rgb, rgb_to_ab, rgb_to_lightness
+from recolor.models.decoding.lab import lab_to_rgb, rgb_to_lightness
 from recolor.models.decoding.palette_constraint import (
     SMALLEST_SHARE,
     mean_distribution,
     palette_offsets,
 )
-from recolor.models.decoding.palette_transfer import CARRIED, NODES, move, transfer_moves
-from recolor.models.decoding.vividness import vivid, vivid_moves
+from recolor.models.decoding.palette_transfer import CARRIED, NODES, transfer_moves
+from recolor.models.decoding.vividness import vivid_moves
 from recolor.models.painter import Painter
 from recolor.models.weights import Weights
 
@@ -111,9 +118,9 @@ class Recolorer:
 
         Returns:
             What `paint` takes: ``free_lines``, ``palette_lines`` and ``hint_lines``, each ``float32
-            [h, width, n]``, or empty where it is not needed; ``free_moves``, of `vivid_moves`, and
-            ``palette_moves``, of `transfer_moves`; and ``share``, that of the answer under the
-            palette.
+            [h, width, n]``, or of no width where it is not needed; ``free_moves``, of
+            `vivid_moves`, and ``palette_moves``, of `transfer_moves`; and ``share``, that of the
+            answer under the palette.
         """
         small = ops.cast(lightness, "float32")[..., None] / L_SCALE
         columns = ops.arange(width)
@@ -125,8 +132,8 @@ class Recolorer:
         def free():
             return wide(self._decoded(outputs, box, temperature), WINDOW)
 
-        none, share, moves = ops.zeros((0, 0, 4)), ops.zeros(()), ops.zeros((NODES, NODES, 2))
-        palette_lines, hint_lines = none, ops.zeros((0, 0, 6))
+        none, share, moves = ops.zeros((1, 0, 4)), ops.zeros(()), ops.zeros((2, NODES, NODES))
+        palette_lines, hint_lines = none, ops.zeros((1, 0, 6))
         if not self.kind.takes_palette:
             free_lines = free()
         else:
@@ -155,7 +162,7 @@ class Recolorer:
 
     def paint(
         self, rgb, top, height, free_lines, palette_lines, hint_lines, free_moves,
-        palette_moves, share, keep,
+        palette_moves, share, keep, run=lambda step, *arrays: step(*arrays),
     ):  # fmt: skip
         """Give rows of a picture colors; their lightness stays as it is.
 
@@ -168,36 +175,42 @@ class Recolorer:
             free_lines, palette_lines, hint_lines, free_moves, palette_moves, share: What `choose`
                 has returned.
             keep: How much of the picture's own colors is blended in, 0 to 1.
+            run: What runs a step of `recolor.models.decoding.finishing` on arrays.
 
         Returns:
             ``rgb``, the colored rows, ``uint8 [k, width, 3]``.
         """
-        lightness = rgb_to_lightness(rgb)
         rows = top + ops.arange(ops.shape(rgb)[0])
 
-        def colors(lines):
-            return on_lines(interpolated(lines, rows, height, axis=0), lightness)
+        def is_needed(lines):
+            return ops.shape(lines)[1] > 0
 
-        def freely():
-            return vivid(lightness, colors(free_lines), free_moves)
+        def with_lines(step, lines, *given):
+            return run(step, lightness, self._at_rows(lines, rows, height), *given)
 
-        if not self.kind.takes_palette:
-            ab = freely()
-        else:
-            nothing = ops.zeros((1, 1, 2))
-            ab = share * self._either(
-                share > 0, lambda: move(colors(palette_lines), palette_moves, 1.0), lambda: nothing
-            )
-            ab += (1 - share) * self._either(share < 1, freely, lambda: nothing)
+        def told():
+            return with_lines(under_palette, palette_lines, palette_moves)
 
-            def with_hints():
-                both = colors(hint_lines)
-                counts = ops.clip(both[..., 2:], 0, 1)
-                return ab + counts * (both[..., :2] / ops.maximum(both[..., 2:], 1e-3) - ab)
+        def free():
+            return with_lines(freely, free_lines, free_moves)
 
-            ab = self._either(ops.shape(hint_lines)[0] > 0, with_hints, lambda: ab)
-        ab = self._either(keep > 0, lambda: ab + keep * (rgb_to_ab(rgb) - ab), lambda: ab)
-        return {"rgb": lab_to_rgb(lightness, ab)}
+        def both():
+            return run(mixed, told(), free(), share)
+
+        pixels = self._as_pixels(rgb)
+        lightness = run(rgb_to_lightness, pixels)
+        ab = self._either(
+            is_needed(palette_lines),
+            lambda: self._either(is_needed(free_lines), both, told),
+            free,
+        )
+        ab = self._either(
+            is_needed(hint_lines), lambda: with_lines(with_hints, hint_lines, ab), lambda: ab
+        )
+        ab = self._either(keep > 0, lambda: run(with_own_colors, pixels, ab, keep), lambda: ab)
+        painted = run(lab_to_rgb, lightness, ab)
+        shape = ops.shape(rgb)
+        return {"rgb": ops.reshape(painted[: shape[0] * shape[1]], shape)}
 
     def painter(self, library: PaletteLibrary | None = None) -> Painter:
         """Return what recolors pictures.
@@ -227,6 +240,14 @@ class Recolorer:
         """Compute one of two answers."""
         return one() if condition else other()
 
+    def _as_pixels(self, rgb):
+        """Bring rows of pixels into a list, ``[n, 3]``; what stands behind them does not matter."""
+        return ops.reshape(rgb, (-1, 3))
+
+    def _at_rows(self, lines, rows, height):
+        """Return the lines of the pixels in some rows, as a list too."""
+        return ops.reshape(interpolated(lines, rows, height, axis=0), (-1, ops.shape(lines)[2]))
+
     def _outputs(self, square, embedding, box):
         """Run the network on a square ``uint8 [size, size, 1]``, and on a smaller copy."""
         poster = {"lightness": square, "embedding": embedding, "box": box}
@@ -249,10 +270,10 @@ class Recolorer:
     def _under_palette(self, outputs, box, shares, colors, temperature):
         """Decode under a palette, at the network's resolution: ab ``float32 [h, w, 2]``."""
         # The network's classes take the shares, and the mean colors, of the cells nearest to them.
-        sums = ops.segment_sum(
+        one_hot = ops.one_hot(classes_of_cells(self.kind.classes.centers), len(self.kind.classes))
+        sums = ops.matmul(
+            ops.transpose(one_hot),
             ops.concatenate([shares[:, None], shares[:, None] * colors], axis=-1),
-            classes_of_cells(self.kind.classes.centers),
-            len(self.kind.classes),
         )
         # Those that have hardly any are left out, which saves most of the time.
         (chosen,) = ops.nonzero(sums[:, 0] >= SMALLEST_SHARE)

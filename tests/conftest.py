@@ -69,6 +69,16 @@ def store_in_use(uri: str) -> Iterator[str]:
         mlflow.set_tracking_uri(before)
 
 
+@contextmanager
+def own_store(folder: Path) -> Iterator[str]:
+    """Use a store in a folder of its own for a while, with the experiment that commands use."""
+    from recolor.platform.tracking import store
+
+    # Afterwards MLflow is to know no store, if it has known none before.
+    with store_in_use(f"sqlite:///{folder}/mlflow.db"), store.own_store(folder) as uri:
+        yield uri
+
+
 @pytest.fixture(scope="session")
 def manifest(posters, tmp_path_factory):
     """A data set of those posters: 20 to train, 6 to validate, 4 to test."""

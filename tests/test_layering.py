@@ -38,9 +38,10 @@ ALLOWED = {
     "evaluation": ALLOWED_1 | {"keras", "markdown", "matplotlib"},
     "platform": ALLOWED_1
     | {"alembic", "click", "filelock", "git", "jax", "keras", "matplotlib", "mlflow"}
-    | {"optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io", "torch", "tqdm", "yaml"}
+    | {"onnx", "onnxruntime", "optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io"}
+    | {"tf2onnx", "torch", "tqdm", "yaml"}
     | {"cachetools", "fastapi", "h11", "prometheus_client", "pydantic", "starlette", "uvicorn"}
-    | {"werkzeug"},
+    | {"anyio", "httpcore", "httpx", "werkzeug"},
 }  # fmt: skip
 # Which parts of the project a part may use; of `datasets`, models see floor 1 alone.
 BELOW = {

@@ -51,15 +51,18 @@ def parsed(name: str, parameters: dict[str, str], monkeypatch) -> dict:
 def test_parameters_have_the_defaults_of_the_command(name, monkeypatch):
     """Nothing is given but what must be: the command gets what it gets on the command line."""
     required = {
-        parameter: "here" for parameter, about in ENTRY_POINTS[name]["parameters"].items()
+        parameter for parameter, about in ENTRY_POINTS[name]["parameters"].items()
         if "default" not in about
     }  # fmt: skip
-    typed = []
+    given, typed = {}, []
     for parameter in COMMANDS[name].params:
         if parameter.required:
+            value = getattr(parameter.type, "choices", ["here"])[0]
+            given[parameter.opts[-1].lstrip("-").replace("-", "_")] = value
             option = [] if isinstance(parameter, click.Argument) else [parameter.opts[0]]
-            typed += [*option, "here"]
-    assert parsed(name, required, monkeypatch) == COMMANDS[name].make_context(name, typed).params
+            typed += [*option, value]
+    assert given.keys() == required
+    assert parsed(name, given, monkeypatch) == COMMANDS[name].make_context(name, typed).params
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)
@@ -185,19 +188,22 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_networ
 
 @pytest.mark.slow
 def test_mlflow_run_reproduces_in_the_run_that_it_made(manifest, store, posters, tmp_path):
-    """The trainings are runs within it, though MLflow has named one run to the process."""
+    """A training is a run within it, though MLflow has named one run to the process."""
     client = mlflow.MlflowClient(store)
     experiment = client.get_experiment_by_name("recolor").experiment_id
     before = {run.info.run_id for run in client.search_runs([experiment])}
     result = mlflow_run(
-        store, "reproduce", data=manifest.folder, scale=0.004, out=tmp_path / "out", old=posters[0]
-    )
+        store, "reproduce", data=manifest.folder, scale=0.004, out=tmp_path / "out",
+        old=posters[0], regression="regression",
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
     runs = [run for run in client.search_runs([experiment]) if run.info.run_id not in before]
     (whole,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    (training,) = (run for run in runs if "mlflow.parentRunId" in run.data.tags)
     assert whole.data.tags["mlflow.project.entryPoint"] == "reproduce"
-    assert "classification.n_classes" in whole.data.metrics
-    assert {run.info.run_name for run in runs} >= {"train regression", "train classification"}
+    assert training.data.tags["mlflow.parentRunId"] == whole.info.run_id
+    assert training.info.run_name == "train classification"
+    assert {"regression.n_classes", "classification.n_classes"} < set(whole.data.metrics)
     assert (tmp_path / "out" / "report" / "report.html").exists()
 
 

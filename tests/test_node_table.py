@@ -11,12 +11,10 @@ RNG = np.random.default_rng(6)
 
 @pytest.mark.parametrize("sides", [(9,), (5, 7), (3, 4, 6), (2, 2, 2)])
 def test_tables_are_interpolated_linearly_along_all_axes(sides):
-    table = RNG.normal(size=(*sides, 2)).astype(np.float32)
+    table = RNG.normal(size=(2, *sides)).astype(np.float32)
     # On nodes, between them, and beyond the outer ones.
     places = [RNG.uniform(-2, side + 1, (20, 30)).astype(np.float32) for side in sides]
     nodes = [RNG.integers(0, side, (20, 30)).astype(np.float32) for side in sides]
     for where in (places, nodes):
-        expected = [
-            map_coordinates(table[..., n], where, order=1, mode="nearest") for n in range(2)
-        ]
+        expected = [map_coordinates(one, where, order=1, mode="nearest") for one in table]
         np.testing.assert_allclose(at_places(table, where), np.stack(expected, -1), atol=1e-5)

@@ -122,7 +122,7 @@ def test_colors_are_carried_to_the_palettes_distribution():
     colors = np.float32(RNG.normal((-15, 20), 18, (300, 2)))
     palette = np.float32(np.full(300, 1 / 300))
     moves = np.asarray(transfer_moves(ab, palette, colors))
-    assert moves.shape == (NODES, NODES, 2) and np.isfinite(moves).all()
+    assert moves.shape == (2, NODES, NODES) and np.isfinite(moves).all()
     even = np.full(len(ab), 1 / len(ab))
     apart = [
         palette_distance(palette, colors, even, np.asarray(move(ab, moves, share)))

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import PAPER, RECOLOR, ROOT, environment
 from PIL import Image
 from skimage import data as samples
@@ -16,6 +17,7 @@ from skimage.color import rgb2lab
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import FOLDER, pretrained_weights
+from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
 
 
@@ -23,13 +25,6 @@ def without_store() -> dict[str, str]:
     kept = environment("")
     del kept["MLFLOW_TRACKING_URI"]
     return kept
-
-
-def apply(folder, *arguments, **options) -> subprocess.CompletedProcess:
-    command = [*RECOLOR, "apply", *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=300, **options
-    )
 
 
 @pytest.mark.parametrize("kind", PAPER)
@@ -54,7 +49,10 @@ def test_together_they_are_less_than_40_megabytes():
 def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path):
     """No store is needed, nor made."""
     shutil.copy(posters[0], tmp_path / "poster.jpg")
-    result = apply(tmp_path, "poster.jpg", "--out", "out", env=without_store())
+    command = [*RECOLOR, "apply", "poster.jpg", "--out", "out"]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=without_store(), capture_output=True, text=True, timeout=300
+    )
     assert result.returncode == 0, result.stderr
     assert re.search(
         f"1 recolored in out by the {DEFAULT} network that comes along "
@@ -66,17 +64,20 @@ def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path
         assert image.size == before.size
 
 
-def test_a_champion_goes_first(trained, posters, store, tmp_path):
-    result = apply(tmp_path, posters[0], "--out", "out", env=environment(store))
+def test_a_champion_goes_first(trained, posters, tmp_path):
+    def apply(out: str, *options) -> str:
+        arguments = ["apply", str(posters[0]), "--out", str(tmp_path / out), *options]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+        return result.output
+
     assert re.search(
-        r"1 recolored in out by poster-recolor version \d+ \(champion; classification, 32 pixels, "
+        r"1 recolored in \S+ by poster-recolor version \d+ \(champion; classification, 32 pixels, "
         f"learned from 20 posters\\); --model {DEFAULT} takes the network that comes along\n",
-        result.stdout,
+        apply("out"),
     )
-    result = apply(
-        tmp_path, posters[0], "--out", "other", "--model", "regression", env=environment(store)
-    )
-    assert "1 recolored in other by the regression network that comes along (" in result.stdout
+    said = apply("other", "--model", "regression")
+    assert re.search(r"1 recolored in \S+ by the regression network that comes along \(", said)
 
 
 def test_regression_is_nearer_to_the_true_colors_than_gray():

@@ -7,7 +7,7 @@ import subprocess
 
 import mlflow
 import pytest
-from conftest import RECOLOR
+from click.testing import CliRunner
 from PIL import Image
 from tqdm import tqdm
 
@@ -17,6 +17,7 @@ from recolor.datasets.manifest import DatasetError
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.html_page import page
 from recolor.models.weights import WeightsError
+from recolor.platform.cli.main import main
 from recolor.platform.experiments import reproduction
 from recolor.platform.experiments.reproduction import ReproductionError, reproduce
 
@@ -132,13 +133,12 @@ def test_trained_models_may_be_given(reproduced, manifest, store, tmp_path):
         ].items()
     }
     runs = len(mlflow.search_runs())
-    result = subprocess.run(
-        [*RECOLOR, "reproduce", "--data", manifest.folder, "--out", tmp_path / "again",
-         *(word for kind, uri in uris.items() for word in (f"--{kind}", uri))],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "report:" in result.stdout
+    arguments = ["reproduce", "--data", str(manifest.folder), "--out", str(tmp_path / "again")]
+    for kind, uri in uris.items():
+        arguments += [f"--{kind}", uri]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "report:" in result.output
     assert len(mlflow.search_runs()) == runs + 1
     text = (tmp_path / "again" / "report" / "report.md").read_text()
     for kind in uris:

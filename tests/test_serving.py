@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import io
 import json
 import os
@@ -13,7 +14,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import fields
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from threading import Lock
 
 import mlflow
 import numpy as np
@@ -21,7 +24,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from conftest import environment
+from conftest import PAPER, environment
 from PIL import Image
 from served import Served
 from skimage import data as samples
@@ -37,7 +40,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.painter import PIECE, Painter
 from recolor.models.recolorer import WINDOW
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry import load as load_module
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.registration import load_model
 from recolor.platform.registry.versions import CHAMPION_URI
@@ -69,6 +72,14 @@ PALETTES = ["", "none", "source", "auto", "3", "#0b3c5d,orange:3", encoded("JPEG
 def champion(trained):
     """Whatever other tests have promoted, here it is the classification network."""
     promote("l2_ab", trained.version, force=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Let all commands of this process share the networks that they load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load_module, "load", functools.cache(load_module.load))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +269,8 @@ def test_memory_is_bounded_and_comes_back_after_a_large_picture(store, tmp_path)
         [sys.executable, "-c", code], env=environment(store), cwd=tmp_path, check=True,
         capture_output=True, text=True,
     )  # fmt: skip
+    # Of its compiler, TensorFlow would say that it is there.
+    assert "XLA" not in result.stderr
     told = re.findall("MB: (.*) (.*)", result.stdout)
     (before, _), (_, peak), (after, _) = (map(float, numbers) for numbers in told)
     # Where pictures are painted whole, it is 2000 MB, and most of them stay. Each command loads a
@@ -335,6 +348,44 @@ def test_a_picture_is_painted_in_parts_as_it_would_be_at_once(painter, monkeypat
     assert np.abs(at_once.astype(int) - in_parts).max() <= 1
 
 
+@pytest.mark.parametrize("kind", PAPER)
+def test_compiled_steps_give_the_pixels_of_plain_ones(kind, monkeypatch):
+    painter = load_module.load(kind).painter
+    rgb, ways = samples.chelsea(), WAYS if painter.takes_palette else [{"keep": 0.3}, {}]
+    compiled = [recolored(painter, rgb, **options) for options in ways]
+    monkeypatch.setattr("recolor.platform.serving.saved_model._compiled", lambda step: step)
+    for options, expected in zip(ways, compiled, strict=True):
+        assert np.abs(recolored(painter, rgb, **options).astype(int) - expected).max() <= 1
+
+
+def test_pieces_are_painted_by_all_cores_and_no_more(painter, monkeypatch):
+    """However many pictures are painted at once; and what goes wrong with a piece is raised."""
+    lock, now, most = Lock(), 0, 0
+
+    def paint(rgb, top, **given):
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.01)
+        with lock:
+            now -= 1
+        if top == 140:
+            raise MemoryError
+        return {"rgb": 255 - rgb}
+
+    monkeypatch.setattr("recolor.models.painter.PIECE", 7 * 451)
+    watched = replace(painter, paint=paint)
+    rgb = samples.chelsea()
+    with ThreadPoolExecutor(3) as pool:
+        inverted = pool.map(lambda _: recolored(watched, rgb[:140]), range(3))
+        for picture in inverted:
+            np.testing.assert_array_equal(picture, 255 - rgb[:140])
+    assert min(2, os.cpu_count()) <= most <= os.cpu_count()
+    with pytest.raises(MemoryError):
+        recolored(watched, rgb)
+
+
 def test_the_default_signature_takes_files(model):
     """What TensorFlow Serving calls: bytes in, PNG bytes out, with transparency over white."""
     serve = model.unwrap_python_model().saved_model.signatures["serving_default"]
@@ -359,7 +410,9 @@ def test_files_keep_name_format_and_size(model, tmp_path):
         (folder / name).write_bytes(encoded(kind))
     (folder / "broken.jpg").write_bytes(encoded("JPEG")[:500])
     out = tmp_path / "out"
-    outcome = recolor_files(load(CHAMPION_URI).painter, [tmp_path / "in"], out, sheet=True)
+    outcome = recolor_files(
+        load_module.load(CHAMPION_URI).painter, [tmp_path / "in"], out, sheet=True
+    )
     assert [name for name, _ in outcome.skipped] == ["deep/broken.jpg"]
     for name, kind in (("a.jpg", "JPEG"), ("b.PNG", "PNG"), ("c.webp", "WEBP"), ("d.gif", "GIF")):
         with Image.open(out / "deep" / name) as image:
@@ -390,7 +443,9 @@ def test_rotated_photos_come_out_upright(model, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     (tmp_path / "phone.jpg").write_bytes(encoded("JPEG", (90, 130), exif=exif))
-    recolor_files(load(CHAMPION_URI).painter, [tmp_path / "phone.jpg"], tmp_path / "out")
+    recolor_files(
+        load_module.load(CHAMPION_URI).painter, [tmp_path / "phone.jpg"], tmp_path / "out"
+    )
     with Image.open(tmp_path / "out" / "phone.jpg") as image:
         assert image.size == (130, 90)
         assert not image.getexif()
@@ -401,10 +456,12 @@ def test_the_model_runs_in_an_environment_of_its_own_requirements(trained, tmp_p
     """A fresh virtual environment, without this project."""
     model_folder = mlflow.artifacts.download_artifacts(CHAMPION_URI, dst_path=str(tmp_path))
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    # Most of what it installs is never imported, and need not be compiled.
-    install = [python, "-m", "pip", "install", "--quiet", "--no-compile"]
-    subprocess.run([*install, "-r", f"{model_folder}/requirements.txt"], check=True)
+    # A pip of its own would take it three seconds. Most of what is installed is never imported, and
+    # need not be compiled.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile"]
+    requirements = f"{model_folder}/requirements.txt"
+    subprocess.run([*install, "--quiet", "-r", requirements], check=True)
     (tmp_path / "poster.webp").write_bytes(encoded("WEBP"))
     script = (
         "import base64, sys, mlflow, pandas, importlib.util\n"

@@ -216,30 +216,34 @@ def test_weights_of_the_other_kind_are_refused(weights):
         weights.begin(kind.build(16), kind)
 
 
-def test_a_run_keeps_its_weights_and_another_begins_with_them(trained, manifest, tmp_path):
-    uri = f"models:/poster-recolor/{trained.version}"
-    first = find_weights(uri)
-    assert first.origin["settings"]["epochs"] == 2
-    assert first.origin["dataset_digest"] == manifest.digest
-    assert first.origin["tags"]["version.keras"] == keras.__version__
+@pytest.fixture(scope="module")
+def first(manifest, store, small_network):
+    """A run with one epoch, and its version."""
+    return train(manifest, Settings(small_network, epochs=1, batch_size=20, learning_rate=1e-3))
+
+
+def test_a_run_keeps_its_weights_and_another_begins_with_them(first, manifest, tmp_path):
+    uri = f"models:/poster-recolor/{first.version}"
+    kept = find_weights(uri)
+    assert kept.origin["settings"]["learning_rate"] == 1e-3
+    assert kept.origin["dataset_digest"] == manifest.digest
+    assert kept.origin["tags"]["version.keras"] == keras.__version__
     # So small a learning rate that what is learned is nothing to what was there before.
-    settings = Settings(
-        "classification", epochs=1, batch_size=5, learning_rate=1e-9, initial_weights=uri
-    )
+    settings = Settings("small", epochs=1, batch_size=5, learning_rate=1e-9, initial_weights=uri)
     second = train(manifest, settings)
     assert saved_settings(second.run_id).initial_weights == uri
     found = find_weights(f"models:/poster-recolor/{second.version}")
-    assert found.origin["initial"] == first.origin
-    for path, tensor in first.tensors.items():
+    assert found.origin["initial"] == kept.origin
+    for path, tensor in kept.tensors.items():
         np.testing.assert_allclose(tensor, found.tensors[path], atol=1e-4)
 
     file = tmp_path / "first.safetensors"
-    first.save(file)
+    kept.save(file)
     untracked = tmp_path / "untracked.npz"
     settings = replace(settings, initial_weights=str(file))
     last = train_untracked(manifest, settings, untracked)
-    assert Checkpoint.load(untracked).origin["initial"] == first.origin
-    for path, tensor in first.tensors.items():
+    assert Checkpoint.load(untracked).origin["initial"] == kept.origin
+    for path, tensor in kept.tensors.items():
         np.testing.assert_allclose(tensor, last.weights[path], atol=1e-4)
 
 
@@ -258,12 +262,11 @@ def test_weights_that_may_know_posters_held_out_begin_nothing(trained, posters, 
     check_initial_weights(same, other, settings)
 
 
-def test_a_version_keeps_its_own_weights_when_its_training_goes_on(manifest, store, small_network):
-    settings = Settings(small_network, epochs=1, batch_size=20, learning_rate=1e-3)
-    first = train(manifest, settings)
+def test_a_version_keeps_its_own_weights_when_its_training_goes_on(first, manifest):
     uri = f"models:/poster-recolor/{first.version}"
     before = find_weights(uri)
-    second = train(manifest, replace(settings, epochs=2), first.run_id)
+    settings = replace(saved_settings(first.run_id), epochs=2)
+    second = train(manifest, settings, first.run_id)
     assert second.run_id == first.run_id and second.version != first.version
     after = find_weights(uri)
     assert after.origin["epochs"] == 1

@@ -35,9 +35,14 @@ def fitted_lines(ab, lightness, radius: int):
             picture = ops.average_pool(picture[None], window, 1, "same")[0]
         return picture
 
-    mean_lightness, mean_ab = window_mean(lightness), window_mean(ab)
-    variance = window_mean(lightness**2) - mean_lightness**2
-    covariance = window_mean(lightness * ab) - mean_lightness * mean_ab
+    # All means at once: for several numbers a pixel they cost hardly more than for one.
+    both = ops.concatenate([lightness, ab], axis=-1)
+    means, mean_products = ops.split(
+        window_mean(ops.concatenate([both, lightness * both], axis=-1)), 2, axis=-1
+    )
+    mean_lightness, mean_ab = means[..., :1], means[..., 1:]
+    products = mean_products - mean_lightness * means
+    variance, covariance = products[..., :1], products[..., 1:]
     slope = covariance / (variance + EPSILON)
     offset = mean_ab - slope * mean_lightness
     return window_mean(ops.concatenate([slope, offset], axis=-1))

@@ -38,35 +38,46 @@ def transfer_moves(ab, palette, colors):
         colors: Their ab, ``float32 [K, 2]``.
 
     Returns:
-        The way along a and b for every node of the ab plane: ``float32 [65, 65, 2]``.
+        The way along a and b for every node of the ab plane: ``float32 [2, 65, 65]``.
     """
     ab = ops.cast(ab, "float32")
+    axes = _axes()
     targets = _samples(palette, colors, ab.shape[0])
+    # Along all axes at once, since every pass needs them.
+    places = ops.sort(ops.matmul(axes, ops.transpose(targets)))
 
     # What the averaging at the nodes has evened out is found again, and added. (A Python loop would
     # make a graph of thousands of operations, which takes many seconds to build.)
     def more(_, moves):
         moved = move(ab, moves, 1.0)
-        return moves + _at_nodes(ab, _transferred(moved, targets) - moved)
+        return moves + _at_nodes(ab, _transferred(moved, axes, places) - moved)
 
-    return ops.fori_loop(0, PASSES, more, ops.zeros((NODES, NODES, 2)))
+    return ops.fori_loop(0, PASSES, more, ops.zeros((2, NODES, NODES)))
 
 
-def _transferred(points, targets):
-    """Return points ``[n, 2]`` moved to be distributed as the targets ``[n, 2]`` are."""
+def _axes():
+    """Return the pairs of axes along which colors are transferred: ``[rounds, 2, 2]``."""
     # Multiples of the golden ratio fill a circle evenly, however many there are.
     angle = np.pi * (np.arange(ROUNDS) * GOLDEN_RATIO % 1)
-    axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
-    axes = ops.convert_to_tensor(np.moveaxis(axes, -1, 0))
+    axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
+    return ops.convert_to_tensor(np.moveaxis(axes, -1, 0))
+
+
+def _transferred(points, axes, places):
+    """Return points ``[n, 2]`` moved to be distributed as targets are.
+
+    ``places [rounds, 2, n]`` are where the targets lie along each of the axes, in order.
+    """
 
     def turned(turn, points):
-        axis = axes[turn]
-        moved, places = ops.matmul(points, axis), ops.sort(ops.matmul(targets, axis), axis=0)
+        moved = ops.matmul(axes[turn], points)
         # Every point takes the place of the target with the same rank.
-        rank = ops.argsort(ops.argsort(moved, axis=0), axis=0)
-        return ops.matmul(ops.take_along_axis(places, rank, axis=0), ops.transpose(axis))
+        rank = ops.argsort(ops.argsort(moved))
+        return ops.matmul(
+            ops.transpose(axes[turn]), ops.take_along_axis(places[turn], rank, axis=-1)
+        )
 
-    return ops.fori_loop(0, ROUNDS, turned, points)
+    return ops.transpose(ops.fori_loop(0, ROUNDS, turned, ops.transpose(points)))
 
 
 def move(ab, moves, share):
@@ -80,17 +91,19 @@ def _samples(palette, colors, count: int):
     number = np.arange(count)
     ends = ops.cumsum(palette)
     places = ops.convert_to_tensor((number + 0.5) / count, "float32") * ends[-1]
-    chosen = ops.minimum(ops.searchsorted(ends, places), ends.shape[0] - 1)
+    before = ops.sum(ops.cast(ends < places[:, None], "int32"), axis=-1)
+    chosen = ops.minimum(before, ends.shape[0] - 1)
     around = np.stack([number / PLASTIC, number / PLASTIC**2], axis=-1) % 1 * 2 - 1
     return ops.take(colors, chosen, axis=0) + (SPREAD * around).astype(np.float32)
 
 
 def _at_nodes(ab, ways):
-    """Average ways ``[n, 2]`` of colors ``[n, 2]`` at the nodes: ``[65, 65, 2]``."""
+    """Average ways ``[n, 2]`` of colors ``[n, 2]`` at the nodes: ``[2, 65, 65]``."""
     node = ops.cast(ops.clip(ops.round((ab + 128) / STEP), 0, NODES - 1), "int32")
     counted = ops.concatenate([ways, ops.ones_like(ways[:, :1])], axis=-1)
-    sums = ops.segment_sum(counted, node[:, 0] * NODES + node[:, 1], NODES * NODES)
-    sums = ops.transpose(ops.reshape(sums, (NODES, NODES, 3)), (2, 0, 1))
+    # The sums at all nodes: a product of matrices is faster than adding one color after the other.
+    rows, columns = (ops.one_hot(node[:, axis], NODES) for axis in (0, 1))
+    sums = ops.matmul(ops.transpose(counted)[:, None] * ops.transpose(rows), columns)
     number = np.arange(NODES)
     distance = (number[:, None] - number) ** 2 / 2
     near, far = (np.exp(-distance / width**2).astype(np.float32) for width in (BLUR, REACH))
@@ -98,4 +111,4 @@ def _at_nodes(ab, ways):
     blurred += 1e-3 * ops.matmul(ops.matmul(far, sums), far)
     nodes = np.indices((NODES, NODES), np.float32) * STEP - 128
     chromatic = 1 - np.exp(-(nodes**2).sum(axis=0) / (2 * NEUTRAL**2))
-    return ops.transpose(blurred[:2] / (blurred[2] + 1e-12) * chromatic, (1, 2, 0))
+    return blurred[:2] / (blurred[2] + 1e-12) * chromatic

@@ -168,10 +168,9 @@ def vivid_moves(calibration, vividness):
 
     Returns:
         The way along a and b, for every band of lightness and every node of the ab plane:
-        ``float32 [16, 65, 65, 2]``.
+        ``float32 [2, 16, 65, 65]``.
     """
-    share = _outermost(calibration[0], vividness)[..., None]
-    return share * ops.stack([calibration[1], calibration[2]], axis=-1)
+    return _outermost(calibration[0], vividness) * calibration[1:]
 
 
 def vivid(lightness, ab, moves):

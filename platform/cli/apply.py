@@ -1,5 +1,7 @@
 """`recolor apply`."""
 
+from pathlib import Path
+
 import click
 
 from recolor.platform.cli.backend import check_backend
@@ -20,8 +22,9 @@ MOST_NAMED = 6
     "--model",
     metavar="URI|FILE|KIND",
     type=TEXT,
-    help="A registered model, a file of weights, or the kind of one that comes with recolor.  "
-    "[default: the champion, or else the one that comes with recolor]",
+    help="A registered model, a file of weights, an ONNX file of `recolor export`, or the kind of "
+    "one that comes with recolor.  [default: the champion, or else the one that comes with "
+    "recolor]",
 )
 @decoding_options()
 @click.option(
@@ -66,13 +69,9 @@ def apply(
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
-    check_backend()
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.registry.load import load
-        from recolor.platform.serving.files import recolor_files
+    chosen = _load(model, library)
+    from recolor.platform.serving.files import recolor_files
 
-    chosen = load(model, library)
     outcome = recolor_files(
         chosen.painter,
         list(images),
@@ -97,6 +96,21 @@ def apply(
         report_skipped(outcome.skipped)
     if outcome.skipped and not (outcome.written or outcome.kept):
         raise click.ClickException("no image could be recolored")
+
+
+def _load(model, library):
+    """Load a model; no framework is imported where none is needed."""
+    from recolor.datasets.palettes.library import load_library
+    from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
+
+    if model and model.endswith(SUFFIX):
+        return load_onnx(Path(model), load_library(library))
+    check_backend()
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.platform.registry.load import load
+
+    return load(model, library)
 
 
 def _first(separator, texts):

@@ -28,8 +28,8 @@ PALETTE = (
     cls=Repeated,
     type=TEXT,
     metavar="URI|FILE|KIND",
-    help="A registered model, a file of weights, or the kind of one that comes with recolor. May "
-    "be repeated.",
+    help="A registered model, a file of weights, an ONNX file of `recolor export`, or the kind of "
+    "one that comes with recolor. May be repeated.",
 )
 @click.option(
     "--told",

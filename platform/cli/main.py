@@ -13,6 +13,7 @@ from recolor.platform.tracking.interruption import interruptible
 # In the order in which they are used.
 NAMES = (
     "demo-posters",
+    "collect",
     "prepare",
     "verify",
     "stats",
@@ -27,6 +28,7 @@ NAMES = (
     "clean",
     "apply",
     "serve",
+    "export",
     "palettes",
     "demo",
 )

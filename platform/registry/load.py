@@ -23,6 +23,7 @@ from recolor.platform.registry.versions import (
     version_uri,
 )
 from recolor.platform.registry.weight_sources import local_weights, no_weights
+from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
 from recolor.platform.tracking import store
 
 
@@ -64,20 +65,24 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     """Find and load a model; the store is not touched where none is needed.
 
     Args:
-        source: The URI of a registered model, the path of a file of weights, or the name of a model
-            kind, for the weights that come with recolor. None for the champion, or, where there is
-            none or its files are missing, for `recolor.models.catalog.DEFAULT`.
+        source: The URI of a registered model, the path of a file of weights or of an ONNX file of
+            `recolor export`, or the name of a model kind, for the weights that come with recolor.
+            None for the champion, or, where there is none or its files are missing, for
+            `recolor.models.catalog.DEFAULT`.
         library: A file of color schemes; by default those that come with recolor.
 
     Raises:
         RegistryError: If there is no such model.
         WeightsError: If there is no such file, or it can't be used.
+        OnnxError: If an ONNX file can't be used.
         EmbeddingError: If a file's embedding network can't be had.
         PaletteError: If the library can't be read.
     """
     schemes = load_library(library)
     if source is None:
         return _by_default(schemes)
+    if source.endswith(SUFFIX):
+        return _of_onnx(source, schemes)
     weights = local_weights(source)
     if weights is not None:
         return _of_weights(source, weights, schemes)
@@ -109,38 +114,53 @@ def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None
     model = load_model(uri)
     painter = replace(model.unwrap_python_model().painter, library=schemes)
     known = model.metadata.metadata
-    facts, label, found = [painter.kind], painter.kind, f"the model {uri}"
+    said, label, found = [painter.kind], painter.kind, f"the model {uri}"
     version = version_of(model)
     if version:
         number = version.version
         label, found = f"{painter.kind}_v{number}", f"{MODEL_NAME} version {number}"
         if champion is not None and champion.version == number:
-            facts = [f"champion; {painter.kind}"]
-    facts += _facts(known["size"], known.get("training_posters"))
-    about = f"{found} ({', '.join(facts)})"
+            said = [f"champion; {painter.kind}"]
+    said += facts(known["size"], known.get("training_posters"))
+    about = f"{found} ({', '.join(said)})"
     return UsableModel(uri, known["embedding"], painter, label, about, version)
 
 
-def _facts(size: int, training_posters: int | None) -> list[str]:
+def facts(size: int, training_posters: int | None) -> list[str]:
     """Say what a network looks at, and what it learned from, where that is known."""
     learned = [f"learned from {training_posters} posters"] if training_posters else []
     return [f"{size} pixels", *learned]
 
 
 def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> UsableModel:
-    if weights.embedding not in EMBEDDINGS:
-        raise EmbeddingError(
-            f"{source} was trained with an embedding of a file of its own: use the registered model"
-        )
-    embedding = EMBEDDINGS[weights.embedding].network(weights.size)
-    painter = _recolorer(weights, embedding).painter(schemes)
-    facts = _facts(weights.size, weights.origin.get("training_posters"))
+    painter = _recolorer(weights, embedding_network(source, weights)).painter(schemes)
+    said = facts(weights.size, weights.origin.get("training_posters"))
     if source in MODELS:
-        label, about = source, f"the {source} network that comes along ({', '.join(facts)})"
+        label, about = source, f"the {source} network that comes along ({', '.join(said)})"
     else:
         label = f"{weights.model}_{Path(source).stem}"
-        about = f"{source} ({', '.join([weights.model, *facts])})"
+        about = f"{source} ({', '.join([weights.model, *said])})"
     return UsableModel(source, weights.embedding, painter, label, about)
+
+
+def embedding_network(source: str, weights: Weights) -> keras.Model | None:
+    """Return the embedding network that belongs to weights; None for zeros.
+
+    Raises:
+        EmbeddingError: If it can't be had.
+    """
+    if weights.embedding not in EMBEDDINGS:
+        raise EmbeddingError(
+            f"{source} was trained with an embedding of a file of its own, which only the "
+            "registered model holds"
+        )
+    return EMBEDDINGS[weights.embedding].network(weights.size)
+
+
+def _of_onnx(source: str, schemes: PaletteLibrary) -> UsableModel:
+    model = load_onnx(Path(source), schemes)
+    label = f"{model.painter.kind}_{Path(source).stem}"
+    return UsableModel(source, model.embedding, model.painter, label, model.about)
 
 
 def _recolorer(weights: Weights, embedding: keras.Model | None) -> Recolorer:

@@ -148,6 +148,9 @@ def load_model(uri: str) -> PyFuncModel:
         # Before its code is loaded, which may not go with this version's.
         metadata = mlflow.models.get_model_info(uri).metadata or {}
         _check_format(uri, metadata)
+        from recolor.platform.serving.xla import start_xla
+
+        start_xla()
         return mlflow.pyfunc.load_model(uri)
     except RegistryError:
         raise

@@ -5,7 +5,7 @@ It runs wherever a SavedModel does: in MLflow's scoring server, in TensorFlow Se
 same steps one by one.
 """
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import keras
@@ -16,8 +16,13 @@ from recolor.datasets.color import L_SCALE
 from recolor.datasets.palettes.palette import CELLS
 from recolor.models.decoding.palette_transfer import CARRIED, NODES
 from recolor.models.decoding.vividness import BANDS
+from recolor.models.painter import PIECE
 from recolor.models.recolorer import Recolorer, centers
 from recolor.models.weights import Weights
+from recolor.platform.serving.xla import start_xla
+
+# Without AutoGraph, which would make the graphs' building take several times as long.
+graph = partial(tf.function, autograph=False)
 
 
 class RecoloringGraph(Recolorer, tf.Module):
@@ -27,6 +32,7 @@ class RecoloringGraph(Recolorer, tf.Module):
     """
 
     def __init__(self, weights: Weights, embedding: keras.Model | None):
+        start_xla()
         tf.Module.__init__(self)
         super().__init__(weights, embedding)
         # A variable, since it is measured with these graphs: building them takes seconds.
@@ -39,8 +45,6 @@ class RecoloringGraph(Recolorer, tf.Module):
             for name in ("temperature", "vividness", "free_vividness", "strength", "share", "keep")
         }
         whole = {name: tf.TensorSpec([], tf.int32, name) for name in ("top", "width", "height")}
-        # Without AutoGraph, which would make the graphs' building take several times as long.
-        graph = partial(tf.function, autograph=False)
         self.look = graph(
             super().look,
             input_signature=[
@@ -66,8 +70,8 @@ class RecoloringGraph(Recolorer, tf.Module):
                 ),
             ],
         )
-        self.paint = graph(
-            super().paint,
+        self.paint_rows = graph(
+            self.paint,
             input_signature=[
                 tf.TensorSpec([None, None, 3], tf.uint8, "rgb"),
                 whole["top"],
@@ -75,8 +79,8 @@ class RecoloringGraph(Recolorer, tf.Module):
                 tf.TensorSpec([None, None, 4], tf.float32, "free_lines"),
                 tf.TensorSpec([None, None, 4], tf.float32, "palette_lines"),
                 tf.TensorSpec([None, None, 6], tf.float32, "hint_lines"),
-                tf.TensorSpec([BANDS, NODES, NODES, 2], tf.float32, "free_moves"),
-                tf.TensorSpec([NODES, NODES, 2], tf.float32, "palette_moves"),
+                tf.TensorSpec([2, BANDS, NODES, NODES], tf.float32, "free_moves"),
+                tf.TensorSpec([2, NODES, NODES], tf.float32, "palette_moves"),
                 *(number[name] for name in ("share", "keep")),
             ],
         )
@@ -89,10 +93,21 @@ class RecoloringGraph(Recolorer, tf.Module):
             ],
         )
 
+    def paint(self, *rows, **given):
+        """Paint as a `Recolorer` does, but by compiled steps, which are several times as fast.
+
+        This is no graph itself, so that only those steps are built that a picture needs.
+        """
+        return super().paint(*rows, **given, run=_run_compiled)
+
+    @property
+    def steps(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """The graphs of the three steps, by name."""
+        return {"look": self.look, "choose": self.choose, "paint": self.paint_rows}
+
     def save(self, folder: Path) -> None:
         """Write the SavedModel; its default signature is `serve`."""
-        steps = {"look": self.look, "choose": self.choose, "paint": self.paint}
-        signatures = {"serving_default": self.serve, **steps}
+        signatures = {"serving_default": self.serve, **self.steps}
         tf.saved_model.save(self, str(folder), signatures=signatures)
 
     def _serve(self, image, palette, temperature, vividness, strength, keep):
@@ -110,7 +125,8 @@ class RecoloringGraph(Recolorer, tf.Module):
                 tf.gather(tf.gather(rgb, rows), columns, axis=1), width, height, palette,
                 tf.zeros([0, 4]), temperature, vividness, vividness, strength,
             )  # fmt: skip
-            painted = self.paint(rgb, 0, height, **chosen, keep=keep)
+            # By no compiled steps, which TensorFlow Serving may refuse on a CPU.
+            painted = Recolorer.paint(self, rgb, 0, height, **chosen, keep=keep)
             return tf.io.encode_png(painted["rgb"])
 
         # By this ending TensorFlow Serving knows that it is to be base64 text in JSON.
@@ -136,9 +152,43 @@ class RecoloringGraph(Recolorer, tf.Module):
         square = tf.pad(lightness, padding, constant_values=255)
         return tf.reshape(square, (self.size, self.size, 1)), tf.stack([top, left, height, width])
 
+    @graph(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+    def _as_pixels(self, rgb):
+        return _whole_pieces(super()._as_pixels(rgb))
+
+    @graph(
+        input_signature=[
+            tf.TensorSpec([None, None, None], tf.float32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([], tf.int32),
+        ]
+    )
+    def _at_rows(self, lines, rows, height):
+        return _whole_pieces(super()._at_rows(lines, rows, height))
+
     # Keras' own needs to know the size.
     _resize = staticmethod(tf.image.resize)
-    _either = staticmethod(tf.cond)
+
+    @staticmethod
+    def _either(condition, one, other):
+        # What is known while the graph is built is decided then.
+        if isinstance(condition, bool):
+            return one() if condition else other()
+        return tf.cond(condition, one, other)
+
+
+def _whole_pieces(pixels):
+    """Fill a list of pixels up: what is compiled is compiled anew for each length."""
+    return tf.pad(pixels, [[0, -tf.shape(pixels)[0] % PIECE], [0, 0]])
+
+
+@cache
+def _compiled(step):
+    return graph(step, jit_compile=True)
+
+
+def _run_compiled(step, *arrays):
+    return _compiled(step)(*arrays)
 
 
 def _decode(data):

@@ -1,0 +1,36 @@
+"""ONNX beside TensorFlow: a network alone, and whole pictures. Read the ratios within a group."""
+
+import numpy as np
+import pytest
+from test_recoloring import SIZES, WAYS, picture
+
+from recolor.models.catalog import DEFAULT
+from recolor.platform.cli.main import main
+from recolor.platform.registry.load import load
+
+
+@pytest.fixture(scope="module")
+def painters(tmp_path_factory):
+    file = tmp_path_factory.mktemp("exported") / f"{DEFAULT}.onnx"
+    arguments = ["export", "--model", DEFAULT, "--format", "onnx", "--out", str(file)]
+    main(arguments, standalone_mode=False)
+    return {"tensorflow": load(DEFAULT).painter, "onnx": load(str(file)).painter}
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow", "onnx"])
+def test_the_network_alone(benchmark, painters, runtime):
+    benchmark.group = "look"
+    painter = painters[runtime]
+    square = np.random.default_rng(0).integers(0, 256, (painter.size, painter.size, 1), np.uint8)
+    box = np.int32([0, 0, painter.size, painter.size])
+    given = {"square": square, "box": box, "embedding": np.zeros(0, np.float32)}
+    benchmark.pedantic(painter.look, kwargs=given, rounds=20, warmup_rounds=2)
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow", "onnx"])
+@pytest.mark.parametrize("way", ["free", "palette"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_picture(benchmark, painters, size, way, runtime):
+    benchmark.group = f"recolor {size[0]}x{size[1]}, {way}"
+    source = picture(size)
+    benchmark.pedantic(painters[runtime].recolor, (source, WAYS[way]), rounds=10, warmup_rounds=1)

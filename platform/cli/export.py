@@ -1,0 +1,58 @@
+"""`recolor export`."""
+
+import click
+
+from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.options import TEXT, Place
+from recolor.platform.cli.printable import printable
+from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.lasting_imports import lasting_imports
+from recolor.platform.serving.export_target import FORMATS, KERAS, ONNX, ExportError, check_target
+
+
+@click.command()
+@click.option("--out", type=Place(), required=True, help="Folder of a SavedModel, else a file.")
+@click.option("--format", type=click.Choice(FORMATS), required=True)
+@click.option(
+    "--model",
+    metavar="URI|FILE|KIND",
+    type=TEXT,
+    help="A registered model, a file of weights, or the kind of one that comes with recolor.  "
+    "[default: the champion, or else the one that comes with recolor]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+def export(out, format, model, overwrite):
+    """Write a model in a format that runs without recolor.
+
+    saved_model and onnx hold the whole model, from a gray picture to colors, keras the network
+    alone. What was written is compared with the model before it appears. docs/exports.md tells how
+    to use it.
+    """
+    from recolor.platform.serving.onnx_painter import SUFFIX, check_installed
+
+    check_target(out, format, overwrite)
+    if model and model.endswith(SUFFIX):
+        raise ExportError(f"{model} was exported already: name the model that it was made of")
+    if format == ONNX:
+        check_installed("onnx", "onnxruntime", "tf2onnx")
+    use_tensorflow()
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.platform.registry.load import embedding_network, facts, load
+        from recolor.platform.registry.weight_sources import find_weights
+        from recolor.platform.serving.export import SIZES, export
+
+    chosen = load(model)
+    weights = find_weights(chosen.source)
+    embedding = embedding_network(chosen.source, weights)
+    kept = ", ".join([chosen.label, *facts(weights.size, weights.origin.get("training_posters"))])
+    differences = export(format, weights, embedding, chosen.painter, kept, out)
+    files = [out] if out.is_file() else [file for file in out.rglob("*") if file.is_file()]
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    click.echo(printable(f"{out}: {format}, {megabytes:.1f} MB, of {chosen.about}"))
+    shown = ", ".join(
+        f"{difference:.2g} at {width}x{height}"
+        for (width, height), difference in zip(SIZES, differences, strict=True)
+    )
+    unit = "units of ab" if format == KERAS else "gray levels of 255"
+    click.echo(f"largest difference from it, in {unit}: {shown}")

@@ -1,0 +1,167 @@
+"""Models in formats that run without this project: SavedModel, ONNX, and Keras' own.
+
+What was written is read back and compared with the model, and appears only where both agree.
+"""
+
+import inspect
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.color import rgb_to_lab8
+from recolor.datasets.demo_posters import draw_poster
+from recolor.datasets.hints import parse_hints
+from recolor.datasets.posters import letterbox
+from recolor.models.decoding.options import FREE, Decoding
+from recolor.models.painter import Painter
+from recolor.models.recolorer import Recolorer
+from recolor.models.weights import Weights
+from recolor.platform.serving.export_target import KERAS, ONNX, SAVED_MODEL, ExportError
+from recolor.platform.serving.onnx_painter import STEPS, load_onnx
+from recolor.platform.serving.saved_model import RecoloringGraph
+
+# Width and height of the posters that are drawn to compare.
+SIZES = ((96, 144), (300, 450), (640, 400))
+# Nearly all differences must be as small as this: in gray levels or, of a network alone, in units
+# of ab. Where colors are carried over to a palette, a pixel may change places with another one.
+MOST = {SAVED_MODEL: 1, ONNX: 1, KERAS: 0.01}
+NEARLY_ALL, LARGEST = 0.999, 8
+# Beside a SavedModel, where TensorFlow leaves place for it, and in Keras' file.
+ABOUT_FILE = "recolor.json"
+
+KERAS_DESCRIPTION = """\
+The network alone, in layers of Keras. Inputs: lightness, L in [0, 100] times 2.55, rounded, uint8
+[n, S, S, 1], with 255 where a picture leaves the square empty; embedding, float32 [n, m], zeros
+where the network was trained with none. Outputs, in a dictionary: ab, a and b of CIELAB (D65),
+float32 [n, S, S, 2]; and, of a classification, logits of its color classes at half resolution.
+"""
+
+
+def export(
+    format: str,
+    weights: Weights,
+    embedding: keras.Model | None,
+    painter: Painter,
+    facts: str,
+    target: Path,
+) -> tuple[float, ...]:
+    """Write a model; what is there is replaced.
+
+    Args:
+        format: One of `recolor.platform.serving.export_target.FORMATS`.
+        weights: The model's.
+        embedding: Its embedding network, or None for zeros.
+        painter: The model, to compare with.
+        facts: Which model it is, for people to read; kept with it.
+        target: A folder for a SavedModel, else a file.
+
+    Returns:
+        The largest difference for each of `SIZES`.
+
+    Raises:
+        ExportError: If the model can't be converted, or what was written differs from it.
+    """
+    write = {SAVED_MODEL: _saved_model, ONNX: _onnx, KERAS: _keras}[format]
+    about = {
+        "recolor": version("poster-recolor"),
+        "facts": facts,
+        "embedding": weights.embedding,
+        "painter": {
+            "own": asdict(painter.own),
+            "kind": painter.kind,
+            "size": painter.size,
+            "takes_palette": painter.takes_palette,
+        },
+    }
+    with atomic_write(target) as temporary:
+        differences = write(weights, embedding, painter, about, temporary)
+        for size, difference in zip(SIZES, differences, strict=True):
+            if np.quantile(difference, NEARLY_ALL) > MOST[format] or difference.max() > LARGEST:
+                raise ExportError(
+                    f"as {format}, the model answers otherwise than it does itself, by up to "
+                    f"{difference.max():.3g} at {size[0]}x{size[1]} pixels: nothing was written"
+                )
+        if target.is_dir():
+            # A folder is replaced only by way of another name, at which it is removed.
+            target.rename(temporary.with_name("replaced"))
+    return tuple(float(difference.max()) for difference in differences)
+
+
+def _saved_model(weights, embedding, painter, about, folder) -> list[np.ndarray]:
+    graph = RecoloringGraph(weights, embedding)
+    about |= {"description": _steps("a signature for each")}
+    graph.save(folder)
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    (extra / ABOUT_FILE).write_text(json.dumps(about, indent=2), encoding="utf-8")
+    saved = tf.saved_model.load(folder)
+
+    def step(name: str) -> Callable:
+        signature = saved.signatures[name]
+        types = signature.structured_input_signature[1]
+        return lambda **arrays: signature(
+            **{key: tf.convert_to_tensor(one, types[key].dtype) for key, one in arrays.items()}
+        )
+
+    return _in_pictures(painter, Painter.of(*map(step, STEPS), about["painter"], painter.library))
+
+
+def _onnx(weights, embedding, painter, about, file) -> list[np.ndarray]:
+    # Its packages are an extra, which not everyone has.
+    from recolor.platform.serving.onnx_graph import ConvertibleGraph
+
+    graph = ConvertibleGraph(weights, embedding)
+    names = "inputs named as look/square and outputs as look/out/shares"
+    graph.save(file, about | {"description": _steps(names)})
+    return _in_pictures(painter, load_onnx(file, painter.library).painter)
+
+
+def _keras(weights, embedding, painter, about, file) -> list[np.ndarray]:
+    kind, network = weights.network()
+    temperature = weights.decoding.temperature
+    kind.plain(network, temperature).save(file)
+    with zipfile.ZipFile(file, "a") as archive:
+        about |= {"description": KERAS_DESCRIPTION}
+        archive.writestr(ABOUT_FILE, json.dumps(about, indent=2))
+    plain, differences = keras.saving.load_model(file, compile=False), []
+    for poster in _posters():
+        lightness, _ = rgb_to_lab8(letterbox(poster, weights.size)[0])
+        inputs = [lightness[None, ..., None], np.zeros((1, weights.embedding_size), np.float32)]
+        expected = kind.decode(network(inputs, training=False), temperature)
+        found = plain(inputs, training=False)["ab"]
+        differences.append(np.abs(np.asarray(found) - np.asarray(expected)))
+    return differences
+
+
+def _steps(names: str) -> str:
+    """Say what the three steps of a model take and give."""
+    texts = (f"{step}: {inspect.getdoc(getattr(Recolorer, step))}" for step in STEPS)
+    return "\n\n".join([f"Three steps, with {names}.", *texts])
+
+
+def _in_pictures(painter: Painter, other: Painter) -> list[np.ndarray]:
+    """Recolor posters by both, and return the differences for each of `SIZES`, in gray levels."""
+    ways = [Decoding(palette=FREE)]
+    if painter.takes_palette:
+        hint = parse_hints(["50%,20%=#c1121f"])
+        ways.append(Decoding(palette="#0b4f5c,#f28c28:2", hint=hint))
+    differences = []
+    for poster in _posters():
+        pairs = [[one.recolor(poster, way) for one in (painter, other)] for way in ways]
+        pixels = np.array(pairs, np.int16)
+        differences.append(np.abs(pixels[:, 0] - pixels[:, 1]))
+    return differences
+
+
+def _posters() -> list[Image.Image]:
+    """Draw a poster for each of `SIZES`."""
+    return [draw_poster(0, n, "modern")[1].resize(size) for n, size in enumerate(SIZES)]

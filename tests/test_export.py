@@ -1,0 +1,247 @@
+"""Exported models answer as the model does; what can't be exported is said in one line."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+from conftest import ROOT, SIZE
+from PIL import Image
+from skimage import data as samples
+
+from recolor.datasets.hints import parse_hints
+from recolor.models.catalog import MODELS
+from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.decoding.vividness import no_calibration
+from recolor.models.regression import Regression
+from recolor.models.weights import Weights, named_values
+from recolor.platform.cli.main import main
+from recolor.platform.registry.load import load
+from recolor.platform.serving.onnx_graph import ConvertibleGraph
+
+HINTS = parse_hints(["50%,12%=#c1121f", "10%,90%=neutral"])
+PICTURE = Image.fromarray(samples.coffee()).resize((111, 76))
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def error(result) -> str:
+    assert result.exit_code not in (0, 70), result.output
+    assert result.output.count("Error: ") == 1
+    return result.output.split("Error: ")[1]
+
+
+def differences(one: Image.Image, other: Image.Image) -> np.ndarray:
+    return np.abs(np.int16(one) - np.int16(other))
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory) -> Path:
+    """The regression that comes along, as ONNX: it is converted sooner than a classification."""
+    file = tmp_path_factory.mktemp("exported") / "regression.onnx"
+    result = run("export", "--model", "regression", "--format", "onnx", "--out", file)
+    assert result.exit_code == 0, result.output
+    assert "onnx, 27" in result.output and "at 96x144" in result.output
+    return file
+
+
+def test_the_champion_as_a_saved_model(trained, copied_store, tmp_path):
+    folder = tmp_path / "model"
+    result = run("export", "--format", "saved_model", "--out", folder)
+    assert result.exit_code == 0, result.output
+    assert "(champion; classification" in result.output
+    about = json.loads((folder / "assets.extra" / "recolor.json").read_text())
+    assert about["painter"]["kind"] == "classification" and "square:" in about["description"]
+    # Without recolor: the answer for a square of noise.
+    saved = tf.saved_model.load(folder)
+    square = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 1), np.uint8)
+    given = {"square": square, "box": np.int32([0, 0, SIZE, SIZE]), "embedding": np.zeros(0, "f4")}
+    found = saved.signatures["look"](**{name: tf.constant(one) for name, one in given.items()})
+    expected = load(None).painter.look(**given)
+    for name in ("outputs", "shares"):
+        # The weights that are kept with a version are of half precision.
+        scale = np.abs(expected[name]).max()
+        np.testing.assert_allclose(found[name], expected[name], atol=5e-3 * scale)
+
+    assert "is there already" in error(run("export", "--format", "saved_model", "--out", folder))
+    (folder / "left over").touch()
+    result = run("export", "--format", "saved_model", "--out", folder, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert not (folder / "left over").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "model"}
+
+
+@pytest.mark.parametrize(("model", "size"), [("regression", 128), ("classification", 256)])
+def test_keras_opens_a_network_without_this_project(model, size, tmp_path):
+    file = tmp_path / f"{model}.keras"
+    result = run("export", "--model", model, "--format", "keras", "--out", file)
+    assert result.exit_code == 0, result.output
+    with zipfile.ZipFile(file) as archive:
+        assert "recolor" not in archive.read("config.json").decode()
+        about = json.loads(archive.read("recolor.json"))
+    assert about["painter"]["size"] == size and "lightness, L" in about["description"]
+    network = keras.saving.load_model(file)
+    light = np.full((2, size, size, 1), 128, np.uint8)
+    answer = network([light, np.zeros((2, 1000))])
+    assert answer["ab"].shape == (2, size, size, 2)
+    assert np.abs(answer["ab"]).max() < 128
+
+
+def test_onnx_recolors_as_the_model_does(regression, tmp_path):
+    source, out = tmp_path / "coffee.png", tmp_path / "out"
+    PICTURE.save(source)
+    result = run("apply", source, "--model", regression, "--out", out, "--keep", 0.3)
+    assert result.exit_code == 0, result.output
+    assert "regression.onnx (regression, 128 pixels, learned from 9000 posters)" in result.output
+    expected = load("regression").painter.recolor(PICTURE, Decoding(keep=0.3))
+    assert differences(Image.open(out / "coffee.png"), expected).max() <= 1
+
+    arguments = ("apply", source, "--model", regression, "--out", tmp_path / "none")
+    assert "takes no palette" in error(run(*arguments, "--palette", "3"))
+    model = load(str(regression))
+    assert (model.label, model.embedding) == ("regression_regression", "none")
+
+
+@pytest.mark.slow
+def test_onnx_with_palettes_and_hints(trained, copied_store, tmp_path):
+    """The champion, and a picture larger than what is painted at once."""
+    file = tmp_path / "champion.onnx"
+    result = run("export", "--format", "onnx", "--out", file)
+    assert result.exit_code == 0, result.output
+    painters = [load(source).painter for source in (None, str(file))]
+    picture = PICTURE.resize((500, 400))
+    for typed in (
+        {"palette": "none"},
+        {"palette": "auto", "strength": 0.5, "vividness": 0.4},
+        {"palette": "#0b4f5c,#f28c28:2", "keep": 0.2},
+        {"palette": "none", "temperature": 0.2, "hint": HINTS},
+        {"palette": "source", "contrast": "auto", "hint": HINTS},
+    ):
+        recolored = [painter.recolor(picture, Decoding(**typed)) for painter in painters]
+        # A pixel may change places with another one.
+        different = differences(*recolored)
+        assert np.quantile(different, 0.999) <= 1 and different.max() <= 8, typed
+
+
+def test_onnx_needs_no_framework(regression, tmp_path):
+    PICTURE.save(tmp_path / "coffee.png")
+    code = (
+        "import sys\nsys.modules |= dict.fromkeys(['keras', 'mlflow', 'tensorflow', 'tf2onnx'])\n"
+        "from recolor.platform.cli.main import main\nmain()\n"
+    )
+    command = [sys.executable, "-c", code, "apply", "coffee.png", "--out", "out", "--model"]
+    result = subprocess.run(
+        [*command, regression], cwd=tmp_path, capture_output=True, text=True, env=dict(os.environ)
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / "coffee.png").is_file()
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("shape", [(7, 12), (30, 9), (16, 16)])
+def test_pictures_are_resized_as_tensorflow_does(shape, antialias):
+    pictures = np.random.default_rng(0).normal(0, 50, (2, 16, 20, 3)).astype(np.float32)
+    for one in (pictures, pictures[0]):
+        expected = tf.image.resize(one, shape, antialias=antialias)
+        found = ConvertibleGraph._resize(one, shape, antialias=antialias)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+class Doubled(Regression):
+    """Its colors are not those that its network ends in, and it does not say so in `plain`."""
+
+    name = "doubled"
+
+    def build(self, size):
+        inputs = [keras.Input((size, size, 1), dtype="uint8"), keras.Input((self.embedding_size,))]
+        light = keras.layers.Rescaling(1 / 255)(inputs[0])
+        ab = keras.layers.Conv2D(2, 1, bias_initializer="ones", name="color")(light)
+        return keras.Model(inputs, ab)
+
+    def decode(self, outputs, temperature):
+        return 2 * outputs
+
+
+def test_what_differs_from_the_model_is_not_written(tmp_path):
+    MODELS.register("doubled", Doubled)
+    try:
+        counts = np.zeros(1024, np.int64)
+        counts[500:520] = 1
+        tensors = named_values(Doubled().build(SIZE).weights)
+        file = tmp_path / "doubled.safetensors"
+        Weights("doubled", SIZE, "none", OwnDecoding(), counts, no_calibration(), tensors, {}).save(
+            file
+        )
+        out = tmp_path / "out.keras"
+        message = error(run("export", "--model", file, "--format", "keras", "--out", out))
+    finally:
+        MODELS.unregister("doubled")
+    assert "otherwise than it does itself" in message and "nothing was written" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["doubled.safetensors"]
+
+
+def test_what_is_in_the_way_is_said(tmp_path):
+    def refused(format, name, *options):
+        arguments = ("--model", "regression", "--format", format, "--out", tmp_path / name)
+        return error(run("export", *arguments, *options))
+
+    (tmp_path / "file.onnx").write_text("mine")
+    (tmp_path / "folder.onnx").mkdir()
+    assert "--overwrite replaces it" in refused("onnx", "file.onnx")
+    assert "is no file, and in the way" in refused("onnx", "folder.onnx", "--overwrite")
+    assert "is no folder, and in the way" in refused("saved_model", "file.onnx", "--overwrite")
+    assert "holds no SavedModel" in refused("saved_model", "folder.onnx", "--overwrite")
+    assert "let it end in .keras" in refused("keras", "file.onnx", "--overwrite")
+    assert "'tflite' is not one of" in refused("tflite", "file.tflite")
+    assert (tmp_path / "file.onnx").read_text() == "mine"
+    arguments = ("--format", "keras", "--out", tmp_path / "new.keras")
+    exported = error(run("export", "--model", tmp_path / "file.onnx", *arguments))
+    assert "was exported already" in exported
+
+
+def test_files_that_are_none_are_refused(tmp_path):
+    PICTURE.save(tmp_path / "coffee.png")
+
+    def refused(file):
+        arguments = ("--model", file, "--out", tmp_path / "out")
+        return error(run("apply", tmp_path / "coffee.png", *arguments))
+
+    missing, text, others = (tmp_path / f"{name}.onnx" for name in ("missing", "text", "others"))
+    assert "there is no file" in refused(missing)
+    text.write_text("no model")
+    assert "text.onnx is no ONNX file of `recolor export`" in refused(text)
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    onnx.save(
+        onnx.helper.make_model(onnx.helper.make_graph([node], "it", ends[:1], ends[1:])), others
+    )
+    assert "(it says nothing of recolor)" in refused(others)
+
+
+def test_a_missing_package_is_named(regression, monkeypatch, tmp_path):
+    PICTURE.save(tmp_path / "coffee.png")
+    line = "{} is not installed: pip install 'poster-recolor[onnx]'\n"
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    arguments = ("apply", tmp_path / "coffee.png", "--model", regression)
+    assert error(run(*arguments, "--out", tmp_path / "out")) == line.format("onnxruntime")
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    arguments = ("export", "--model", "regression", "--format", "onnx")
+    assert error(run(*arguments, "--out", tmp_path / "out.onnx")) == line.format("tf2onnx")
+
+
+def test_the_extra_has_what_the_message_promises():
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    extra = setup.partition('"onnx": [')[2].partition("]")[0]
+    assert all(f'"{package}>' in extra for package in ("onnx", "onnxruntime", "tf2onnx"))
