@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ import pytest
 import servers
 
 from recolor.platform.lasting_imports import lasting_imports
+from recolor.platform.tracking.interruption import SIGNALS
 
 # The paper's networks. They take a poster's lightness and embedding, and their weights come along.
 PAPER = ("regression", "classification")
@@ -187,6 +189,15 @@ def copied_store(trained, store, tmp_path):
     shutil.copy(store.removeprefix("sqlite:///"), tmp_path)
     with store_in_use(f"sqlite:///{tmp_path}/mlflow.db") as uri:
         yield uri
+
+
+@pytest.fixture
+def heard():
+    """Signals as in a terminal: `nohup`, and shells in the background, have some ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

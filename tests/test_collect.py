@@ -621,7 +621,7 @@ def test_a_killed_command_goes_on_and_nothing_is_half_written(server, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_command_ends_in_one_line(server, tmp_path, number):
+def test_an_interrupted_command_ends_in_one_line(server, tmp_path, number, heard):
     server.seconds = 0.05
     command, out = begin(server, tmp_path, 400)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -86,15 +86,6 @@ def test_of_two_that_go_on_with_a_run_at_once_one_does():
         pass
 
 
-@pytest.fixture
-def heard():
-    """Signals as in a terminal: `nohup`, and shells in the background, have some ignored."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_request_to_end_kills_the_run(number, heard):
     """Asked twice, as by a terminal that closes, the run still ends in peace."""

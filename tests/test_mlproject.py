@@ -187,8 +187,12 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_networ
 
 
 @pytest.mark.slow
-def test_mlflow_run_reproduces_in_the_run_that_it_made(manifest, store, posters, tmp_path):
+def test_mlflow_run_reproduces_in_the_run_that_it_made(
+    manifest, store, posters, tmp_path, monkeypatch
+):
     """A training is a run within it, though MLflow has named one run to the process."""
+    # It would train the small network of other tests, too.
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     client = mlflow.MlflowClient(store)
     experiment = client.get_experiment_by_name("recolor").experiment_id
     before = {run.info.run_id for run in client.search_runs([experiment])}
