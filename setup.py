@@ -69,6 +69,7 @@ setup(
         "dashboard": ["optuna-dashboard>=0.20"],
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
         "jax": ["jax>=0.4.30"],
+        "ray": ["ray>=2.40"],
         "postgresql": ["psycopg[binary]>=3.2"],
         "torch": ["torch>=2.6"],
         "test": [

@@ -32,6 +32,7 @@ from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
+from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.reader_pool import reader_pool
 from recolor.datasets.shard_file import Part, write_shard
 from recolor.datasets.splits import SPLITS, assign_splits, check_counts, shuffle_key
@@ -93,6 +94,7 @@ def prepare(
     embedding: str,
     seed: int,
     workers: int,
+    cluster: RayCluster | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int, int], None] = lambda done, total, skipped: None,
     draw: Callable[[Manifest], None] = lambda manifest: None,
@@ -100,7 +102,7 @@ def prepare(
     """Make a data set of image files.
 
     The result depends on the images' bytes and names, the settings and the seed alone: another run
-    gives the same bytes, whatever the number of workers. A folder that lies inside an input folder
+    gives the same bytes, whoever reads the images. A folder that lies inside an input folder
     may be ``out``; what it holds is not read.
 
     Args:
@@ -111,6 +113,7 @@ def prepare(
         embedding: See `find_embedding`.
         seed: Seed of the division into splits and of the order inside them.
         workers: Number of processes that read images.
+        cluster: Reads the images in the place of these processes, which then only write shards.
         overwrite: Replace a data set that is there already.
         progress: Called with the numbers of files done, in all, and skipped.
         draw: Called with the data set before it is moved into place. What it adds to the folder
@@ -136,7 +139,9 @@ def prepare(
             held.enter_context(folder_lock(out))
             scratch = _begin(out, overwrite)
         pool = held.enter_context(_pool(workers))
-        found = _read_all(files, out, scratch, size, described_by, pool, workers, progress)
+        found = _read_all(
+            files, out, scratch, size, described_by, pool, workers, cluster, progress
+        )
         skipped = found.skipped
         with _writing_to(out):
             if not len(found.chunk):
@@ -203,6 +208,7 @@ def _read_all(
     embedding: Embedding,
     pool: Executor,
     workers: int,
+    cluster: RayCluster | None,
     progress: Callable[[int, int, int], None],
 ) -> Found:
     """Read all images, chunk by chunk, less those that an interrupted run has read already."""
@@ -239,9 +245,13 @@ def _read_all(
         plain = chunk if embed is None else chunk.with_suffix(".plain.tfrecord")
         reading = None
         if not (chunk.exists() or plain.exists()):
-            reading = pool.submit(write_chunk, plain, part, size)
+            reading = (
+                cluster.submit(plain, part, size)
+                if cluster
+                else pool.submit(write_chunk, plain, part, size)
+            )
         begun.append((chunk, plain, len(part), reading))
-        if len(begun) > 2 * workers:
+        while len(begun) > 2 * (cluster.workers if cluster else workers):
             finish()
     while begun:
         finish()

@@ -1,11 +1,12 @@
 """`recolor prepare`."""
 
 import os
+from contextlib import nullcontext
 
 import click
 
 from recolor.datasets.splits import SPLITS, parse_split
-from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED
+from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED, TEXT
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import ignore_warnings
 
@@ -45,16 +46,32 @@ WITHOUT = {
 @click.option(
     "--workers", type=COUNT, help="Processes that read images.  [default: one for each core]"
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where images are read: on this machine, or on the machines of a Ray cluster.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    type=TEXT,
+    help="Ray cluster, as HOST:6379.  [default: RAY_ADDRESS, or the one of this machine, or else "
+    "one is started on it]",
+)
 # On 10,800 posters and over 16 seeds, 800 test posters have 362 to 388 color classes; the posters
 # of this seed are typical by all measures.
 @click.option("--seed", type=SEED, default=10, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace a data set that is there already.")
-def prepare(images, out, size, split, embedding, workers, seed, overwrite):
+def prepare(images, out, size, split, embedding, workers, engine, ray_address, seed, overwrite):
     """Make a data set of image files and folders.
 
     Images that can't be used are skipped, and listed in skipped.tsv. After an interruption, the
     same command goes on where it stopped.
     """
+    if ray_address and engine != "ray":
+        raise click.UsageError("--ray-address is for --engine ray")
     split = parse_split(split)
     for name, part in zip(SPLITS, split, strict=True):
         if not part:
@@ -62,6 +79,7 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
     ignore_warnings()
     from recolor.datasets.preparation import SKIPPED_FILE
     from recolor.datasets.preparation import prepare as prepare_dataset
+    from recolor.datasets.ray_cluster import ray_cluster
     from recolor.evaluation.figures import class_distribution
     from recolor.evaluation.scoring import preview_sheet
 
@@ -71,7 +89,8 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
         distribution.savefig(manifest.folder / "classes.png", dpi=150)
         preview_sheet(manifest, first).save(manifest.folder / "preview.png")
 
-    with progress_bar(None, "reading") as bar:
+    using = ray_cluster(ray_address) if engine == "ray" else nullcontext()
+    with using as cluster, progress_bar(None, "reading") as bar:
 
         def show(done, total, skipped):
             bar.total = total
@@ -86,6 +105,7 @@ def prepare(images, out, size, split, embedding, workers, seed, overwrite):
             embedding=embedding,
             seed=seed,
             workers=workers or os.cpu_count() or 1,
+            cluster=cluster,
             overwrite=overwrite,
             progress=show,
             draw=draw,
