@@ -75,6 +75,7 @@ setup(
         # ONNX 1.19 needs a newer ml-dtypes than TensorFlow 2.17 allows.
         "onnx": ["onnx>=1.16,<1.19", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "postgresql": ["psycopg[binary]>=3.2"],
+        "ray": ["ray>=2.40"],
         "torch": ["torch>=2.6"],
         "test": [
             "axe-playwright-python>=0.1.8",

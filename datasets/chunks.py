@@ -88,7 +88,7 @@ def write_chunk(
         chunk: The file for the records.
         files, size, compression: As for `read_chunk`.
     """
-    _save(chunk, *read_chunk(files, size, compression))
+    save_chunk(chunk, *read_chunk(files, size, compression))
 
 
 def read_chunk(
@@ -155,7 +155,7 @@ def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed) -> None:
             frame(with_embedding(record, embedding))
             for record, embedding in zip(part, embeddings, strict=True)
         ]
-    _save(chunk, b"".join(framed), Index(**{**vars(index), "offset": _ends(framed)}))
+    save_chunk(chunk, b"".join(framed), Index(**{**vars(index), "offset": _ends(framed)}))
 
 
 def add_up(index: Index, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -175,7 +175,13 @@ def add_up(index: Index, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, in
     return cells, index.ab_sum[chosen].sum(axis=0), int(cells.sum())
 
 
-def _save(chunk: Path, framed: bytes, index: Index) -> None:
+def save_chunk(chunk: Path, framed: bytes, index: Index) -> None:
+    """Write a chunk; then it is there.
+
+    Args:
+        chunk: The file for the records.
+        framed, index: As `read_chunk` returns them.
+    """
     with atomic_write(chunk) as temporary:
         temporary.write_bytes(framed)
         index.save(index_file(chunk))

@@ -20,7 +20,7 @@ from recolor.datasets.listing import Listed, read_listing, write_listing
 from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.preparation import SKIPPED_FILE, begin, finish
-from recolor.datasets.reading import Found, read_all, reading_pool, writing_to
+from recolor.datasets.reading import Form, Found, read_all, reading_pool, writing_to
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,9 @@ def extend(
             held.enter_context(folder_lock(folder))
             scratch = begin(folder, overwrite=True)
         old = _listed(manifest)
-        pool = held.enter_context(reading_pool(workers))
-        found = read_all(
-            files,
-            folder,
-            scratch,
-            manifest.size,
-            described_by,
-            manifest.compression,
-            pool,
-            workers,
-            progress,
-        )
+        readers = held.enter_context(reading_pool(workers))
+        form = Form(manifest.size, described_by, manifest.compression)
+        found = read_all(files, folder, scratch, form, readers, progress)
         with writing_to(folder):
             known, like_held_out = _compare(manifest, old, found)
             chosen = np.flatnonzero(~known & ~like_held_out)
@@ -109,7 +100,7 @@ def extend(
             number = manifest.content.get("extensions", 0) + 1
             name = f"train-added{number}"
             added, listed = write_split(
-                whole, name, found, order, found.names(), pool, manifest.size
+                whole, name, found, order, found.names(), readers.pool, manifest.size
             )
             training = {shard.name for shard in manifest.shards("train")}
             # In the order of the shards.

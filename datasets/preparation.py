@@ -20,7 +20,8 @@ from recolor.datasets.embeddings.catalog import EMBEDDINGS, find_embedding
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import find_images
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
-from recolor.datasets.reading import read_all, reading_pool, writing_to
+from recolor.datasets.ray_cluster import RayCluster
+from recolor.datasets.reading import Form, read_all, reading_pool, writing_to
 from recolor.datasets.splits import check_counts
 
 SKIPPED_FILE = "skipped.tsv"
@@ -38,6 +39,7 @@ def prepare(
     seed: int,
     workers: int,
     compression: str = "none",
+    cluster: RayCluster | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int, int], None] = lambda done, total, skipped: None,
     draw: Callable[[Manifest], None] = lambda manifest: None,
@@ -45,7 +47,7 @@ def prepare(
     """Make a data set of image files.
 
     The result depends on the images' bytes and names, the settings and the seed alone: another run
-    gives the same bytes, whatever the number of workers. A folder that lies inside an input folder
+    gives the same bytes, whoever reads the images. A folder that lies inside an input folder
     may be ``out``; what it holds is not read.
 
     Args:
@@ -57,6 +59,7 @@ def prepare(
         seed: Seed of the division into splits and of the order inside them.
         workers: Number of processes that read images.
         compression: Of the pixels in shards: one of `recolor.datasets.compression.CODECS`.
+        cluster: Reads the images in the place of these processes, which then only write shards.
         overwrite: Replace a data set that is there already.
         progress: Called with the numbers of files done, in all, and skipped.
         draw: Called with the data set before it is moved into place. What it adds to the folder
@@ -81,10 +84,9 @@ def prepare(
         with writing_to(out):
             held.enter_context(folder_lock(out))
             scratch = begin(out, overwrite)
-        pool = held.enter_context(reading_pool(workers))
-        found = read_all(
-            files, out, scratch, size, described_by, compression, pool, workers, progress
-        )
+        readers = held.enter_context(reading_pool(workers))
+        form = Form(size, described_by, compression)
+        found = read_all(files, out, scratch, form, cluster or readers, progress)
         skipped = found.skipped
         with writing_to(out):
             if not len(found.chunk):
@@ -92,7 +94,7 @@ def prepare(
                 raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
             whole = scratch / "whole"
             whole.mkdir()
-            content = write_splits(whole, found, pool, size, split, seed)
+            content = write_splits(whole, found, readers.pool, size, split, seed)
             content |= {
                 "format": FORMAT,
                 "settings": {

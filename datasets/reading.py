@@ -19,6 +19,7 @@ from recolor.datasets.embeddings.embedder import embedder
 from recolor.datasets.embeddings.embedding import Embedding
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import FORMAT, DatasetError
+from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.reader_pool import reader_pool
 from recolor.datasets.shard_file import Part
 
@@ -74,20 +75,53 @@ class Found:
         return file, int(self.offset[poster]), int(self.length[poster])
 
 
+@dataclass(frozen=True)
+class Form:
+    """How posters are stored: the side of the squares in pixels, what is computed of their gray
+    picture, and how they are compressed."""
+
+    size: int
+    embedding: Embedding
+    compression: str
+
+
+@dataclass(frozen=True)
+class Readers:
+    """Processes of this machine.
+
+    Attributes:
+        pool: Runs them.
+        workers: Their number.
+    """
+
+    pool: Executor
+    workers: int
+
+    def submit(self, chunk: Path, files: list[tuple[str, Path]], size: int, compression: str):
+        """Begin to read posters, as `write_chunk` does."""
+        return self.pool.submit(write_chunk, chunk, files, size, compression)
+
+
 def read_all(
     files: list[tuple[str, Path]],
     out: Path,
     scratch: Path,
-    size: int,
-    embedding: Embedding,
-    compression: str,
-    pool: Executor,
-    workers: int,
+    form: Form,
+    readers: Readers | RayCluster,
     progress: Callable[[int, int, int], None],
 ) -> Found:
-    """Read all images, chunk by chunk, less those that an interrupted run has read already."""
+    """Read all images, chunk by chunk, less those that an interrupted run has read already.
+
+    Args:
+        files: Names and paths.
+        out: The data set's folder.
+        scratch: The folder for chunks.
+        form: How posters are stored.
+        readers: Who reads them.
+        progress: Called with the numbers of files done, in all, and skipped.
+    """
     cuts = range(0, len(files), CHUNK_POSTERS)
-    embed = embedder(embedding, size)
+    embed = embedder(form.embedding, form.size)
     # Once, before each of the readers would make it.
     lab8_table()
     chunks: list[Path] = []
@@ -103,7 +137,7 @@ def read_all(
             reading.result()
         with writing_to(out):
             if embed is not None and not chunk.exists():
-                embed_chunk(chunk, plain, size, embed)
+                embed_chunk(chunk, plain, form.size, embed)
                 plain.unlink()
                 index_file(plain).unlink()
             index = Index.load(index_file(chunk))
@@ -115,13 +149,13 @@ def read_all(
 
     for start in cuts:
         part = files[start : start + CHUNK_POSTERS]
-        chunk = scratch / _chunk_name(part, size, embedding.identity, compression)
+        chunk = scratch / _chunk_name(part, form)
         plain = chunk if embed is None else chunk.with_suffix(".plain.tfrecord")
         reading = None
         if not (chunk.exists() or plain.exists()):
-            reading = pool.submit(write_chunk, plain, part, size, compression)
+            reading = readers.submit(plain, part, form.size, form.compression)
         begun.append((chunk, plain, len(part), reading))
-        if len(begun) > 2 * workers:
+        while len(begun) > 2 * readers.workers:
             finish()
     while begun:
         finish()
@@ -129,11 +163,11 @@ def read_all(
 
 
 @contextmanager
-def reading_pool(workers: int) -> Iterator[Executor]:
+def reading_pool(workers: int) -> Iterator[Readers]:
     """Start the processes that read images, and say in one line that one was killed."""
     try:
         with reader_pool(workers) as pool:
-            yield pool
+            yield Readers(pool, workers)
     except BrokenProcessPool:
         raise DatasetError(
             "a reading process was killed, most likely for lack of memory: "
@@ -141,10 +175,10 @@ def reading_pool(workers: int) -> Iterator[Executor]:
         ) from None
 
 
-def _chunk_name(chunk: list[tuple[str, Path]], size: int, identity: dict, compression: str) -> str:
+def _chunk_name(chunk: list[tuple[str, Path]], form: Form) -> str:
     """Name a chunk by all that its content depends on, so that a finished one can be recognized."""
     key = [
-        [FORMAT, size, identity, compression],
+        [FORMAT, form.size, form.embedding.identity, form.compression],
         [name for name, _ in chunk],
         [_version(path) for _, path in chunk],
     ]

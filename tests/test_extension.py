@@ -114,7 +114,7 @@ def test_the_result_does_not_depend_on_interruptions(copy, more, tmp_path):
 def test_the_command(copy, more):
     arguments = ["prepare", *map(str, more), "--out", str(copy), "--extend"]
     result = CliRunner().invoke(main, [*arguments, "--size", "64"])
-    assert result.exit_code == 2 and "it is that of the data set" in result.output
+    assert result.exit_code == 2 and "--size can't be chosen with --extend" in result.output
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "12 posters are new: 32 train, 6 validation, 4 test" in result.output

@@ -1,13 +1,13 @@
 """`recolor prepare`."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import click
 from click.core import ParameterSource
 
 from recolor.datasets.splits import SPLITS, parse_split
-from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED
+from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED, TEXT
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import ignore_warnings
 
@@ -54,6 +54,20 @@ WITHOUT = {
 @click.option(
     "--workers", type=COUNT, help="Processes that read images.  [default: one for each core]"
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where images are read: on this machine, or on the machines of a Ray cluster.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    type=TEXT,
+    help="Ray cluster, as HOST:6379.  [default: RAY_ADDRESS, or the one of this machine, or else "
+    "one is started on it]",
+)
 # On 10,800 posters and over 16 seeds, 800 test posters have 362 to 388 color classes; the posters
 # of this seed are typical by all measures.
 @click.option("--seed", type=SEED, default=10, show_default=True)
@@ -66,17 +80,31 @@ WITHOUT = {
 )
 @click.pass_context
 def prepare(
-    context, images, out, size, split, embedding, compression, workers, seed, overwrite, extend
+    context,
+    images,
+    out,
+    size,
+    split,
+    embedding,
+    compression,
+    workers,
+    engine,
+    ray_address,
+    seed,
+    overwrite,
+    extend,
 ):
     """Make a data set of image files and folders.
 
     Images that can't be used are skipped, and listed in skipped.tsv. After an interruption, the
     same command goes on where it stopped.
     """
+    if ray_address and engine != "ray":
+        raise click.UsageError("--ray-address is for --engine ray")
     if extend:
-        for name in ("size", "split", "compression", "seed", "overwrite"):
+        for name in ("size", "split", "compression", "engine", "seed", "overwrite"):
             if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-                raise click.UsageError(f"--{name}: with --extend, it is that of the data set")
+                raise click.UsageError(f"--{name} can't be chosen with --extend")
         given = context.get_parameter_source("embedding") is not ParameterSource.DEFAULT
         _extend(list(images), out, embedding if given else None, workers)
         return
@@ -87,8 +115,10 @@ def prepare(
     ignore_warnings()
     from recolor.datasets.preparation import SKIPPED_FILE
     from recolor.datasets.preparation import prepare as prepare_dataset
+    from recolor.datasets.ray_cluster import ray_cluster
 
-    with _progress() as show:
+    using = ray_cluster(ray_address) if engine == "ray" else nullcontext()
+    with using as cluster, _progress() as show:
         manifest, skipped = prepare_dataset(
             list(images),
             out,
@@ -98,6 +128,7 @@ def prepare(
             seed=seed,
             workers=workers or os.cpu_count() or 1,
             compression=compression,
+            cluster=cluster,
             overwrite=overwrite,
             progress=show,
             draw=_draw,

@@ -1,0 +1,178 @@
+"""A Ray cluster that reads posters: what `read_chunk` makes of them, made on other machines.
+
+Chunks come back as bytes and are written here, as those that this machine's own processes read: a
+run that was interrupted may go on with or without a cluster.
+"""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from recolor.datasets.chunks import Index, read_chunk, save_chunk
+from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.posters import try_read_poster
+
+# A chunk is lost with the node or the process that reads it, and read again. What is lost so often
+# ends the processes itself.
+MOST_LOSSES = 5
+SECONDS_TO_ANSWER = 10
+ENVIRONMENT = {
+    # Ray would tell its makers about a cluster that it starts.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # By default it tries again for ever, where memory was short.
+    "RAY_task_oom_retries": str(MOST_LOSSES),
+}
+# What a poster's bytes depend on beside its file.
+VERSIONS = ("poster-recolor", "numpy", "pillow", "scikit-image", "protobuf")
+
+Files = list[tuple[str, Path]]
+
+
+class ClusterError(RecolorError):
+    """A Ray cluster can't be used. The message is one line and says why."""
+
+
+@contextmanager
+def ray_cluster(address: str | None) -> Iterator["RayCluster"]:
+    """Connect to a cluster for a while.
+
+    Args:
+        address: As `ray.init` takes it. None for the one that ``RAY_ADDRESS`` names, or that runs
+            on this machine; where there is none, one is started on this machine alone.
+
+    Raises:
+        ClusterError: If Ray is not installed, or the cluster can't be reached.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise ClusterError("Ray is not installed: pip install 'poster-recolor[ray]'") from None
+    # It would print every loss to the standard output, in pages.
+    ray._private.worker._worker_logs_enabled = False
+    address = address or os.environ.get("RAY_ADDRESS")
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        _check_address(address)
+        ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        where = f"at {address}" if address else "of this machine"
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise ClusterError(f"no Ray cluster {where} can be used: {reason}") from None
+    # Ray's handler would end the command without a word.
+    signal.signal(signal.SIGTERM, ours)
+    try:
+        yield RayCluster()
+    finally:
+        ray.shutdown()
+
+
+def _check_address(address: str | None) -> None:
+    """Check that somebody is at an address: Ray would try for minutes.
+
+    Raises:
+        OSError: If nobody is.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
+
+
+class RayCluster:
+    """A cluster that this process is connected to."""
+
+    def __init__(self):
+        import ray
+
+        self._read = ray.remote(max_retries=MOST_LOSSES)(_read_on_node)
+        self._versions = _versions()
+
+    @property
+    def workers(self) -> int:
+        """How many chunks the cluster reads at once, as it is now: nodes come and go."""
+        import ray
+
+        return max(1, int(ray.cluster_resources().get("CPU", 0)))
+
+    def submit(self, chunk: Path, files: Files, size: int, compression: str) -> "Reading":
+        """Begin to read posters.
+
+        Args:
+            chunk, files, size, compression: As for `write_chunk`.
+        """
+        absolute = [(name, path.absolute()) for name, path in files]
+        reference = self._read.remote(absolute, size, compression, self._versions)
+        return Reading(reference, chunk, files, size)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A chunk that a cluster reads."""
+
+    reference: object
+    chunk: Path
+    files: Files
+    size: int
+
+    def result(self) -> None:
+        """Wait for it, and write it.
+
+        Raises:
+            ClusterError: If the cluster can't read it, or not as this machine would.
+        """
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            framed, index, node = ray.get(self.reference)
+        except RayTaskError as error:
+            if isinstance(error.cause, RecolorError):
+                raise error.cause from None
+            raise ClusterError(
+                "a node of the Ray cluster can't read posters, is recolor installed there? "
+                f"({first_line(error.cause)})"
+            ) from None
+        except RayError as error:
+            raise ClusterError(
+                f"the process that reads the {len(self.files)} posters from {self.files[0][0]} to "
+                f"{self.files[-1][0]} was lost {MOST_LOSSES + 1} times ({type(error).__name__}): "
+                "one of them may need more memory than a node has; the same command goes on where "
+                "it stopped"
+            ) from None
+        self._check_skipped(index, node)
+        save_chunk(self.chunk, framed, index)
+
+    def _check_skipped(self, index: Index, node: str) -> None:
+        """Check that what was skipped on a node is skipped here as well."""
+        for name, reason in index.skipped:
+            same = [path for its_name, path in self.files if its_name == name]
+            if reason not in [try_read_poster(path, self.size) for path in same]:
+                raise ClusterError(
+                    f"{same[0]} can be used here, but not on the node {node} ({reason}): all nodes "
+                    "need the posters at the same path"
+                )
+
+
+def _read_on_node(
+    files: Files, size: int, compression: str, versions: dict[str, str]
+) -> tuple[bytes, Index, str]:
+    """Read posters as `read_chunk` does, and say where."""
+    node = socket.gethostname()
+    for name, here in _versions().items():
+        if here != versions[name]:
+            raise ClusterError(
+                f"the node {node} has {name} {here}, and this machine {versions[name]}: "
+                "install the same everywhere"
+            )
+    return *read_chunk(files, size, compression), node
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in VERSIONS}
