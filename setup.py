@@ -52,6 +52,7 @@ setup(
         "prometheus-client>=0.20",
         "protobuf>=4.25",
         "psutil>=5.9",
+        "pyarrow>=18",
         "pydantic>=2.9",
         "safetensors>=0.4",
         "pyyaml>=6",
@@ -69,8 +70,8 @@ setup(
         "dashboard": ["optuna-dashboard>=0.20"],
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
         "jax": ["jax>=0.4.30"],
-        "ray": ["ray>=2.40"],
         "postgresql": ["psycopg[binary]>=3.2"],
+        "ray": ["ray>=2.40"],
         "torch": ["torch>=2.6"],
         "test": [
             "jax>=0.4.30",

@@ -29,7 +29,7 @@ from recolor.datasets.embeddings.catalog import EMBEDDINGS, find_embedding
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
 from recolor.datasets.errors import first_line
 from recolor.datasets.folder_lock import folder_lock
-from recolor.datasets.images import find_images
+from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.ray_cluster import RayCluster
@@ -86,7 +86,7 @@ class Found:
 
 
 def prepare(
-    inputs: list[Path],
+    inputs: list[Place],
     out: Path,
     *,
     size: int,
@@ -106,7 +106,7 @@ def prepare(
     may be ``out``; what it holds is not read.
 
     Args:
-        inputs: Folders and files.
+        inputs: Folders and files, in object storage too.
         out: The data set's folder.
         size: Side of the squares in pixels, a multiple of 8.
         split: Three counts or shares, see `splits.parse_split`.
@@ -131,7 +131,7 @@ def prepare(
     """
     if size < 8 or size % 8:
         raise DatasetError(f"size {size} is not a multiple of 8")
-    files = find_images(inputs, leave_out=out)
+    files = find_inputs(inputs, leave_out=out)
     check_counts(split, len(files))
     described_by = find_embedding(embedding)
     with ExitStack() as held:
@@ -139,9 +139,7 @@ def prepare(
             held.enter_context(folder_lock(out))
             scratch = _begin(out, overwrite)
         pool = held.enter_context(_pool(workers))
-        found = _read_all(
-            files, out, scratch, size, described_by, pool, workers, cluster, progress
-        )
+        found = _read_all(files, out, scratch, size, described_by, pool, workers, cluster, progress)
         skipped = found.skipped
         with _writing_to(out):
             if not len(found.chunk):

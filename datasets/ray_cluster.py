@@ -159,9 +159,7 @@ class Reading:
                 )
 
 
-def _read_on_node(
-    files: Files, size: int, versions: dict[str, str]
-) -> tuple[bytes, Index, str]:
+def _read_on_node(files: Files, size: int, versions: dict[str, str]) -> tuple[bytes, Index, str]:
     """Read posters as `read_chunk` does, and say where."""
     node = socket.gethostname()
     for name, here in _versions().items():

@@ -70,7 +70,9 @@ def test_a_poster_that_a_node_lacks_is_not_skipped(posters, cluster, tmp_path):
     reading = cluster.submit(tmp_path / "chunk", [("late.jpg", late)], 32)
     ray.wait([reading.reference])
     late.write_bytes(posters[0].read_bytes())
-    with pytest.raises(ClusterError, match=r"late.jpg can be used here, but not on the node .*path"):
+    with pytest.raises(
+        ClusterError, match=r"late.jpg can be used here, but not on the node .*path"
+    ):
         reading.result()
     assert not (tmp_path / "chunk").exists()
 

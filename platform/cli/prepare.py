@@ -5,8 +5,9 @@ from contextlib import nullcontext
 
 import click
 
+from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS, parse_split
-from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED, TEXT
+from recolor.platform.cli.options import COUNT, INPUT, OUTPUT_ANYWHERE, SEED, TEXT
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import ignore_warnings
 
@@ -20,7 +21,9 @@ WITHOUT = {
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=INPUT)
-@click.option("--out", type=OUTPUT, default="data", show_default=True, help="Folder to write to.")
+@click.option(
+    "--out", type=OUTPUT_ANYWHERE, default="data", show_default=True, help="Folder to write to."
+)
 @click.option(
     "--size",
     # Few posters have more pixels. Up to 128 squares of 3 bytes a pixel are held at a time: 0.4 GB.
@@ -68,7 +71,7 @@ def prepare(images, out, size, split, embedding, workers, engine, ray_address, s
     """Make a data set of image files and folders.
 
     Images that can't be used are skipped, and listed in skipped.tsv. After an interruption, the
-    same command goes on where it stopped.
+    same command goes on where it stopped. Images and --out may be in object storage: s3://...
     """
     if ray_address and engine != "ray":
         raise click.UsageError("--ray-address is for --engine ray")
@@ -77,6 +80,7 @@ def prepare(images, out, size, split, embedding, workers, engine, ray_address, s
         if not part:
             click.echo(f"no {name} posters: {WITHOUT[name]}", err=True)
     ignore_warnings()
+    from recolor.datasets import remote_data_set
     from recolor.datasets.preparation import SKIPPED_FILE
     from recolor.datasets.preparation import prepare as prepare_dataset
     from recolor.datasets.ray_cluster import ray_cluster
@@ -88,7 +92,13 @@ def prepare(images, out, size, split, embedding, workers, engine, ray_address, s
         distribution = class_distribution({first: manifest.cell_counts(first)})
         distribution.savefig(manifest.folder / "classes.png", dpi=150)
         preview_sheet(manifest, first).save(manifest.folder / "preview.png")
+        if remote:
+            remote_data_set.upload(manifest, out)
 
+    remote, folder = isinstance(out, RemotePath), out
+    if remote:
+        remote_data_set.check_free(out, images, overwrite)
+        folder = remote_data_set.workshop(out)
     using = ray_cluster(ray_address) if engine == "ray" else nullcontext()
     with using as cluster, progress_bar(None, "reading") as bar:
 
@@ -99,17 +109,19 @@ def prepare(images, out, size, split, embedding, workers, engine, ray_address, s
 
         manifest, skipped = prepare_dataset(
             list(images),
-            out,
+            folder,
             size=size,
             split=split,
             embedding=embedding,
             seed=seed,
             workers=workers or os.cpu_count() or 1,
             cluster=cluster,
-            overwrite=overwrite,
+            overwrite=overwrite or remote,
             progress=show,
             draw=draw,
         )
+    if remote:
+        remote_data_set.keep(manifest, out)
     for name, part in zip(SPLITS, split, strict=True):
         if part and not manifest.count(name):
             click.echo(f"too few for any {name} posters: {WITHOUT[name]}", err=True)
