@@ -55,6 +55,7 @@ setup(
         "prometheus-client>=0.20",
         "protobuf>=4.25",
         "psutil>=5.9",
+        "pyarrow>=18",
         "pydantic>=2.9",
         "safetensors>=0.4",
         "pyyaml>=6",

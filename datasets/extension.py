@@ -15,7 +15,7 @@ import numpy as np
 from recolor.datasets.division import listing_entry, members_digest, shuffled, write_split
 from recolor.datasets.embeddings.catalog import find_embedding
 from recolor.datasets.folder_lock import folder_lock
-from recolor.datasets.images import find_images
+from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.listing import Listed, read_listing, write_listing
 from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 from recolor.datasets.near_duplicates import group_near_duplicates
@@ -43,7 +43,7 @@ class Extension:
 
 
 def extend(
-    inputs: list[Path],
+    inputs: list[Place],
     folder: Path,
     *,
     embedding: str | None = None,
@@ -56,7 +56,7 @@ def extend(
     A new poster that is like one of the validation or test posters is left out.
 
     Args:
-        inputs: Folders and files.
+        inputs: Folders and files, in object storage too.
         folder: The data set's.
         embedding: The one that the data set has; it need only be given where it is a file.
         workers, progress, draw: As for `recolor.datasets.preparation.prepare`.
@@ -66,7 +66,7 @@ def extend(
         LockError: If another process is at it.
         ImageError, EmbeddingError: If the inputs or the embedding can't be used.
     """
-    files = find_images(inputs, leave_out=folder)
+    files = find_inputs(inputs, leave_out=folder)
     with ExitStack() as held:
         manifest = Manifest.load(folder)
         described_by = find_embedding(embedding or manifest.embedding)

@@ -6,7 +6,7 @@ It is written last, so a folder that has one holds a whole data set.
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from recolor.datasets.classes import GRID, ColorClasses
 from recolor.datasets.errors import RecolorError
+from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS
 
 FORMAT = 3
@@ -37,14 +38,16 @@ class Manifest:
             its ``pixels``, padding left out, and a digest of its ``members`` (the files' contents);
             ``posters`` (found, used, skipped, groups of near-duplicates); ``listing`` (``name``,
             ``sha256``), see `recolor.datasets.listing`; ``digest`` of it all.
+        place: What it was loaded from: the folder, or a place in object storage.
     """
 
     folder: Path
     content: dict
+    place: Path | RemotePath | None = None
 
     @classmethod
     def describe(cls, folder: Path) -> "Manifest":
-        """Read a data set's description.
+        """Read the description of a data set on this machine.
 
         Raises:
             DatasetError: If the folder holds no whole data set of this format, or it is just being
@@ -52,32 +55,32 @@ class Manifest:
         """
         path = Path(folder) / FILE_NAME
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse(path.read_bytes(), path)
         except FileNotFoundError:
             what = "is not a whole data set" if path.parent.is_dir() else "does not exist"
             raise DatasetError(
                 f"{path.parent} {what} (no {FILE_NAME}): make one with `recolor prepare`"
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise DatasetError(f"{path} can't be read: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise DatasetError(
-                f"{path} is not of format {FORMAT}, which this version of recolor reads: "
-                "prepare the data set again"
-            )
-        if content.get("digest") != digest(content):
-            raise DatasetError(
-                f"{path} was changed since it was written: prepare the data set again"
-            )
-        return cls(path.parent, content)
+        return cls(path.parent, content, path.parent)
 
     @classmethod
-    def load(cls, folder: Path) -> "Manifest":
+    def load(cls, folder: Path | RemotePath) -> "Manifest":
         """Read a data set's description, and check that its files are there.
 
+        Args:
+            folder: Its folder. Of one in object storage, a local copy is read.
+
         Raises:
+            StorageError: If object storage can't be read.
             DatasetError: As `describe`, and if a file is missing.
         """
+        if isinstance(folder, RemotePath):
+            # It needs this class itself.
+            from recolor.datasets.remote_data_set import fetched
+
+            return replace(cls.load(fetched(folder)), place=folder)
         manifest = cls.describe(folder)
         if missing := next((file for file in manifest.files if not file.is_file()), None):
             manifest.check_unchanged()
@@ -184,6 +187,30 @@ class Manifest:
             return ColorClasses.from_counts(self.cell_counts("train"))
         except ValueError as error:
             raise DatasetError(f"{self.folder}: {error}") from None
+
+
+def parse(text: bytes, file: Path | RemotePath) -> dict:
+    """Read what ``dataset.json`` says.
+
+    Args:
+        text: What is in it.
+        file: Where it was read from, for messages.
+
+    Raises:
+        DatasetError: If it is not of this format, or was changed.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise DatasetError(f"{file} can't be read: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DatasetError(
+            f"{file} is not of format {FORMAT}, which this version of recolor reads: "
+            "prepare the data set again"
+        )
+    if content.get("digest") != digest(content):
+        raise DatasetError(f"{file} was changed since it was written: prepare the data set again")
+    return content
 
 
 def digest(content: dict) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from recolor.datasets.division import write_splits
 from recolor.datasets.embeddings.catalog import EMBEDDINGS, find_embedding
 from recolor.datasets.folder_lock import folder_lock
-from recolor.datasets.images import find_images
+from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.reading import Form, read_all, reading_pool, writing_to
@@ -30,7 +30,7 @@ UNFINISHED = "unfinished"
 
 
 def prepare(
-    inputs: list[Path],
+    inputs: list[Place],
     out: Path,
     *,
     size: int,
@@ -51,7 +51,7 @@ def prepare(
     may be ``out``; what it holds is not read.
 
     Args:
-        inputs: Folders and files.
+        inputs: Folders and files, in object storage too.
         out: The data set's folder.
         size: Side of the squares in pixels, a multiple of 8.
         split: Three counts or shares, see `splits.parse_split`.
@@ -77,7 +77,7 @@ def prepare(
     """
     if size < 8 or size % 8:
         raise DatasetError(f"size {size} is not a multiple of 8")
-    files = find_images(inputs, leave_out=out)
+    files = find_inputs(inputs, leave_out=out)
     check_counts(split, len(files))
     described_by = find_embedding(embedding)
     with ExitStack() as held:

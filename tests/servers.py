@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -133,6 +134,78 @@ class TrackingServer:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """Moto's S3 server; yields its address. What is in it is in its memory.
+
+    It has an environment of its own, since its dependencies conflict with TensorFlow's.
+    """
+    program = os.environ.get("RECOLOR_MOTO") or shutil.which("moto_server")
+    if program is None:
+        pytest.skip("needs pip install 'moto[s3]' flask flask-cors in an environment of its own, "
+                    "and RECOLOR_MOTO=PATH of its moto_server")  # fmt: skip
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [program, "--port", address.rpartition(":")[2]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until(lambda: listens(address), process)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(address: str) -> bool:
+    """Whether somebody is at an address."""
+    host, _, port = address.rpartition(":")
+    with suppress(OSError), socket.create_connection((host, int(port))):
+        return True
+    return False
+
+
+class Door:
+    """The way to a server, to be closed and opened again.
+
+    Args:
+        server: The server's address.
+    """
+
+    def __init__(self, server: str):
+        self._server, self._listener = server, None
+        self.address = f"127.0.0.1:{free_port()}"
+
+    def open(self) -> None:
+        """Let connections through."""
+        host, _, port = self.address.rpartition(":")
+        self._listener = socket.create_server((host, int(port)))
+        threading.Thread(target=self._admit, args=[self._listener], daemon=True).start()
+
+    def close(self) -> None:
+        """Refuse connections; those that are there go on."""
+        # A thread that waits for the next one would keep it open.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _admit(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                outside = listener.accept()[0]
+                host, _, port = self._server.rpartition(":")
+                inside = socket.create_connection((host, int(port)))
+                for ends in ((outside, inside), (inside, outside)):
+                    threading.Thread(target=_pass_on, args=ends, daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while block := source.recv(1 << 16):
+            target.sendall(block)
+        target.shutdown(socket.SHUT_WR)
 
 
 def _wait_until(ready, process: subprocess.Popen) -> None:

@@ -33,7 +33,7 @@ FLOOR_1 = {
 }
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED = {
-    "datasets": ALLOWED_1 | {"filelock", "keras", "ray"},
+    "datasets": ALLOWED_1 | {"filelock", "keras", "pyarrow", "ray"},
     "models": ALLOWED_1 | {"keras", "safetensors"},
     "evaluation": ALLOWED_1 | {"keras", "markdown", "matplotlib"},
     "platform": ALLOWED_1

@@ -18,8 +18,8 @@ from PIL import Image, ImageOps
 from recolor.datasets import preparation, reading
 from recolor.datasets.classes import count_cells
 from recolor.datasets.folder_lock import LockError
-from recolor.datasets.images import find_images
 from recolor.datasets.input_pipeline import Posters
+from recolor.datasets.inputs import find_inputs
 from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 from recolor.datasets.posters import read_poster
 from recolor.datasets.preparation import prepare
@@ -342,11 +342,11 @@ def test_a_file_that_vanishes_is_skipped_and_not_taken_for_a_full_disk(
     shutil.copytree(posters[0].parent, folder)
 
     def find_and_lose(*arguments, **options):
-        files = find_images(*arguments, **options)
+        files = find_inputs(*arguments, **options)
         (folder / posters[3].name).unlink()
         return files
 
-    monkeypatch.setattr(preparation, "find_images", find_and_lose)
+    monkeypatch.setattr(preparation, "find_inputs", find_and_lose)
     settings = {**SETTINGS, "split": (20, 6, 3)}
     dataset, skipped = prepare([folder], tmp_path / "data", **settings)
     assert [name for name, _ in skipped] == [posters[3].name]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from recolor.datasets.object_storage import RemotePath, is_remote
 from recolor.platform.search.options import DEFAULT_STORAGE
 
 
@@ -26,15 +27,25 @@ class Place(click.Path):
     """A path, which is not empty; one that is written to has nothing in its way.
 
     An empty one would mean the current folder.
+
+    Args:
+        writable: Whether it is written to.
+        folder: Whether it may be a folder.
+        remote: Whether it may be in object storage.
     """
 
-    def __init__(self, *, writable: bool = False, folder: bool = True):
+    def __init__(self, *, writable: bool = False, folder: bool = True, remote: bool = False):
         super().__init__(path_type=Path, writable=writable, dir_okay=folder)
+        self.remote = remote
 
     def convert(self, value, param, ctx):
         """Convert a text to a path."""
         if not os.fspath(value):
             self.fail("It is empty.", param, ctx)
+        if is_remote(value):
+            if not self.remote:
+                self.fail(f"{value} is in object storage: take a local path here.", param, ctx)
+            return RemotePath(str(value).rstrip("/"))
         path = super().convert(value, param, ctx)
         if self.writable:
             self._check_way(path, param, ctx)
@@ -54,9 +65,10 @@ class Place(click.Path):
 
 TEXT = Text()
 # What is read, and what is written.
-INPUT = Place()
+INPUT = Place(remote=True)
 INPUT_FILE = Place(folder=False)
 OUTPUT = Place(writable=True)
+OUTPUT_ANYWHERE = Place(writable=True, remote=True)
 OUTPUT_FILE = Place(writable=True, folder=False)
 COUNT = click.IntRange(1)
 SEED = click.IntRange(0, 2**32 - 1)

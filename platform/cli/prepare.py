@@ -6,8 +6,9 @@ from contextlib import contextmanager, nullcontext
 import click
 from click.core import ParameterSource
 
+from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS, parse_split
-from recolor.platform.cli.options import COUNT, INPUT, OUTPUT, SEED, TEXT
+from recolor.platform.cli.options import COUNT, INPUT, OUTPUT_ANYWHERE, SEED, TEXT
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import ignore_warnings
 
@@ -21,7 +22,9 @@ WITHOUT = {
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=INPUT)
-@click.option("--out", type=OUTPUT, default="data", show_default=True, help="Folder to write to.")
+@click.option(
+    "--out", type=OUTPUT_ANYWHERE, default="data", show_default=True, help="Folder to write to."
+)
 @click.option(
     "--size",
     # Few posters have more pixels. Up to 128 squares of 3 bytes a pixel are held at a time: 0.4 GB.
@@ -97,11 +100,13 @@ def prepare(
     """Make a data set of image files and folders.
 
     Images that can't be used are skipped, and listed in skipped.tsv. After an interruption, the
-    same command goes on where it stopped.
+    same command goes on where it stopped. Images and --out may be in object storage: s3://...
     """
     if ray_address and engine != "ray":
         raise click.UsageError("--ray-address is for --engine ray")
     if extend:
+        if isinstance(out, RemotePath):
+            raise click.UsageError("--extend: the data set must be on this machine")
         for name in ("size", "split", "compression", "engine", "seed", "overwrite"):
             if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
                 raise click.UsageError(f"--{name} can't be chosen with --extend")
@@ -113,15 +118,25 @@ def prepare(
         if not part:
             click.echo(f"no {name} posters: {WITHOUT[name]}", err=True)
     ignore_warnings()
+    from recolor.datasets import remote_data_set
     from recolor.datasets.preparation import SKIPPED_FILE
     from recolor.datasets.preparation import prepare as prepare_dataset
     from recolor.datasets.ray_cluster import ray_cluster
 
+    def draw(manifest):
+        _draw(manifest)
+        if remote:
+            remote_data_set.upload(manifest, out)
+
+    remote, folder = isinstance(out, RemotePath), out
+    if remote:
+        remote_data_set.check_free(out, images, overwrite)
+        folder = remote_data_set.workshop(out)
     using = ray_cluster(ray_address) if engine == "ray" else nullcontext()
     with using as cluster, _progress() as show:
         manifest, skipped = prepare_dataset(
             list(images),
-            out,
+            folder,
             size=size,
             split=split,
             embedding=embedding,
@@ -129,10 +144,12 @@ def prepare(
             workers=workers or os.cpu_count() or 1,
             compression=compression,
             cluster=cluster,
-            overwrite=overwrite,
+            overwrite=overwrite or remote,
             progress=show,
-            draw=_draw,
+            draw=draw,
         )
+    if remote:
+        remote_data_set.keep(manifest, out)
     for name, part in zip(SPLITS, split, strict=True):
         if part and not manifest.count(name):
             click.echo(f"too few for any {name} posters: {WITHOUT[name]}", err=True)

@@ -4,7 +4,7 @@ import click
 
 from recolor.datasets.atomic_file import check_writable
 from recolor.platform.cli.backend import check_backend
-from recolor.platform.cli.options import DATA, INPUT, OUTPUT, TEXT, Finite, Repeated
+from recolor.platform.cli.options import DATA, OUTPUT, TEXT, Finite, Place, Repeated
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
 from recolor.platform.lasting_imports import lasting_imports
@@ -12,7 +12,7 @@ from recolor.platform.lasting_imports import lasting_imports
 
 @click.command()
 @DATA
-@click.option("--old", cls=Repeated, type=INPUT, help="Old posters to recolor. May be repeated.")
+@click.option("--old", cls=Repeated, type=Place(), help="Old posters to recolor. May be repeated.")
 @click.option(
     "--out", type=OUTPUT, default="reproduction", show_default=True, help="Folder to write to."
 )

@@ -85,7 +85,7 @@ def _train_untracked(manifest, settings, file, decoding):
     progress = checkpoint.progress
     click.echo(
         f"{progress.epoch} epochs in {file}, the best is {progress.best_epoch}: "
-        f"register it with `recolor import-weights {file} --data {manifest.folder}`"
+        f"register it with `recolor import-weights {file} --data {manifest.place}`"
     )
 
 

@@ -2,18 +2,18 @@
 
 import click
 
-from recolor.platform.cli.options import INPUT, TEXT, Repeated
+from recolor.platform.cli.options import TEXT, Place, Repeated
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import ignore_warnings
 
 
 @click.command()
-@click.argument("data", type=INPUT)
+@click.argument("data", type=Place())
 @click.option(
     "--repair",
     cls=Repeated,
-    type=INPUT,
+    type=Place(),
     metavar="IMAGES",
     help="Make damaged files again, of the images in this folder. May be repeated.",
 )

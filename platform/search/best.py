@@ -8,6 +8,7 @@ import mlflow
 from optuna.study import Study
 
 from recolor.datasets.manifest import Manifest
+from recolor.datasets.object_storage import RemotePath
 from recolor.models.decoding.options import Decoding
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.study import RUN_ID, best_trial, number_of
@@ -46,11 +47,11 @@ class Best:
         """
         return replace(plan.settings_of(self.chosen), epochs=epochs, train_fraction=1.0)
 
-    def command(self, data: Path, plan: Plan, epochs: int | None) -> str:
+    def command(self, data: Path | RemotePath, plan: Plan, epochs: int | None) -> str:
         """Write its training at full length as a line for a shell, without what is the default.
 
         Args:
-            data: Folder of the data set.
+            data: Where the data set is.
             plan, epochs: As for `settings`.
         """
         settings = self.settings(plan, epochs)

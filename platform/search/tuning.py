@@ -110,7 +110,7 @@ def tune(
             log_outcome(study, plan)
             done, best = count(study, *DONE), best_of(study)
             if best:
-                command = best.command(manifest.folder, plan, demand.best_epochs)
+                command = best.command(manifest.place, plan, demand.best_epochs)
                 mlflow.log_text(f"{command}\n", COMMAND_FILE)
             if done < trials:
                 raise TuningError(

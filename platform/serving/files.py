@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from PIL import Image
 
@@ -14,6 +13,8 @@ from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint, HintError
+from recolor.datasets.inputs import Place
+from recolor.datasets.object_storage import RemotePath, StorageError
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
 from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
@@ -42,18 +43,18 @@ class Outcome:
         sheet: The before/after sheet, if there is one.
     """
 
-    written: list[Path] = field(default_factory=list)
+    written: list[Place] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     kept: int = 0
     animated: list[str] = field(default_factory=list)
     palettes: Counter[str] = field(default_factory=Counter)
-    sheet: Path | None = None
+    sheet: Place | None = None
 
 
 def recolor_files(
     painter: Painter,
-    inputs: list[Path],
-    out: Path,
+    inputs: list[Place],
+    out: Place,
     *,
     decoding: Decoding = DEFAULT_DECODING,
     hints: dict[str, tuple[Hint, ...]] | None = None,
@@ -66,9 +67,9 @@ def recolor_files(
 
     Args:
         painter: The model.
-        inputs: Folders and files.
-        out: Folder of the results, outside of the input folders; a file in an input folder keeps
-            its path inside that folder.
+        inputs: Folders and files, in object storage too.
+        out: Folder of the results, outside of the input folders, in object storage too; a file in
+            an input folder keeps its path inside that folder.
         decoding: How the model's answers become colors.
         hints: More hints, by the names of images inside of their folder, in Unicode's form NFC.
         suggestions: Make so many versions of each image, under the palettes that
@@ -82,7 +83,7 @@ def recolor_files(
         ImageError: If an input is missing, or a result would replace what is to stay.
         HintError: If there are hints for an image that is not among the inputs.
         DecodingError: If the model takes no palette, and is to be given one.
-        OSError: If nothing can be written.
+        OSError, StorageError: If nothing can be written.
     """
     tasks = plan(inputs, out, suggestions=suggestions, sheet=sheet, existing=existing)
     hints = hints or {}
@@ -102,6 +103,9 @@ def recolor_files(
                 if not (existing == SKIP and exists(target)):
                     _write(target, version.data)
                     outcome.written.append(target)
+        except StorageError:
+            # The next picture would fail in the same way.
+            raise
         except RecolorError as error:
             outcome.skipped.append((task.name, str(error)))
             continue
@@ -182,6 +186,9 @@ def _png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _write(target: Path, data: bytes) -> None:
+def _write(target: Place, data: bytes) -> None:
+    if isinstance(target, RemotePath):
+        target.write_bytes(data)
+        return
     with atomic_write(target) as temporary:
         temporary.write_bytes(data)

@@ -2,9 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from recolor.datasets.images import ImageError, find_images
+from recolor.datasets.images import ImageError
+from recolor.datasets.inputs import Place, find_inputs
+from recolor.datasets.object_storage import RemotePath
 
 SHEET_FILE = "before-after.png"
 
@@ -17,19 +19,19 @@ class Task:
     """A picture to recolor.
 
     Attributes:
-        name: Its name, as `find_images` gives it.
+        name: Its name, as `find_inputs` gives it.
         path: Its file.
         targets: The files of its results, one for each suggestion.
     """
 
     name: str
-    path: Path
-    targets: tuple[Path, ...]
+    path: Place
+    targets: tuple[Place, ...]
 
 
 def plan(
-    inputs: list[Path],
-    out: Path,
+    inputs: list[Place],
+    out: Place,
     *,
     suggestions: int = 0,
     sheet: bool = False,
@@ -57,13 +59,17 @@ def plan(
             path,
             tuple(out / _numbered(name, n + 1) for n in range(suggestions)) or (out / name,),
         )
-        for name, path in find_images(inputs)
+        for name, path in find_inputs(inputs)
     ]
     _check_apart(inputs, tasks, out, sheet)
     results = [target for task in tasks for target in task.targets]
     if sheet:
         results.append(out / SHEET_FILE)
-    found = [target for target in results if exists(target)]
+    if isinstance(out, RemotePath):
+        there = set(out.files())
+        found = [target for target in results if target in there]
+    else:
+        found = [target for target in results if exists(target)]
     if found and existing == REFUSE:
         more = f", and {len(found) - 1} more results" if len(found) > 1 else ""
         raise ImageError(
@@ -73,33 +79,39 @@ def plan(
     return tasks
 
 
-def exists(target: Path) -> bool:
+def exists(target: Place) -> bool:
     """Tell whether a result is there already. A folder of that name is none."""
+    if isinstance(target, RemotePath):
+        return target.exists()
     return os.path.lexists(target) and not target.is_dir()
 
 
-def _check_apart(inputs: list[Path], tasks: list[Task], out: Path, sheet: bool) -> None:
+def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheet: bool) -> None:
     """Check that no result would replace an input or another result.
 
     Raises:
         ImageError: If one would.
     """
-    real_out = Path(os.path.realpath(out))
+    sources = {_real(task.path) for task in tasks}
     for folder in inputs:
-        if folder.is_dir() and real_out.is_relative_to(os.path.realpath(folder)):
+        if _real(folder) not in sources and _real(out).is_relative_to(_real(folder)):
             raise ImageError(
                 f"results in {out} would mix with the originals in {folder}: choose another --out"
             )
-    sources = {os.path.realpath(task.path) for task in tasks}
-    seen = {out / SHEET_FILE: Path("the sheet")} if sheet else {}
+    seen = {out / SHEET_FILE: "the sheet"} if sheet else {}
     for task in tasks:
         for target in task.targets:
             if target in seen:
                 both = f"{seen[target]} and {task.path}"
                 raise ImageError(f"{both} would both be written to {target}")
             seen[target] = task.path
-            if os.path.realpath(target) in sources:
+            if _real(target) in sources:
                 raise ImageError(f"{target} would be overwritten by a result: choose another --out")
+
+
+def _real(place: Place) -> PurePosixPath:
+    """Return a path by which a place can be told from others."""
+    return PurePosixPath(str(place) if isinstance(place, RemotePath) else os.path.realpath(place))
 
 
 def _numbered(name: str, number: int) -> str:

@@ -248,7 +248,7 @@ def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
     except (mlflow.MlflowException, OSError) as error:
         folder = Outbox(run_id).folder
         waiting = f"; metrics and checkpoint wait in {folder}" if folder.exists() else ""
-        command = ["recolor", "train", "--resume", run_id, "--data", str(manifest.folder)]
+        command = ["recolor", "train", "--resume", run_id, "--data", str(manifest.place)]
         raise ServerError(
             f"run {run_id} is trained, but not registered: {what_failed(error)}{waiting}; "
             f"to bring it in: {shlex.join(command)}"

@@ -79,6 +79,11 @@ CASES = {
         lambda s: ["prepare", s.posters, "--size", 16, "--split", "20,6,4", "--workers", 1],
         done="holds a data set already",
     ),
+    "prepare with Ray": Case(
+        lambda s: ["prepare", s.posters, "--size", 16, "--split", "20,6,4", "--engine", "ray",
+                   "--ray-address", "local"],
+        done="holds a data set already",
+    ),
     "train": Case(
         lambda s: ["train", "--data", s.data, "--model", "regression", "--epochs", 4,
                    "--batch-size", 10],
@@ -171,6 +176,8 @@ class Kills:
 @pytest.mark.faults
 @pytest.mark.parametrize("name", CASES)
 def test_a_killed_command_is_run_again(name, forge, supplies, tries, tmp_path, request):
+    if name.endswith("Ray"):
+        pytest.importorskip("ray", reason="needs pip install 'poster-recolor[ray]'")
     kills = Kills(forge, CASES[name], supplies, tmp_path)
     with tally(request, f"{name} killed") as counted:
         for number in range(tries):
