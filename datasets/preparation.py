@@ -261,7 +261,11 @@ def _pool(workers: int) -> Iterator[Executor]:
     """Start the processes that read images, and say in one line that one was killed."""
     try:
         with reader_pool(workers) as pool:
-            yield pool
+            try:
+                yield pool
+            finally:
+                # What is waited for in vain by one reader would be so by the next ones.
+                pool.shutdown(wait=False, cancel_futures=True)
     except BrokenProcessPool:
         raise DatasetError(
             "a reading process was killed, most likely for lack of memory: "
