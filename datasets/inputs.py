@@ -43,4 +43,4 @@ def _remote_images(folder: RemotePath) -> list[tuple[str, RemotePath]]:
 
 def _by_name(found: tuple[str, Place]) -> tuple:
     name, place = found
-    return name, isinstance(place, RemotePath), place
+    return (name, 1, place.uri) if isinstance(place, RemotePath) else (name, 0, place)

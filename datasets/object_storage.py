@@ -77,14 +77,15 @@ class RemotePath:
         """Return what the listing has said of a file, named as by `os.stat`."""
         return SimpleNamespace(st_mode=stat.S_IFREG, st_size=self.size, st_mtime_ns=self.modified)
 
-    def exists(self) -> bool:
+    def exists(self, waits: bool = True) -> bool:
         """Ask whether there is a file.
 
         Raises:
-            StorageError: If nobody answers, or not to this user.
+            StorageError: If nobody answers, although it was tried again and again, if it waits; or
+                not to this user.
         """
         files, path = _opened(self.uri)
-        return _tried(lambda: files.get_file_info(path).is_file, self, waits=False)
+        return _tried(lambda: files.get_file_info(path).is_file, self, waits)
 
     def files(self) -> list["RemotePath"]:
         """List all files in a folder and its folders; of a file, itself; none, if it is neither.

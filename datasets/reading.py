@@ -167,7 +167,11 @@ def reading_pool(workers: int) -> Iterator[Readers]:
     """Start the processes that read images, and say in one line that one was killed."""
     try:
         with reader_pool(workers) as pool:
-            yield Readers(pool, workers)
+            try:
+                yield Readers(pool, workers)
+            finally:
+                # What is waited for in vain by one reader would be so by the next ones.
+                pool.shutdown(wait=False, cancel_futures=True)
     except BrokenProcessPool:
         raise DatasetError(
             "a reading process was killed, most likely for lack of memory: "

@@ -29,7 +29,7 @@ def check_free(place: RemotePath, inputs: Iterable[Place], overwrite: bool) -> N
             the inputs.
         StorageError: If nothing can be written there.
     """
-    if (place / FILE_NAME).exists() and not overwrite:
+    if (place / FILE_NAME).exists(waits=False) and not overwrite:
         raise DatasetError(
             f"{place} holds a data set already: choose another folder or --overwrite"
         )

@@ -108,7 +108,7 @@ def test_the_constraints_pin_every_requirement():
     setup = (ROOT / "setup.py").read_text()
     for requirement in re.findall(r'"([a-z-]+)[>=]=', setup):
         # Extras that the tests do without.
-        extras = ("optuna-dashboard", "torch")
+        extras = ("optuna-dashboard", "ray", "torch")
         assert requirement in pinned or requirement in ("python", *extras), requirement
 
 

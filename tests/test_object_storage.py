@@ -169,6 +169,18 @@ def test_results_go_to_object_storage(bucket, posters, tmp_path):
     assert (out / "before-after.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_images_here_and_there_are_listed_by_name(bucket, posters):
+    names = [posters[0].name, posters[1].name]
+    (bucket / f"more/{names[0]}").upload(posters[0])
+    (bucket / "more/notes.txt").write_bytes(b"no image")
+    places = [bucket / "more", posters[0], bucket / f"old posters/{names[1]}", bucket / "more"]
+    found = find_inputs(places)
+    there, other = bucket / "more" / names[0], bucket / "old posters" / names[1]
+    wanted = [(names[0], posters[0]), (names[0], there), (names[1], other)]
+    assert found == sorted(wanted, key=lambda one: (one[0], str(one[1]).startswith("s3")))
+    assert dict(found)[names[1]].stat().st_size == posters[1].stat().st_size
+
+
 def test_results_stay_apart_from_inputs(bucket):
     with pytest.raises(ValueError, match="would mix with the originals"):
         plan([bucket], bucket / "out")
