@@ -16,6 +16,7 @@ from pathlib import Path
 
 from recolor.datasets.chunks import Index, read_chunk, save_chunk
 from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.inputs import Place
 from recolor.datasets.posters import try_read_poster
 
 # A chunk is lost with the node or the process that reads it, and read again. What is lost so often
@@ -31,7 +32,7 @@ ENVIRONMENT = {
 # What a poster's bytes depend on beside its file.
 VERSIONS = ("poster-recolor", "numpy", "pillow", "scikit-image", "protobuf")
 
-Files = list[tuple[str, Path]]
+Files = list[tuple[str, Place]]
 
 
 class ClusterError(RecolorError):
@@ -62,7 +63,7 @@ def ray_cluster(address: str | None) -> Iterator["RayCluster"]:
     try:
         _check_address(address)
         ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f"at {address}" if address else "of this machine"
         reason = getattr(error, "strerror", None) or first_line(error)
         raise ClusterError(f"no Ray cluster {where} can be used: {reason}") from None

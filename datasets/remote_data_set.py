@@ -75,6 +75,7 @@ def keep(manifest: Manifest, place: RemotePath) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     manifest.folder.rename(folder)
+    manifest.folder.parent.rmdir()
 
 
 def fetched(place: RemotePath) -> Path:
