@@ -37,7 +37,7 @@ class Manifest:
             populated cell of the color grid) and a digest of its ``members`` (the files' contents);
             ``mean_ab`` of the training posters;
             ``posters`` (found, used, skipped, groups of near-duplicates); ``digest`` of it all.
-        place: What it was loaded from: the folder, or a place in object storage.
+        place: What it was loaded from, where that is in object storage, or else the folder.
     """
 
     folder: Path
@@ -45,38 +45,61 @@ class Manifest:
     place: Path | RemotePath | None = None
 
     @classmethod
-    def load(cls, folder: Path | RemotePath) -> "Manifest":
-        """Read a data set's description and check that it and its shards are there.
-
-        Args:
-            folder: Its folder. Of one in object storage, a local copy is read.
+    def describe(cls, folder: Path) -> "Manifest":
+        """Read a data set's description alone.
 
         Raises:
-            StorageError: If object storage can't be read.
             DatasetError: If the folder holds no whole data set of this format, or it is just being
                 replaced.
+        """
+        path = Path(folder) / FILE_NAME
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            what = "is not a whole data set" if path.parent.is_dir() else "does not exist"
+            raise DatasetError(
+                f"{path.parent} {what} (no {FILE_NAME}): make one with `recolor prepare`"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} can't be read: {error}") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DatasetError(
+                f"{path} is not of format {FORMAT}, which this version of recolor reads: "
+                "prepare the data set again"
+            )
+        if content.get("digest") != digest(content):
+            raise DatasetError(
+                f"{path} was changed since it was written: prepare the data set again"
+            )
+        return cls(path.parent, content, path.parent)
+
+    @classmethod
+    def load(cls, folder: Path | RemotePath) -> "Manifest":
+        """Read a data set's description, and check that its files are there.
+
+        Args:
+            folder: Where it is. Of one in object storage, a local copy is read.
+
+        Raises:
+            DatasetError: As `describe`, and if a file is missing.
+            StorageError: If object storage can't be read.
         """
         if isinstance(folder, RemotePath):
             # It needs this class itself.
             from recolor.datasets.remote_data_set import fetched
 
             return replace(cls.load(fetched(folder)), place=folder)
-        path = Path(folder) / FILE_NAME
-        try:
-            content = parse(path.read_bytes(), path)
-        except FileNotFoundError:
-            what = "is not a whole data set" if path.parent.is_dir() else "does not exist"
-            raise DatasetError(
-                f"{path.parent} {what} (no {FILE_NAME}): make one with `recolor prepare`"
-            ) from None
-        except OSError as error:
-            raise DatasetError(f"{path} can't be read: {error}") from None
-        manifest = cls(path.parent, content, path.parent)
-        for shard in (shard for split in SPLITS for shard in manifest.shards(split)):
-            if not shard.is_file():
-                manifest.check_unchanged()
-                raise DatasetError(f"{shard} is missing: prepare the data set again")
+        manifest = cls.describe(folder)
+        if missing := next((file for file in manifest.files if not file.is_file()), None):
+            manifest.check_unchanged()
+            raise DatasetError(f"{missing} is missing: prepare the data set again")
         return manifest
+
+    @property
+    def files(self) -> dict[Path, str]:
+        """The shards, each with its sha256."""
+        shards = [shard for split in SPLITS for shard in self.content["splits"][split]["shards"]]
+        return {self.folder / one["name"]: one["sha256"] for one in shards}
 
     def check_unchanged(self) -> None:
         """Check that the folder still holds this data set.
@@ -160,30 +183,6 @@ class Manifest:
             return ColorClasses.from_counts(self.cell_counts("train"))
         except ValueError as error:
             raise DatasetError(f"{self.folder}: {error}") from None
-
-
-def parse(text: bytes, file: Path | RemotePath) -> dict:
-    """Read what ``dataset.json`` says.
-
-    Args:
-        text: What is in it.
-        file: Where it was read from, for messages.
-
-    Raises:
-        DatasetError: If it is not of this format, or was changed.
-    """
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DatasetError(f"{file} can't be read: {error}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DatasetError(
-            f"{file} is not of format {FORMAT}, which this version of recolor reads: "
-            "prepare the data set again"
-        )
-    if content.get("digest") != digest(content):
-        raise DatasetError(f"{file} was changed since it was written: prepare the data set again")
-    return content
 
 
 def digest(content: dict) -> str:

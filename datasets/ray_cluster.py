@@ -108,6 +108,7 @@ class RayCluster:
         Args:
             chunk, files, size: As for `write_chunk`.
         """
+        # A node has another working directory.
         absolute = [(name, path.absolute()) for name, path in files]
         return Reading(self._read.remote(absolute, size, self._versions), chunk, files, size)
 
