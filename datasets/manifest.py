@@ -55,14 +55,23 @@ class Manifest:
         """
         path = Path(folder) / FILE_NAME
         try:
-            content = parse(path.read_bytes(), path)
+            content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             what = "is not a whole data set" if path.parent.is_dir() else "does not exist"
             raise DatasetError(
                 f"{path.parent} {what} (no {FILE_NAME}): make one with `recolor prepare`"
             ) from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise DatasetError(f"{path} can't be read: {error}") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DatasetError(
+                f"{path} is not of format {FORMAT}, which this version of recolor reads: "
+                "prepare the data set again"
+            )
+        if content.get("digest") != digest(content):
+            raise DatasetError(
+                f"{path} was changed since it was written: prepare the data set again"
+            )
         return cls(path.parent, content, path.parent)
 
     @classmethod
@@ -187,30 +196,6 @@ class Manifest:
             return ColorClasses.from_counts(self.cell_counts("train"))
         except ValueError as error:
             raise DatasetError(f"{self.folder}: {error}") from None
-
-
-def parse(text: bytes, file: Path | RemotePath) -> dict:
-    """Read what ``dataset.json`` says.
-
-    Args:
-        text: What is in it.
-        file: Where it was read from, for messages.
-
-    Raises:
-        DatasetError: If it is not of this format, or was changed.
-    """
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DatasetError(f"{file} can't be read: {error}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DatasetError(
-            f"{file} is not of format {FORMAT}, which this version of recolor reads: "
-            "prepare the data set again"
-        )
-    if content.get("digest") != digest(content):
-        raise DatasetError(f"{file} was changed since it was written: prepare the data set again")
-    return content
 
 
 def digest(content: dict) -> str:

@@ -1,6 +1,6 @@
 """Files in object storage: ``s3://bucket/path``, and what else Arrow reads: ``gs://``, ``abfs://``.
 
-An object appears whole or not at all: its content is in memory before it is sent.
+An object appears whole or not at all: its content is handed over by one call.
 """
 
 import mmap
@@ -28,7 +28,8 @@ LONGEST_REASON = 200
 CONNECT_SECONDS = 3
 REQUEST_SECONDS = 20
 # What no waiting mends.
-FINAL = re.compile(r"ACCESS_DENIED|INVALID_|NO_SUCH|SIGNATURE|CREDENTIALS|TOKEN|PERMANENT|status 4")
+DENIED = "ACCESS_DENIED|INVALID_|SIGNATURE|CREDENTIALS|TOKEN"
+FINAL = f"{DENIED}|NO_SUCH_BUCKET|PERMANENT|status 4(?!08|29)"
 
 Answer = TypeVar("Answer")
 
@@ -195,7 +196,7 @@ class RemotePath:
         trial.unlink()
 
 
-def _tried(act: Callable[[], Answer], place: RemotePath, waits: bool = True):
+def _tried(act: Callable[[], Answer], place: RemotePath, waits: bool = True) -> Answer:
     """Do something; where it fails and waits, again and again, but not for too long.
 
     Raises:
@@ -213,7 +214,7 @@ def _tried(act: Callable[[], Answer], place: RemotePath, waits: bool = True):
         except (OSError, ValueError, ArrowException) as error:
             text = " ".join(str(error).split())
             late = time.monotonic() + pause - begun > PATIENCE_SECONDS
-            if not waits or late or FINAL.search(text):
+            if not waits or late or re.search(FINAL, text):
                 raise StorageError(f"{place}: {_reason(text)}") from None
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
@@ -226,9 +227,8 @@ def _reason(text: str) -> str:
         return text[:LONGEST_REASON]
     code, operation, detail = found.groups()
     detail = re.sub(r"curlCode: \d+, |; Details: .*| \(Request ID.*", "", detail)
-    advice = ""
-    if "NETWORK" not in code and FINAL.search(code) and "BUCKET" not in code:
-        advice = " (are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set?)"
+    denied = re.search(DENIED, code)
+    advice = " (are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set?)" if denied else ""
     return f"{code.lower().replace('_', ' ')} in {operation}: {detail}{advice}"
 
 
@@ -238,11 +238,13 @@ def _opened(uri: str):
     Raises:
         StorageError: If there is no such file system.
     """
+    from pyarrow import ArrowException
+
     scheme, _, place = uri.partition("://")
     bucket, _, path = place.rstrip("/").partition("/")
     try:
         files, base = _bucket(scheme, bucket)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ArrowException) as error:
         raise StorageError(f"{uri}: {_reason(' '.join(str(error).split()))}") from None
     return files, f"{base.rstrip('/')}/{path}".rstrip("/")
 
@@ -253,8 +255,8 @@ def _bucket(scheme: str, bucket: str):
     from pyarrow import fs
 
     if scheme != "s3":
-        # Google's would be asked for a quarter of an hour.
-        options = f"?retry_limit_seconds={REQUEST_SECONDS}" if scheme.startswith("g") else ""
+        # It would ask Google for a quarter of an hour.
+        options = f"?retry_limit_seconds={CONNECT_SECONDS}" if scheme.startswith("g") else ""
         return fs.FileSystem.from_uri(f"{scheme}://{bucket}{options}")
     # Arrow reads all of Amazon's usual variables and files but these.
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")

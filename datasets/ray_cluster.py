@@ -8,14 +8,18 @@ import logging
 import os
 import signal
 import socket
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from PIL import features
+
 from recolor.datasets.chunks import Index, read_chunk, save_chunk
 from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.inputs import Place
 from recolor.datasets.posters import try_read_poster
 
 # A chunk is lost with the node or the process that reads it, and read again. What is lost so often
@@ -31,7 +35,7 @@ ENVIRONMENT = {
 # What a poster's bytes depend on beside its file.
 VERSIONS = ("poster-recolor", "numpy", "pillow", "scikit-image", "protobuf")
 
-Files = list[tuple[str, Path]]
+Files = list[tuple[str, Place]]
 
 
 class ClusterError(RecolorError):
@@ -62,7 +66,7 @@ def ray_cluster(address: str | None) -> Iterator["RayCluster"]:
     try:
         _check_address(address)
         ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f"at {address}" if address else "of this machine"
         reason = getattr(error, "strerror", None) or first_line(error)
         raise ClusterError(f"no Ray cluster {where} can be used: {reason}") from None
@@ -107,6 +111,7 @@ class RayCluster:
         Args:
             chunk, files, size, compression: As for `write_chunk`.
         """
+        # A node has another working directory.
         absolute = [(name, path.absolute()) for name, path in files]
         reference = self._read.remote(absolute, size, compression, self._versions)
         return Reading(reference, chunk, files, size)
@@ -175,4 +180,5 @@ def _read_on_node(
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in VERSIONS}
+    libraries = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "libwebp": features.version("webp")}
+    return {**{name: version(name) for name in VERSIONS}, **libraries}

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.inputs import Place
-from recolor.datasets.manifest import FILE_NAME, DatasetError, Manifest, file_digest, parse
+from recolor.datasets.manifest import FILE_NAME, DatasetError, Manifest, file_digest
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.shared_table import cache_folder
-from recolor.datasets.splits import SPLITS
 
 # So many files are on their way at once.
 CONNECTIONS = 4
@@ -52,11 +52,11 @@ def upload(manifest: Manifest, place: RemotePath) -> None:
         DatasetError: If the local files were damaged.
         StorageError: If they can't be written.
     """
-    digests = _digests(manifest.content)
+    digests = manifest.files
     files = [file for file in manifest.folder.iterdir() if file.name != FILE_NAME]
 
     def send(file: Path) -> None:
-        if file.name in digests and file_digest(file) != digests[file.name]:
+        if file in digests and file_digest(file) != digests[file]:
             raise DatasetError(f"{file} was damaged: run the same command again")
         (place / file.name).upload(file)
 
@@ -65,16 +65,17 @@ def upload(manifest: Manifest, place: RemotePath) -> None:
     _at_once(send, files)
     (place / FILE_NAME).upload(manifest.folder / FILE_NAME)
     for old in place.files():
-        if old.name.endswith(".tfrecord") and old.name not in digests:
+        if old.name.endswith(".tfrecord") and manifest.folder / old.name not in digests:
             old.unlink()
 
 
 def keep(manifest: Manifest, place: RemotePath) -> None:
     """Let a data set that was made here and uploaded be the local copy of itself."""
-    folder = _copy(manifest.content, place)
+    folder = _copy(manifest, place)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     manifest.folder.rename(folder)
+    manifest.folder.parent.rmdir()
 
 
 def fetched(place: RemotePath) -> Path:
@@ -90,11 +91,16 @@ def fetched(place: RemotePath) -> Path:
         raise DatasetError(
             f"{place} is not a whole data set (no {FILE_NAME}): make one with `recolor prepare`"
         ) from None
-    content = parse(text, str(place / FILE_NAME))
-    folder = _copy(content, place)
+    with TemporaryDirectory() as alone:
+        (Path(alone) / FILE_NAME).write_bytes(text)
+        try:
+            described = Manifest.describe(Path(alone))
+        except DatasetError as error:
+            raise DatasetError(str(error).replace(alone, str(place))) from None
+    folder = _copy(described, place)
 
-    def receive(shard: tuple[str, str]) -> None:
-        name, digest = shard
+    def receive(wanted: tuple[str, str]) -> None:
+        name, digest = wanted
         file = folder / name
         if file.is_file() and file_digest(file) == digest:
             return
@@ -107,21 +113,15 @@ def fetched(place: RemotePath) -> Path:
                     "wait until that is done"
                 )
 
-    _at_once(receive, list(_digests(content).items()))
+    _at_once(receive, [(file.name, digest) for file, digest in described.files.items()])
     with atomic_write(folder / FILE_NAME) as temporary:
         temporary.write_bytes(text)
     return folder
 
 
-def _copy(content: dict, place: RemotePath) -> Path:
+def _copy(manifest: Manifest, place: RemotePath) -> Path:
     """Return the folder for the local copy of a data set."""
-    return cache_folder() / "data-sets" / content["digest"][:16] / place.name
-
-
-def _digests(content: dict) -> dict[str, str]:
-    """Return the digests of the shards and of the listing by their names."""
-    shards = [shard for split in SPLITS for shard in content["splits"][split]["shards"]]
-    return {one["name"]: one["sha256"] for one in [*shards, content["listing"]]}
+    return cache_folder() / "data-sets" / manifest.digest[:16] / place.name
 
 
 def _at_once(act: Callable, things: list) -> None:

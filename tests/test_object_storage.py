@@ -99,6 +99,9 @@ def test_a_data_set_is_made_in_object_storage_and_read_from_there(bucket, manife
     with pytest.raises(DatasetError, match=f"{shard.name} is not what dataset.json says"):
         Manifest.load(data)
     assert not shard.exists()
+    (data / "dataset.json").write_bytes(b"{}")
+    with pytest.raises(DatasetError, match=f"^{data}/dataset.json is not of format"):
+        Manifest.load(data)
 
 
 def test_a_data_set_is_replaced_on_demand(bucket, manifest, posters, tmp_path):

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Case:
         store: Whether it needs a store with versions.
         again: How it is called after the kill.
         done: What it may say, if it had done all of its work before it was killed.
+        environment: More variables.
     """
 
     arguments: Callable[[Supplies], list]
@@ -83,6 +85,8 @@ CASES = {
         lambda s: ["prepare", s.posters, "--size", 16, "--split", "20,6,4", "--engine", "ray",
                    "--ray-address", "local"],
         done="holds a data set already",
+        # The names of its sockets can't be long.
+        environment={"RAY_TMPDIR": tempfile.gettempdir()},
     ),
     "train": Case(
         lambda s: ["train", "--data", s.data, "--model", "regression", "--epochs", 4,
@@ -134,7 +138,7 @@ class Kills:
     def __init__(self, forge: Forge, case: Case, supplies: Supplies, folder: Path):
         self.forge, self.case, self.supplies, self.folder = forge, case, supplies, folder
         place = self._place("whole")
-        ended = forge.call(place, *case.arguments(supplies))
+        ended = forge.call(place, *case.arguments(supplies), **case.environment)
         assert ended.status == 0, ended.said
         check_whole(place, ended)
         self.seconds, self.whole, self.hit = ended.seconds, case.result(place), 0
@@ -143,7 +147,8 @@ class Kills:
     def kill(self, number: int, moment: float, name: str) -> None:
         """Kill it at a share of its time, run it again, and compare."""
         place = self._place(name)
-        command = self.forge.begin(place, *self.case.arguments(self.supplies))
+        environment = self.case.environment
+        command = self.forge.begin(place, *self.case.arguments(self.supplies), **environment)
         time.sleep(moment * self.seconds)
         command.signal(number)
         killed = command.wait()
@@ -153,7 +158,8 @@ class Kills:
             self.seconds = min(self.seconds, killed.seconds)
         else:
             self.hit += 1
-        again = self.forge.call(place, *self.case.again(self.case, self.supplies, killed))
+        arguments = self.case.again(self.case, self.supplies, killed)
+        again = self.forge.call(place, *arguments, **environment)
         said = f"{killed.said}\n--- again:\n{again.said}"
         assert again.status == 0 or re.search(self.case.done, again.said), said
         if (place / STORE).exists():
