@@ -31,7 +31,7 @@ from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.options import Decoding
 from recolor.platform.registry.load import load
-from recolor.platform.server.running import SECONDS_FOR_HEAD
+from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
 
 pytestmark = pytest.mark.slow
@@ -465,6 +465,16 @@ def test_sigterm_finishes_what_is_under_way(served):
     assert answers == [200] * 3
     assert served.said.rstrip().endswith("ended")
     assert "Traceback" not in served.said
+
+
+def test_the_parts_of_an_answer_do_not_wait_for_each_other():
+    """As they do by default, for 40 ms."""
+    with (
+        bound("127.0.0.1", 0) as address,
+        socket.create_connection(address.getsockname()),
+        address.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_address_that_is_taken(tmp_path):

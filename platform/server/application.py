@@ -10,7 +10,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from PIL import Image
 
-from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
+from recolor.models.decoding.options import DEFAULT_DECODING, FREE, Decoding
 from recolor.platform.registry.load import UsableModel
 from recolor.platform.server.gate import Gate
 from recolor.platform.server.instruments import Instruments
@@ -23,7 +23,7 @@ from recolor.platform.server.request_errors import RequestError, Told, tell_erro
 from recolor.platform.server.studio import Answer, Studio, described
 
 # Of the picture that is recolored before the first request.
-WARM_UP = (96, 144)
+WARM_UP = (1000, 1500)
 # For the description of the API.
 FILE = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 PICTURE = {
@@ -60,8 +60,10 @@ def application(model: UsableModel, limits: Limits) -> Reception:
     ready = asyncio.Event()
 
     async def warm_up() -> None:
+        # Of both kinds, since what only one of them needs is built when it is first needed.
         picture = Image.linear_gradient("L").resize(WARM_UP).convert("RGB")
-        await asyncio.to_thread(model.painter.recolor, picture, DEFAULT_DECODING)
+        for decoding in (DEFAULT_DECODING, Decoding(palette=FREE)):
+            await asyncio.to_thread(model.painter.recolor, picture, decoding)
         ready.set()
 
     @asynccontextmanager
