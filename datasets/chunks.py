@@ -149,13 +149,14 @@ def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed) -> None:
     ]
     framed = []
     for start in range(0, len(records), BATCH):
-        part = records[start : start + BATCH]
-        embeddings = embed(np.stack([parse(record, size, 0)["lightness"] for record in part]))
-        framed += [
-            frame(with_embedding(record, embedding))
-            for record, embedding in zip(part, embeddings, strict=True)
-        ]
+        framed += map(frame, with_embeddings(records[start : start + BATCH], size, embed))
     save_chunk(chunk, b"".join(framed), Index(**{**vars(index), "offset": _ends(framed)}))
+
+
+def with_embeddings(records: list[bytes], size: int, embed: Embed) -> list[bytes]:
+    """Return a batch of serialized posters with their embeddings."""
+    embeddings = embed(np.stack([parse(record, size, 0)["lightness"] for record in records]))
+    return [with_embedding(*both) for both in zip(records, embeddings, strict=True)]
 
 
 def add_up(index: Index, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from recolor.datasets.division import listing_entry, members_digest, shuffled, write_split
-from recolor.datasets.embeddings.catalog import find_embedding
+from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.inputs import Place, find_inputs
-from recolor.datasets.listing import Listed, read_listing, write_listing
+from recolor.datasets.listing import Listed, fingerprints, read_listing, write_listing
 from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.preparation import SKIPPED_FILE, begin, finish
@@ -69,12 +69,7 @@ def extend(
     files = find_inputs(inputs, leave_out=folder)
     with ExitStack() as held:
         manifest = Manifest.load(folder)
-        described_by = find_embedding(embedding or manifest.embedding)
-        if described_by.identity != manifest.content["settings"]["embedding"]:
-            raise DatasetError(
-                f"{folder} was prepared with another embedding, {manifest.embedding_id}: give that "
-                "by --embedding"
-            )
+        described_by = embedding_of(manifest, embedding)
         with writing_to(folder):
             held.enter_context(folder_lock(folder))
             scratch = begin(folder, overwrite=True)
@@ -137,8 +132,7 @@ def _compare(manifest: Manifest, old: list[Listed], found: Found) -> tuple[np.nd
     known = np.array([content in contents for content in found.contents])
     training = {shard.name for shard in manifest.shards("train")}
     is_held_out = np.array([poster.shard not in training for poster in old])
-    before = np.frombuffer(bytes.fromhex("".join(one.fingerprint for one in old)), np.uint8)
-    groups = group_near_duplicates(np.concatenate([before.reshape(-1, 32), found.fingerprint]))
+    groups = group_near_duplicates(np.concatenate([fingerprints(old), found.fingerprint]))
     return known, np.isin(groups[len(old) :], groups[: len(old)][is_held_out])
 
 
@@ -161,8 +155,7 @@ def _content(
         "pixels": train["pixels"] + added["pixels"],
         "members": members_digest(one.sha256 for one in listed if one.shard in names),
     }
-    prints = np.frombuffer(bytes.fromhex("".join(one.fingerprint for one in listed)), np.uint8)
-    groups = np.bincount(group_near_duplicates(prints.reshape(-1, 32)))
+    groups = np.bincount(group_near_duplicates(fingerprints(listed)))
     content["splits"] = {**content["splits"], "train": larger}
     content["posters"] = {
         "found": posters["found"] + found,

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+import numpy as np
+
 from recolor.datasets.manifest import DatasetError
 
 FILE_NAME = "posters.csv"
@@ -29,6 +31,12 @@ class Listed:
     id: str
     sha256: str
     fingerprint: str
+
+
+def fingerprints(posters: Iterable[Listed]) -> np.ndarray:
+    """Return the posters' fingerprints, ``uint8 [n, 32]``."""
+    text = "".join(poster.fingerprint for poster in posters)
+    return np.frombuffer(bytes.fromhex(text), np.uint8).reshape(-1, 32)
 
 
 def write_listing(file: Path, posters: Iterable[Listed]) -> None:

@@ -130,14 +130,15 @@ def read_poster(path: Path, size: int) -> Poster:
         ab=ab,
         box=box,
         source_size=(height, width),
-        fingerprint=fingerprint(rgb if enough == FINGERPRINT_SIDE else _for_fingerprint(data)),
+        fingerprint=fingerprint(_for_fingerprint(data, drafted) or rgb),
     )
 
 
-def _for_fingerprint(data: bytes) -> Image.Image:
+def _for_fingerprint(data: bytes, decoded: tuple[int, int]) -> Image.Image | None:
+    """Decode an image as its fingerprint needs it; None if it was decoded at that size already."""
     image = open_image(data)
     image.draft(None, (FINGERPRINT_SIDE, FINGERPRINT_SIDE))
-    return to_rgb(image)
+    return None if image.size == decoded else to_rgb(image)
 
 
 def try_read_poster(path: Path, size: int) -> Poster | str:

@@ -4,10 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from recolor.datasets.atomic_file import atomic_write
-from recolor.datasets.embeddings.catalog import find_embedding
+from recolor.datasets.chunks import with_embeddings
+from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.embeddings.embedder import BATCH, Embed, embedder
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import ImageError, find_images
@@ -15,7 +14,7 @@ from recolor.datasets.listing import Listed, read_listing, write_listing
 from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 from recolor.datasets.posters import read_poster
 from recolor.datasets.records import RecordFile, frame
-from recolor.datasets.shards import identity, parse, serialize, with_embedding
+from recolor.datasets.shards import identity, serialize
 from recolor.datasets.splits import SPLITS
 
 
@@ -75,13 +74,7 @@ def repair(
         sources = defaultdict(list)
         for name, path in find_images(inputs, leave_out=manifest.folder):
             sources[name].append(path)
-        described_by = find_embedding(embedding or manifest.embedding)
-        if described_by.identity != manifest.content["settings"]["embedding"]:
-            raise DatasetError(
-                f"{manifest.folder} has another embedding, {manifest.embedding_id}: give that by "
-                "--embedding"
-            )
-        embed = embedder(described_by, manifest.size)
+        embed = embedder(embedding_of(manifest, embedding), manifest.size)
         for shard in progress(damaged):
             members = posters[shard.name]
             paths = [_source(poster, sources[poster.id]) for poster in members]
@@ -124,8 +117,7 @@ def _write(
                 serialize(member.id, _read(path, size), None, compression) for member, path in batch
             ]
             if embed is not None:
-                seen = embed(np.stack([parse(one, size, 0)["lightness"] for one in records]))
-                records = [with_embedding(*both) for both in zip(records, seen, strict=True)]
+                records = with_embeddings(records, size, embed)
             shard.writelines(map(frame, records))
 
 

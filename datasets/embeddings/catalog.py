@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recolor.datasets.catalog import Catalog
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.manifest import DatasetError, Manifest
 
 EMBEDDINGS: Catalog[Embedding] = Catalog(
     {
@@ -47,15 +47,28 @@ def find_embedding(source: str) -> Embedding:
     return _of_file(Path(source))
 
 
-def embedding_of(manifest: Manifest) -> Embedding:
+def embedding_of(manifest: Manifest, given: str | None = None) -> Embedding:
     """Return the embedding that a data set was prepared with.
 
     Weights in a file are looked for at the path that ``RECOLOR_EMBEDDING`` names, and under their
     file name in the working directory and the data set's folder.
 
+    Args:
+        manifest: The data set.
+        given: Which one it is, as `find_embedding` takes it; None to look for it.
+
     Raises:
         EmbeddingError: If it can't be had any more.
+        DatasetError: If the one that is given is another.
     """
+    if given is not None:
+        embedding = find_embedding(given)
+        if embedding.identity != manifest.content["settings"]["embedding"]:
+            raise DatasetError(
+                f"{manifest.folder} was prepared with another embedding, {manifest.embedding_id}: "
+                "give that by --embedding"
+            )
+        return embedding
     recorded = manifest.content["settings"]["embedding"]
     file = manifest.content.get("embedding_file")
     if file is None:

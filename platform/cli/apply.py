@@ -6,7 +6,7 @@ import click
 
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
-from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, OUTPUT_ANYWHERE, TEXT
+from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, MODEL, OUTPUT_ANYWHERE
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
@@ -18,14 +18,7 @@ MOST_NAMED = 6
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=INPUT)
 @click.option("--out", type=OUTPUT_ANYWHERE, required=True, help="Folder to write to.")
-@click.option(
-    "--model",
-    metavar="URI|FILE|KIND",
-    type=TEXT,
-    help="A registered model, a file of weights, an ONNX file of `recolor export`, or the kind of "
-    "one that comes with recolor.  [default: the champion, or else the one that comes with "
-    "recolor]",
-)
+@MODEL
 @decoding_options()
 @click.option(
     "--suggestions",

@@ -117,6 +117,14 @@ class Repeated(click.Option):
 DATA = click.option(
     "--data", type=INPUT, default="data", show_default=True, help="Prepared data set."
 )
+MODEL = click.option(
+    "--model",
+    metavar="URI|FILE|KIND",
+    type=TEXT,
+    help="A registered model, a file of weights, an ONNX file of `recolor export`, or the kind of "
+    "one that comes with recolor.  [default: the champion, or else the one that comes with "
+    "recolor]",
+)
 LIBRARY = click.option(
     "--library",
     type=INPUT_FILE,

@@ -3,7 +3,7 @@
 import click
 
 from recolor.platform.cli.backend import check_backend
-from recolor.platform.cli.options import LIBRARY, TEXT
+from recolor.platform.cli.options import LIBRARY, MODEL, TEXT
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.quiet import quiet_mlflow
 from recolor.platform.lasting_imports import lasting_imports
@@ -11,13 +11,7 @@ from recolor.platform.server.limits import MEGABYTE, Limits
 
 
 @click.command()
-@click.option(
-    "--model",
-    metavar="URI|FILE|KIND",
-    type=TEXT,
-    help="A registered model, a file of weights, or the kind of one that comes with recolor.  "
-    "[default: the champion, or else the one that comes with recolor]",
-)
+@MODEL
 @click.option(
     "--host",
     type=TEXT,
