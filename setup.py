@@ -22,11 +22,12 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.10,<3.13",
     packages=[f"recolor.{name.replace('/', '.')}" for name in PACKAGES],
     package_dir={f"recolor.{name}": name for name in FOLDERS},
     package_data={
+        "recolor.datasets.embeddings": ["efficientnet_lite0.safetensors"],
         "recolor.datasets.palettes": ["library.json"],
         "recolor.models": ["pretrained/*"],
         "recolor.platform.server": ["page.html"],

@@ -150,9 +150,9 @@ def dense_loss(kind):
     from keras import ops
 
     def loss(ab, features):
-        logits = kind.head.logits(features)
+        logits = kind.logits(features)
         neighbors, soft_weights = kind.classes.soft_encoding
-        color = kind._half_resolution_color(ab)
+        color = kind.colors_of_steps(ab)
         one_hot = ops.one_hot(ops.take(neighbors, color, axis=0), len(kind.classes))
         target = ops.sum(one_hot * ops.take(soft_weights, color, axis=0)[..., None], axis=-2)
         weights = ops.take(kind.classes.color_weights, color, axis=0)

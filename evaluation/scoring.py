@@ -1,7 +1,7 @@
 """Metrics of models and baselines over a split of a data set."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -14,6 +14,9 @@ from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
 from recolor.evaluation.figures import contact_sheet
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.kernel_distance import Features, KernelDistance
+from recolor.evaluation.metrics.metric import Metric
 from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
 from recolor.evaluation.metrics.split_metrics import SplitMetrics
 from recolor.evaluation.told import Answer, Predictor, baselines_told_the_palette
@@ -23,6 +26,8 @@ BATCH_POSTERS = 8
 SHEET_POSTERS = 12
 # How many training posters the colors by lightness are counted on.
 COUNTED_POSTERS = 1000
+# How many true posters recolored ones are compared with by their features.
+REFERENCE_POSTERS = 2000
 
 
 def baseline_predictors(
@@ -54,11 +59,37 @@ def _colors_by_lightness(manifest: Manifest) -> baselines.ColorsByLightness:
     return colors
 
 
+def with_kernel_distance(manifest: Manifest, split: str) -> dict[str, Callable[[], Metric]]:
+    """Return what makes each metric, the kernel distance of a split among them.
+
+    Args:
+        manifest: The data set.
+        split: The split that is measured. The true posters that it is compared with are training
+            posters, or validation posters where the training posters are measured.
+
+    Raises:
+        DatasetError: If there are no others.
+    """
+    others = posters(manifest, "validation" if split == "train" else "train")
+    features = Features()
+    true = [
+        features.scaled(
+            lab8_to_rgb(poster["lightness"][..., 0], poster["ab"])[Box(*poster["box"]).slices]
+        )
+        for poster in itertools.islice(others, REFERENCE_POSTERS)
+    ]
+    return {
+        **dict(METRICS.items()),
+        KernelDistance.name: partial(KernelDistance, features, features.of(true)),
+    }
+
+
 def score(
     manifest: Manifest,
     split: str,
     predictors: dict[str, Predictor],
     progress: Callable[[int], None] = lambda count: None,
+    metrics: Mapping[str, Callable[[], Metric]] = METRICS,
 ) -> dict[str, SplitMetrics]:
     """Measure every predictor, and the truth itself, in one pass over a split.
 
@@ -67,6 +98,7 @@ def score(
         split: Its split.
         predictors: By column name.
         progress: Called with 1 after each poster.
+        metrics: What makes each metric, by name.
 
     Returns:
         The measurements by column name; the last column is ``truth``.
@@ -75,7 +107,7 @@ def score(
         DatasetError: If the split is empty.
         MeasurementError: If a predictor's colors are not finite.
     """
-    totals = {name: SplitMetrics() for name in [*predictors, "truth"]}
+    totals = {name: SplitMetrics(metrics) for name in [*predictors, "truth"]}
 
     def add(parts) -> None:
         for total, part in zip(totals.values(), parts, strict=True):
@@ -90,7 +122,7 @@ def score(
             if measured is not None:
                 add(measured)
             truth = Truth(poster["lightness"][..., 0], poster["ab"], Box(*poster["box"]))
-            measured = pool.map(partial(_measured, poster, truth), totals, answers)
+            measured = pool.map(partial(_measured, metrics, poster, truth), totals, answers)
             progress(1)
         add(measured)
     return totals
@@ -124,11 +156,15 @@ def posters(manifest: Manifest, split: str) -> Iterator[dict[str, np.ndarray]]:
 
 
 def _measured(
-    poster: dict[str, np.ndarray], truth: Truth, column: str, answer: Answer
+    metrics: Mapping[str, Callable[[], Metric]],
+    poster: dict[str, np.ndarray],
+    truth: Truth,
+    column: str,
+    answer: Answer,
 ) -> SplitMetrics:
-    metrics = SplitMetrics()
+    measured = SplitMetrics(metrics)
     try:
-        metrics.update(Observation(truth, answer.ab, answer.asked, answer.suggestions))
+        measured.update(Observation(truth, answer.ab, answer.asked, answer.suggestions))
     except MeasurementError as error:
         raise MeasurementError(f"{column}, poster {poster['sha256']}: {error}") from None
-    return metrics
+    return measured

@@ -6,6 +6,7 @@ MODELS = Catalog(
     {
         "regression": "recolor.models.regression:Regression",
         "classification": "recolor.models.classification:Classification",
+        "unet": "recolor.models.unet:UNet",
     }
 )
 

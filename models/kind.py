@@ -23,6 +23,7 @@ class ModelKind(ABC):
     Attributes:
         name: As users type it, and as models are tagged.
         epochs, batch_size: Defaults of its training.
+        size_multiple: Its squares' sides are multiples of so many pixels.
         takes_palette: Whether it is a `DistributionKind`, which can be told a palette and hints.
         classes: The data set's color classes; None where only the structure of a network is wanted
             that does not depend on them.
@@ -32,6 +33,7 @@ class ModelKind(ABC):
     name: str
     epochs: int
     batch_size: int
+    size_multiple = 8
     takes_palette = False
 
     def __init__(self, classes: ColorClasses | None = None, embedding_size: int = EMBEDDING_SIZE):
@@ -41,6 +43,8 @@ class ModelKind(ABC):
     @abstractmethod
     def build(self, size: int) -> keras.Model:
         """Build a network for squares of ``size`` pixels, with random weights.
+
+        Training may also give it rectangles, see `recolor.datasets.augmentation.portrait`.
 
         Every layer that has weights needs a name of its own, since the weights are kept by it:
         Keras' own names depend on what else was built before. The weights may not depend on the

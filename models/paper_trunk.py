@@ -1,8 +1,8 @@
 """The trunk that both networks share: encoder, fusion with the embedding, first decoder steps.
 
-The networks take two inputs, for squares of S pixels:
+The networks take two inputs, for pictures whose sides are multiples of 8 pixels:
 
-- ``lightness``: L as stored, ``uint8 [batch, S, S, 1]``, brought to [-1, 1] inside;
+- ``lightness``: L as stored, ``uint8 [batch, h, w, 1]``, brought to [-1, 1] inside;
 - ``embedding``: what the gray image shows, ``float32 [batch, n]``; in the paper, the 1000
   numbers of Inception-ResNet-v2's softmax.
 """
@@ -20,17 +20,16 @@ def conv(name: str, filters: int, stride: int = 1, **options) -> layers.Conv2D:
     return layers.Conv2D(filters, 3, strides=stride, name=name, **options)
 
 
-def trunk(size: int, embedding_size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
+def trunk(embedding_size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
     """Build the part up to the features at half resolution.
 
     Args:
-        size: Side of the squares in pixels, a multiple of 8. The weights do not depend on it.
         embedding_size: Length of the embedding.
 
     Returns:
-        The two inputs, and features ``[batch, S/2, S/2, 64]``.
+        The two inputs, and features ``[batch, h/2, w/2, 64]``.
     """
-    lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
+    lightness = keras.Input((None, None, 1), dtype="uint8", name="lightness")
     embedding = keras.Input((embedding_size,), name="embedding")
 
     x = layers.Rescaling(1 / 127.5, offset=-1)(lightness)

@@ -19,7 +19,7 @@ class Regression(ModelKind):
 
     def build(self, size: int) -> keras.Model:
         """Build the network, 6,573,794 parameters: ab in [-128, 128], ``[batch, S, S, 2]``."""
-        inputs, x = trunk(size, self.embedding_size)
+        inputs, x = trunk(self.embedding_size)
         x = conv("color_1", 32)(x)
         x = conv("color_2", 2, activation="tanh", dtype="float32")(x)
         x = layers.Rescaling(128.0, dtype="float32")(x)

@@ -13,7 +13,10 @@ from recolor.datasets.augmentation.catalog import (
 )
 from recolor.datasets.augmentation.crop import crop
 from recolor.datasets.augmentation.gamma import gamma
+from recolor.datasets.augmentation.portrait import portrait
+from recolor.datasets.classes import ColorClasses
 from recolor.datasets.input_pipeline import Posters, training_batches
+from recolor.models.catalog import MODELS
 
 
 def noise(side: int = 24) -> dict[str, np.ndarray]:
@@ -23,7 +26,13 @@ def noise(side: int = 24) -> dict[str, np.ndarray]:
         "lightness": generator.integers(0, 256, (side, side, 1), np.uint8),
         "ab": generator.integers(-128, 128, (side, side, 2)).astype(np.int8),
         "embedding": np.ones(3, np.float32),
+        "box": np.array([0, side // 4, side, side // 2]),
     }
+
+
+@pytest.fixture
+def classes_of_all() -> ColorClasses:
+    return ColorClasses.from_counts(np.ones(1024, int))
 
 
 def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
@@ -41,7 +50,7 @@ def test_shapes_and_types_stay_and_nothing_is_written_to_the_original(name):
         assert_equal(changed, again)
         assert_equal(poster, kept)
         for array in kept:
-            assert changed[array].shape == kept[array].shape
+            assert changed[array].shape == kept[array].shape  # too small for a portrait
             assert changed[array].dtype == kept[array].dtype
         assert changed["id"] == kept["id"]
 
@@ -128,3 +137,54 @@ def test_a_gamma_keeps_black_and_white():
 def test_a_crop_keeps_what_is_even():
     poster = {**noise(), "ab": np.full((24, 24, 2), -7, np.int8)}
     assert (crop(poster, np.random.default_rng(3))["ab"] == -7).all()
+
+
+def test_a_portrait_loses_its_padding():
+    poster = noise(96)
+    poster["box"] = np.array([0, 15, 96, 65])
+    for seed in range(10):
+        cut = portrait(poster, np.random.default_rng(seed))
+        assert cut["lightness"].shape == (96, 64, 1) and cut["ab"].shape == (96, 64, 2)
+        starts = [s for s in (15, 16) if np.array_equal(cut["ab"], poster["ab"][:, s : s + 64])]
+        assert len(starts) == 1
+        np.testing.assert_array_equal(
+            cut["lightness"], poster["lightness"][:, starts[0] : starts[0] + 64]
+        )
+
+
+@pytest.mark.parametrize(
+    ("box", "first", "last"),
+    [
+        ([0, 0, 128, 128], 0, 32),  # a square: any part
+        ([0, 1, 128, 127], 1, 32),
+        ([0, 54, 128, 20], 0, 32),  # a narrow one: wherever it is seen whole
+        ([40, 0, 20, 128], 0, 32),
+    ],
+)
+def test_of_other_shapes_a_portrait_takes_a_part_as_wide(box, first, last):
+    poster = noise(128)
+    poster["box"] = np.array(box)
+    poster["ab"][:] = np.arange(128)[None, :, None] - 60
+    starts = {
+        int(portrait(poster, np.random.default_rng(seed))["ab"][0, 0, 0]) + 60
+        for seed in range(300)
+    }
+    assert (min(starts), max(starts)) == (first, last)
+
+
+def test_too_small_squares_stay_as_they_are():
+    poster = noise(40)
+    assert_equal(portrait(poster, np.random.default_rng(0)), poster)
+
+
+@pytest.mark.parametrize("model", ["regression", "unet"])
+def test_networks_train_on_portraits(model, classes_of_all):
+    kind = MODELS[model](classes_of_all)
+    network = kind.build(64)
+    network.compile("adam", kind.loss)
+    posters = [portrait({**noise(64), "embedding": np.zeros(1000)}, np.random.default_rng(0))] * 2
+    given = tuple(map(np.stack, zip(*map(kind.inputs, posters), strict=True)))
+    ab = np.stack([poster["ab"] for poster in posters])
+    assert ab.shape == (2, 64, 32, 2)
+    first = network.train_on_batch(given, ab)
+    assert network.train_on_batch(given, ab) < first

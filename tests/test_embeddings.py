@@ -52,7 +52,10 @@ def test_a_file_that_holds_no_such_weights(tmp_path):
 
 
 def test_an_unknown_source():
-    with pytest.raises(EmbeddingError, match="neither imagenet, random, none nor a weights file"):
+    with pytest.raises(
+        EmbeddingError,
+        match="neither imagenet, efficientnet-lite0, random, none nor a weights file",
+    ):
         find_embedding("vgg")
 
 

@@ -8,7 +8,8 @@ from keras import layers
 
 from recolor.datasets.classes import ColorClasses
 from recolor.models.catalog import MODELS
-from recolor.models.classification import Classification, annealed_mean
+from recolor.models.class_distribution import annealed_mean
+from recolor.models.classification import Classification
 from recolor.models.regression import Regression
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import compiled_network
@@ -46,14 +47,14 @@ def inputs_of(kind, batch: int, size: int) -> list[np.ndarray]:
 def test_regression_has_the_parameters_of_the_paper():
     network = Regression().build(256)
     assert network.count_params() == 6_573_794
-    assert network.output_shape == (None, 256, 256, 2)
+    assert network(inputs(1, 256)).shape == (1, 256, 256, 2)
 
 
 def test_classification_has_features_and_logits_at_half_resolution(classes):
     kind = Classification(classes)
     network = kind.build(256)
-    assert network.output_shape == (None, 128, 128, 128)
-    assert kind.head.logits(np.zeros((1, 4, 4, 128))).shape == (1, 4, 4, len(classes))
+    assert network(inputs(1, 256)).shape == (1, 128, 128, 128)
+    assert kind.logits(np.zeros((1, 4, 4, 128))).shape == (1, 4, 4, len(classes))
     assert kind.head.kernel.path in {weight.path for weight in network.trainable_weights}
 
 
@@ -94,9 +95,9 @@ def test_fusion_equals_replicating_appending_and_convolving():
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_weights_do_not_depend_on_the_size(name, classes):
     kind = MODELS[name](classes)
-    small, large = (kind.build(size) for size in (16, 32))
+    small, large = (kind.build(size) for size in (32, 64))
     large.set_weights(small.get_weights())
-    assert large(inputs_of(kind, 1, 32)).shape[0] == 1
+    assert large(inputs_of(kind, 1, 64)).shape[0] == 1
 
 
 def test_regression_stays_within_the_ab_range():
@@ -198,7 +199,7 @@ def test_gradients_of_the_classification_loss_are_those_of_the_dense_one(classes
     features, bias = RNG.normal(0, 1, (2, 4, 4, 6)), RNG.normal(0, 1, len(classes))
     kernel = RNG.normal(0, 2, (6, len(classes)))
     neighbors, soft_weights = classes.soft_encoding
-    color = np.asarray(kind._half_resolution_color(ab))
+    color = np.asarray(kind.colors_of_steps(ab))
     target = np.zeros((2, 4, 4, len(classes)))
     np.put_along_axis(target, neighbors[color], soft_weights[color], axis=-1)
     shares = tf.constant([0.3, 0.7], tf.float64)
@@ -225,15 +226,16 @@ def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
 ):
     settings = Settings(name, precision=precision, clip=1.0, accumulate=2)
     kind = MODELS[name](classes)
-    network = compiled_network(kind, 8, settings, Devices())
+    size = kind.size_multiple
+    network = compiled_network(kind, size, settings, Devices())
     assert {weight.dtype for weight in network.weights} == {"float32"}
     computed = {layer.compute_dtype for layer in network.layers if layer.weights}
     assert precision.removeprefix("mixed_") in computed
-    given = inputs_of(kind, 2, 8)
-    ab = RNG.integers(-60, 60, (2, 8, 8, 2)).astype(np.int8)
+    given = inputs_of(kind, 2, size)
+    ab = RNG.integers(-60, 60, (2, size, size, 2)).astype(np.int8)
     outputs = network(given)
     assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
-    reference = MODELS[name](classes).build(8)
+    reference = MODELS[name](classes).build(size)
     reference.set_weights(network.get_weights())
     expected = np.asarray(reference(given))
     np.testing.assert_allclose(outputs, expected, atol=0.03 * np.abs(expected).max())

@@ -1,9 +1,9 @@
 """The augmentations by name. A new one is a file of its own and a line here.
 
 An augmentation is a function of a poster (the arrays of `shards.parse`) and a random generator, and
-returns the poster with other ``lightness`` and ``ab``, of the same shapes and types. What it is
-given it leaves unchanged. It must take its randomness from the generator alone, so that a resumed
-training sees what an uninterrupted one would have seen.
+returns the poster with other ``lightness`` and ``ab``, of the same types; all posters must get the
+same shape. What it is given it leaves unchanged. It must take its randomness from the generator
+alone, so that a resumed training sees what an uninterrupted one would have seen.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ AUGMENTATIONS: Catalog[Augmentation] = Catalog(
         "crop": "recolor.datasets.augmentation.crop:crop",
         "gamma": "recolor.datasets.augmentation.gamma:gamma",
         "full": "recolor.datasets.augmentation.full:full",
+        "portrait": "recolor.datasets.augmentation.portrait:portrait",
     }
 )
 # Recipes with a name of their own. Alone, "crop" means what it did before there were recipes.

@@ -9,10 +9,14 @@ SMALLEST_CROP = 0.6
 
 
 def crop(poster: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Take a square part of at least `SMALLEST_CROP` of the side, and scale it to the whole."""
-    side = len(poster["ab"])
-    part = side * generator.uniform(SMALLEST_CROP, 1)
-    left, top = generator.uniform(0, side - part, 2)
-    box = (left, top, left + part, top + part)
-    image = to_lab_image(poster).resize((side, side), Image.Resampling.BILINEAR, box)
+    """Take a part of at least `SMALLEST_CROP` of the sides, and scale it to the whole."""
+    image = to_lab_image(poster)
+    part = generator.uniform(SMALLEST_CROP, 1)
+    width, height = (side * part for side in image.size)
+    left, top = (
+        side * (1 - part) * place
+        for side, place in zip(image.size, generator.uniform(size=2), strict=True)
+    )
+    box = (left, top, left + width, top + height)
+    image = image.resize(image.size, Image.Resampling.BILINEAR, box)
     return with_lab_image(poster, image)

@@ -16,6 +16,7 @@ from recolor.datasets.manifest import DatasetError, Manifest
 EMBEDDINGS: Catalog[Embedding] = Catalog(
     {
         "imagenet": "recolor.datasets.embeddings.inception_resnet_v2:IMAGENET",
+        "efficientnet-lite0": "recolor.datasets.embeddings.efficientnet_lite0:LITE0",
         "random": "recolor.datasets.embeddings.inception_resnet_v2:RANDOM",
         "none": "recolor.datasets.embeddings.none:NONE",
     }

@@ -26,6 +26,7 @@ METRICS: Catalog[type[Metric]] = Catalog(
         "psnr": f"{_HERE}.psnr:Psnr",
         "ssim": f"{_HERE}.ssim:Ssim",
         "palette_distance": f"{_HERE}.palette_distance:PaletteDistance",
+        "kernel_distance_lite0": f"{_HERE}.kernel_distance:KernelDistance",
         "diversity": f"{_HERE}.diversity:Diversity",
     }
 )

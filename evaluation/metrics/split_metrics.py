@@ -1,20 +1,26 @@
 """Every metric of a split, gathered poster by poster."""
 
+from collections.abc import Callable, Mapping
+
 from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.metric import Metric
 from recolor.evaluation.metrics.observation import Observation
 
 
 class SplitMetrics:
-    """All metrics of the catalog, as far as posters were added.
+    """All metrics, as far as posters were added.
+
+    Args:
+        metrics: What makes each metric, by name.
 
     Attributes:
         posters: How many were added.
         metrics: The metrics by name.
     """
 
-    def __init__(self):
+    def __init__(self, metrics: Mapping[str, Callable[[], Metric]] = METRICS):
         self.posters = 0
-        self.metrics = {name: metric() for name, metric in METRICS.items()}
+        self.metrics = {name: metric() for name, metric in metrics.items()}
 
     def update(self, poster: Observation) -> None:
         """Add a poster."""

@@ -18,7 +18,7 @@ SMALLEST_SHARE = 1e-5
 FLOOR = -40.0
 
 
-def palette_offsets(logits, palette, weights, rounds: int = ROUNDS):
+def palette_offsets(logits, palette, weights, rounds: int = ROUNDS, sharpening: float = SHARPENING):
     """Find the offsets of the logits that make a picture's mean distribution the palette.
 
     Iterative proportional fitting, one side of Sinkhorn's algorithm, on the pixels x::
@@ -32,11 +32,12 @@ def palette_offsets(logits, palette, weights, rounds: int = ROUNDS):
         weights: What each pixel counts, ``float32 [batch, pixels]``; 0 for one outside of the
             picture.
         rounds: Number of iterations.
+        sharpening: T1.
 
     Returns:
         T1 v, to be added to the logits: ``float32 [batch, Q]``.
     """
-    logits = ops.cast(logits, "float32") / SHARPENING
+    logits = ops.cast(logits, "float32") / sharpening
     # Shares before the offsets, up to a factor for each pixel.
     shares = ops.exp(ops.maximum(logits - ops.max(logits, axis=-1, keepdims=True), FLOOR))
     weights = weights / ops.sum(weights, axis=-1, keepdims=True)
@@ -50,7 +51,7 @@ def palette_offsets(logits, palette, weights, rounds: int = ROUNDS):
         # Only differences between classes matter; this keeps the exponentials in range.
         return offsets - ops.max(offsets, axis=-1, keepdims=True)
 
-    return SHARPENING * ops.fori_loop(0, rounds, fitted, ops.zeros_like(wanted))
+    return sharpening * ops.fori_loop(0, rounds, fitted, ops.zeros_like(wanted))
 
 
 def mean_distribution(logits):

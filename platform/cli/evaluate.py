@@ -43,6 +43,12 @@ PALETTE = (
     *("palette", "strength", "temperature", "vividness", "neutrals"),
     palette=PALETTE,
 )
+@click.option(
+    "--kernel-distance",
+    is_flag=True,
+    help="Also measure how much the recolored posters look like up to 2000 other true ones to "
+    "EfficientNet-Lite0. It takes a few minutes.",
+)
 @LIBRARY
 @click.option("--markdown", type=OUTPUT_FILE, metavar="FILE", help="Write the table as Markdown.")
 @click.option(
@@ -53,7 +59,7 @@ PALETTE = (
     envvar="RECOLOR_EVALUATE_JSON",
     help="Write the figures as JSON.",
 )
-def evaluate(data, split, model, told, library, markdown, json_file, **options):
+def evaluate(data, split, model, told, kernel_distance, library, markdown, json_file, **options):
     """Compute all metrics of models, and of answers without a model, over a split.
 
     Answers are only to be compared with those that were told the same: every column says it.
@@ -81,7 +87,9 @@ def evaluate(data, split, model, told, library, markdown, json_file, **options):
     for one in models:
         click.echo(f"{one.source}: {one.about}", err=True)
     with progress_bar(manifest.count(split), "evaluating") as bar:
-        columns = evaluate_models(manifest, split, models, decoding, told, bar.update)
+        columns = evaluate_models(
+            manifest, split, models, decoding, told, bar.update, kernel_distance
+        )
     report = tables.report(columns)
     click.echo(report, nl=False)
     if markdown:

@@ -8,7 +8,13 @@ import mlflow
 from mlflow.entities import LoggedModelInput
 
 from recolor.datasets.manifest import Manifest
-from recolor.evaluation.scoring import baseline_predictors, comparison_sheet, score
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.scoring import (
+    baseline_predictors,
+    comparison_sheet,
+    score,
+    with_kernel_distance,
+)
 from recolor.evaluation.tables import report
 from recolor.evaluation.told import NOTHING, Predictions, Predictor, Told
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
@@ -23,6 +29,7 @@ def evaluate_models(
     decoding: Decoding = DEFAULT_DECODING,
     told: Sequence[str] = (NOTHING,),
     progress: Callable[[int], None] = lambda count: None,
+    kernel_distance: bool = False,
 ) -> dict[str, dict[str, float | None]]:
     """Compute the metrics of models and of the baselines, and log them as a run of their own.
 
@@ -33,6 +40,7 @@ def evaluate_models(
         decoding: How their answers become colors, where ``told`` does not say otherwise.
         told: What they are told, each as `Told.parse` takes it.
         progress: Called with 1 after each poster.
+        kernel_distance: Whether to compute `KernelDistance` too, which takes time.
 
     Returns:
         The metrics by column: each model's source with what it was told, then the baselines, then
@@ -58,7 +66,8 @@ def evaluate_models(
         labels = _labels(models)
         _log_models(run, models, labels, decoding)
         answers = {**predictors, **baseline_predictors(manifest, palettes, vividness)}
-        measured = score(manifest, split, answers, progress)
+        metrics = with_kernel_distance(manifest, split) if kernel_distance else METRICS
+        measured = score(manifest, split, answers, progress, metrics)
         columns = {name: metrics.result() for name, metrics in measured.items()}
         log_columns({_logged_name(name, labels): values for name, values in columns.items()})
         mlflow.log_text(report(columns), "metrics.md")

@@ -7,7 +7,7 @@ import inspect
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from importlib.metadata import version
 from pathlib import Path
 
@@ -134,8 +134,14 @@ def _keras(weights, embedding, painter, about, file) -> list[np.ndarray]:
         archive.writestr(ABOUT_FILE, json.dumps(about, indent=2))
     plain, differences = keras.saving.load_model(file, compile=False), []
     for poster in _posters():
-        lightness, _ = rgb_to_lab8(letterbox(poster, weights.size)[0])
-        inputs = [lightness[None, ..., None], np.zeros((1, weights.embedding_size), np.float32)]
+        square, box = letterbox(poster, weights.size)
+        lightness, _ = rgb_to_lab8(square)
+        seen = {
+            "lightness": lightness[..., None],
+            "embedding": np.zeros(weights.embedding_size, np.float32),
+            "box": np.int32(astuple(box)),
+        }
+        inputs = [value[None] for value in kind.inputs(seen)]
         expected = kind.decode(network(inputs, training=False), temperature)
         found = plain(inputs, training=False)["ab"]
         differences.append(np.abs(np.asarray(found) - np.asarray(expected)))

@@ -58,6 +58,13 @@ def fit(
         WeightsError: If the initial weights are another network's.
     """
     settings = settings.complete()
+    multiple = MODELS[settings.model].size_multiple
+    if manifest.size % multiple:
+        raise TrainingError(
+            f"a {settings.model} network needs squares whose side is a multiple of {multiple}, and "
+            f"those in {manifest.folder} have {manifest.size} pixels: prepare it with another "
+            "--size"
+        )
     classes = manifest.classes
     make_deterministic()
     keras.utils.set_random_seed(settings.seed)
