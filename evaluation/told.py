@@ -89,11 +89,18 @@ class Predictions:
 
     The model sees each poster as an RGB picture of its lightness. What it made of the last poster
     is kept, so that telling it something else costs only the painting.
+
+    Args:
+        painter: The model.
+        decoding: How its answers become colors.
+        embedded: Whether the posters' stored embeddings are the model's. Otherwise it computes its
+            own.
     """
 
-    def __init__(self, painter: Painter, decoding: Decoding):
+    def __init__(self, painter: Painter, decoding: Decoding, embedded: bool = True):
         self.painter = painter
         self.decoding = decoding
+        self.embedded = embedded
         self._poster: dict[str, np.ndarray] | None = None
         self._seen: Seen | None = None
         self._painted: dict[str, np.ndarray] = {}
@@ -129,7 +136,8 @@ class Predictions:
         if poster is not self._poster:
             light = poster["lightness"][_box(poster).slices][..., 0]
             picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
-            seen = self.painter.see(picture, self.decoding, poster["embedding"])
+            known = poster["embedding"] if self.embedded else None
+            seen = self.painter.see(picture, self.decoding, known)
             # A picture has no room for what is not finite: it would come out as some color.
             if not np.isfinite(seen.answer["outputs"]).all():
                 raise MeasurementError(

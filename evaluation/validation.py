@@ -11,7 +11,10 @@ from recolor.models.painter import Painter
 
 
 def validate(
-    manifest: Manifest, painter: Painter, progress: Callable[[int], None] = lambda count: None
+    manifest: Manifest,
+    painter: Painter,
+    progress: Callable[[int], None] = lambda count: None,
+    embedded: bool = True,
 ) -> dict[str, float]:
     """Measure a model on the validation posters.
 
@@ -19,6 +22,7 @@ def validate(
         manifest: The data set.
         painter: The model.
         progress: Called with 1 after each poster.
+        embedded: As for `Predictions`.
 
     Returns:
         Every metric that is defined, of the free answer as ``l2_ab``, of the others as
@@ -30,7 +34,7 @@ def validate(
     """
     if not manifest.count("validation"):
         return {}
-    predictions = Predictions(painter, Decoding())
+    predictions = Predictions(painter, Decoding(), embedded)
     predictors = {FREE: predictions.told(Told())}
     if painter.takes_palette:
         predictors[TOLD_PALETTE] = predictions.told(Told.parse(PALETTE))

@@ -24,6 +24,7 @@ class ModelKind(ABC):
         name: As users type it, and as models are tagged.
         epochs, batch_size: Defaults of its training.
         size_multiple: Its squares' sides are multiples of so many pixels.
+        takes_embedding: Whether its networks look at the embedding.
         takes_palette: Whether it is a `DistributionKind`, which can be told a palette and hints.
         classes: The data set's color classes; None where only the structure of a network is wanted
             that does not depend on them.
@@ -35,6 +36,7 @@ class ModelKind(ABC):
     batch_size: int
     size_multiple = 8
     takes_palette = False
+    takes_embedding = True
 
     def __init__(self, classes: ColorClasses | None = None, embedding_size: int = EMBEDDING_SIZE):
         self.classes = classes

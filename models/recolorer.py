@@ -66,7 +66,7 @@ class Recolorer:
     def __init__(self, weights: Weights, embedding: keras.Model | None):
         self.decoding = weights.decoding
         self.kind, self.network = weights.network()
-        self.embedding = embedding
+        self.embedding = embedding if self.kind.takes_embedding else None
         self.size, self.coarse_size = weights.size, weights.coarse_size
         self.calibration = ops.convert_to_tensor(weights.calibration, "float32")
 

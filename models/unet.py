@@ -35,6 +35,7 @@ class UNet(ClassDistribution):
     batch_size = 32
     epochs = 60
     size_multiple = 32
+    takes_embedding = False
     step = 4
 
     def build(self, size: int) -> keras.Model:

@@ -149,7 +149,9 @@ def test_a_circle_of_links_is_no_folder(command, posters, tmp_path, monkeypatch)
 
 def test_a_missing_weights_file(posters, tmp_path):
     arguments = ["prepare", *posters[:3], "--out", tmp_path / "data", "--embedding", "/no/such.h5"]
-    assert "neither imagenet, efficientnet-lite0, random, none nor a weights file" in error(run(*arguments))
+    assert "neither imagenet, efficientnet-lite0, random, none nor a weights file" in error(
+        run(*arguments)
+    )
 
 
 def test_ugly_files_are_counted_and_the_rest_is_prepared(posters, tmp_path):

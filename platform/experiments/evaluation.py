@@ -47,7 +47,6 @@ def evaluate_models(
         ``truth``.
 
     Raises:
-        RegistryError: If a model was trained with another embedding.
         ToldError, DecodingError: If a model can't be told this.
         MeasurementError: If a model's colors are not finite.
         DatasetError: If the split is empty.
@@ -136,11 +135,9 @@ def predictors_told(
     """Make a model answer for a data set's posters, by column name.
 
     Raises:
-        RegistryError: If the data set was prepared with another embedding.
         ToldError, DecodingError: If the model can't be told what it is to be told.
     """
-    model.check_embedding(manifest)
-    predictions = Predictions(model.painter, decoding)
+    predictions = Predictions(model.painter, decoding, model.knows_embeddings_of(manifest))
     palette = decoding.describe()["palette"]
     free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"
     return {

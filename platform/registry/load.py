@@ -18,7 +18,6 @@ from recolor.models.weights import Weights
 from recolor.platform.registry.registration import MissingFilesError, load_model, version_of
 from recolor.platform.registry.versions import (
     MODEL_NAME,
-    RegistryError,
     current_champion,
     version_uri,
 )
@@ -47,18 +46,9 @@ class UsableModel:
     about: str = ""
     version: ModelVersion | None = None
 
-    def check_embedding(self, manifest: Manifest) -> None:
-        """Check that a data set has the embeddings that the model was trained with.
-
-        Raises:
-            RegistryError: If it has not.
-        """
-        if self.embedding != manifest.embedding_id:
-            raise RegistryError(
-                f"model {self.source} was trained with embedding {self.embedding}, but "
-                f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters "
-                "anew"
-            )
+    def knows_embeddings_of(self, manifest: Manifest) -> bool:
+        """Whether a data set has the model's embeddings; the model must compute them otherwise."""
+        return self.embedding == manifest.embedding_id
 
 
 def load(source: str | None, library: Path | None = None) -> UsableModel:

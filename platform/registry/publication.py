@@ -14,6 +14,7 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.embeddings.catalog import embedding_of
+from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
@@ -21,6 +22,7 @@ from recolor.evaluation.figures import learning_curve
 from recolor.evaluation.scoring import comparison_sheet, posters
 from recolor.evaluation.told import Predictions, Told
 from recolor.evaluation.validation import validate
+from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
@@ -67,11 +69,12 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecodi
     Raises:
         WeightsError: If the weights are another network's.
     """
-    progress = checkpoint.progress
+    progress, model = checkpoint.progress, checkpoint.origin["settings"]["model"]
     return Weights(
-        model=checkpoint.origin["settings"]["model"],
+        model=model,
         size=manifest.size,
-        embedding=manifest.embedding_id,
+        # What a network does not look at need not be had where it is used.
+        embedding=manifest.embedding_id if MODELS[model].takes_embedding else NONE.name,
         embedding_size=manifest.embedding_size,
         decoding=decoding,
         cell_counts=manifest.cell_counts("train"),

@@ -20,15 +20,13 @@ def validate_version(
         progress: Called with 1 after each poster.
 
     Raises:
-        RegistryError: If the version can't be loaded or was trained with another embedding, or if
-            there are no validation posters.
+        RegistryError: If the version can't be loaded, or there are no validation posters.
         MeasurementError: If the model's colors are not finite.
     """
     if not manifest.count("validation"):
         raise RegistryError(f"{manifest.folder} has no validation posters to measure versions on")
     model = load(version_uri(number))
-    model.check_embedding(manifest)
-    return validate(manifest, model.painter, progress)
+    return validate(manifest, model.painter, progress, model.knows_embeddings_of(manifest))
 
 
 def may_know(manifest: Manifest, number: str) -> bool:
