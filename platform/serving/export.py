@@ -42,7 +42,8 @@ KERAS_DESCRIPTION = """\
 The network alone, in layers of Keras. Inputs: lightness, L in [0, 100] times 2.55, rounded, uint8
 [n, S, S, 1], with 255 where a picture leaves the square empty; embedding, float32 [n, m], zeros
 where the network was trained with none. Outputs, in a dictionary: ab, a and b of CIELAB (D65),
-float32 [n, S, S, 2]; and, of a classification, logits of its color classes at half resolution.
+float32 [n, S, S, 2]; and, of networks that take palettes, logits of its color classes at half or a
+quarter of the resolution. A unet takes lightness alone.
 """
 
 
