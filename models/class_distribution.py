@@ -31,7 +31,7 @@ class ClassDistribution(DistributionKind):
         self.head = ClassHead(len(classes))
 
     @abstractmethod
-    def build(self, size: int) -> keras.Model:
+    def build(self, size: int | None) -> keras.Model:
         """Build a network that ends in `head`: features ``float32 [batch, S/step, S/step, n]``."""
 
     def decode(self, outputs, temperature, offsets=0.0, colors=None, chosen=None):

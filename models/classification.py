@@ -15,9 +15,9 @@ class Classification(ClassDistribution):
     epochs = 260
     step = 2
 
-    def build(self, size: int) -> keras.Model:
+    def build(self, size: int | None) -> keras.Model:
         """Build a network: features ``float32 [batch, S/2, S/2, 128]``, for `loss` and `decode`."""
-        inputs, x = trunk(self.embedding_size)
+        inputs, x = trunk(size, self.embedding_size)
         return keras.Model(inputs, self.head(conv("features", 128)(x)), name=self.name)
 
     def loss(self, ab, features):

@@ -43,10 +43,10 @@ class ModelKind(ABC):
         self.embedding_size = embedding_size
 
     @abstractmethod
-    def build(self, size: int) -> keras.Model:
+    def build(self, size: int | None) -> keras.Model:
         """Build a network for squares of ``size`` pixels, with random weights.
 
-        Training may also give it rectangles, see `recolor.datasets.augmentation.portrait`.
+        None stands for pictures of any shape: for training with the augmentation ``portrait``.
 
         Every layer that has weights needs a name of its own, since the weights are kept by it:
         Keras' own names depend on what else was built before. The weights may not depend on the

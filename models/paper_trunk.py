@@ -20,16 +20,20 @@ def conv(name: str, filters: int, stride: int = 1, **options) -> layers.Conv2D:
     return layers.Conv2D(filters, 3, strides=stride, name=name, **options)
 
 
-def trunk(embedding_size: int) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
+def trunk(
+    size: int | None, embedding_size: int
+) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
     """Build the part up to the features at half resolution.
 
     Args:
+        size: Side of the squares in pixels, a multiple of 8, or None for pictures of any shape. The
+            weights do not depend on it.
         embedding_size: Length of the embedding.
 
     Returns:
         The two inputs, and features ``[batch, h/2, w/2, 64]``.
     """
-    lightness = keras.Input((None, None, 1), dtype="uint8", name="lightness")
+    lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
     embedding = keras.Input((embedding_size,), name="embedding")
 
     x = layers.Rescaling(1 / 127.5, offset=-1)(lightness)

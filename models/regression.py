@@ -17,9 +17,9 @@ class Regression(ModelKind):
     batch_size = 50
     epochs = 180
 
-    def build(self, size: int) -> keras.Model:
+    def build(self, size: int | None) -> keras.Model:
         """Build the network, 6,573,794 parameters: ab in [-128, 128], ``[batch, S, S, 2]``."""
-        inputs, x = trunk(self.embedding_size)
+        inputs, x = trunk(size, self.embedding_size)
         x = conv("color_1", 32)(x)
         x = conv("color_2", 2, activation="tanh", dtype="float32")(x)
         x = layers.Rescaling(128.0, dtype="float32")(x)

@@ -38,9 +38,9 @@ class UNet(ClassDistribution):
     takes_embedding = False
     step = 4
 
-    def build(self, size: int) -> keras.Model:
+    def build(self, size: int | None) -> keras.Model:
         """Build the network, 4.1 million parameters: features ``float32 [batch, S/4, S/4, 96]``."""
-        lightness = keras.Input((None, None, 1), dtype="uint8", name="lightness")
+        lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
         skips = efficientnet_lite0.encoder(lightness)
         x = layers.Conv2D(BRIDGE, 1, activation="relu", name="bridge")(skips[32])
         for stride, filters in DECODER.items():

@@ -180,7 +180,7 @@ def test_too_small_squares_stay_as_they_are():
 @pytest.mark.parametrize("model", ["regression", "unet"])
 def test_networks_train_on_portraits(model, classes_of_all):
     kind = MODELS[model](classes_of_all)
-    network = kind.build(64)
+    network = kind.build(None)
     network.compile("adam", kind.loss)
     posters = [portrait({**noise(64), "embedding": np.zeros(1000)}, np.random.default_rng(0))] * 2
     given = tuple(map(np.stack, zip(*map(kind.inputs, posters), strict=True)))

@@ -92,7 +92,7 @@ def test_it_begins_with_the_weights_of_imagenet_and_they_learn_slowly(classes):
 
 def test_it_answers_at_a_quarter_of_the_size_of_any_rectangle(classes):
     kind = UNet(classes)
-    network = kind.build(64)
+    network = kind.build(None)
     lightness = RNG.integers(0, 256, (1, 96, 64, 1), np.uint8)
     features = network([lightness])
     assert features.shape == (1, 24, 16, 96)

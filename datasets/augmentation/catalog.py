@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
     Augmentation = Callable[[dict[str, np.ndarray], np.random.Generator], dict[str, np.ndarray]]
 
+# The one that makes rectangles of squares.
+PORTRAIT = "portrait"
 AUGMENTATIONS: Catalog[Augmentation] = Catalog(
     {
         "mirror": "recolor.datasets.augmentation.mirror:mirror",
         "crop": "recolor.datasets.augmentation.crop:crop",
         "gamma": "recolor.datasets.augmentation.gamma:gamma",
         "full": "recolor.datasets.augmentation.full:full",
-        "portrait": "recolor.datasets.augmentation.portrait:portrait",
+        PORTRAIT: "recolor.datasets.augmentation.portrait:portrait",
     }
 )
 # Recipes with a name of their own. Alone, "crop" means what it did before there were recipes.

@@ -37,7 +37,7 @@ class RecoloringGraph(Recolorer, tf.Module):
         super().__init__(weights, embedding)
         # A variable, since it is measured with these graphs: building them takes seconds.
         self.calibration = tf.Variable(self.calibration, trainable=False, name="calibration")
-        outputs = tf.TensorSpec(self._shape_of_outputs(), tf.float32, "outputs")
+        outputs = tf.TensorSpec([1, *self.network.output_shape[1:]], tf.float32, "outputs")
         box = tf.TensorSpec([4], tf.int32, "box")
         palette = tf.TensorSpec([CELLS, 3], tf.float32, "palette")
         number = {
@@ -104,14 +104,6 @@ class RecoloringGraph(Recolorer, tf.Module):
     def steps(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """The graphs of the three steps, by name."""
         return {"look": self.look, "choose": self.choose, "paint": self.paint_rows}
-
-    def _shape_of_outputs(self) -> tuple[int, ...]:
-        """Return the shape of the outputs for a square; the network may take any size."""
-        square = [
-            keras.KerasTensor((1, *(side or self.size for side in given.shape[1:])), given.dtype)
-            for given in self.network.inputs
-        ]
-        return self.network(square).shape
 
     def save(self, folder: Path) -> None:
         """Write the SavedModel; its default signature is `serve`."""

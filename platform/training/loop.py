@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from recolor.datasets.augmentation.catalog import PORTRAIT, names_of
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.input_pipeline import (
     Batch,
@@ -86,7 +87,7 @@ def fit(
     failures: list[RecolorError] = []
     with _explained(devices, failures):
         kind = MODELS[settings.model](classes, manifest.embedding_size)
-        network = compiled_network(kind, manifest.size, settings, devices)
+        network = compiled_network(kind, _side(manifest, settings), settings, devices)
         if start is not None:
             try:
                 start.restore(network)
@@ -141,12 +142,17 @@ def fit(
     return Checkpoint.of(network, keeper.best, progress)
 
 
-def compiled_network(kind, size: int, settings: Settings, devices: Devices) -> keras.Model:
+def _side(manifest: Manifest, settings: Settings) -> int | None:
+    """Return the side of all pictures; None where posters of training are no squares."""
+    return None if PORTRAIT in names_of(settings.augment) else manifest.size
+
+
+def compiled_network(kind, size: int | None, settings: Settings, devices: Devices) -> keras.Model:
     """Build and compile a network.
 
     Args:
         kind: An instance of a model kind of `recolor.models.catalog`.
-        size: Side of the squares in pixels.
+        size: Side of the squares in pixels; None for pictures of any shape.
         settings: The settings.
         devices: What `find_devices` has found.
 
