@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
 import pytest
 import servers
+from forge import Forge
 
 from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.tracking.interruption import SIGNALS
@@ -198,6 +199,13 @@ def heard():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def forge() -> Iterator[Forge]:
+    """Commands that begin at once, in processes of their own."""
+    with closing(Forge()) as forge:
+        yield forge
 
 
 @pytest.fixture

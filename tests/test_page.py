@@ -40,8 +40,8 @@ PATIENCE = 30_000
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("page"), "--model", "classification") as server:
+def served(forge, tmp_path_factory) -> Iterator[Served]:
+    with Served(forge, tmp_path_factory.mktemp("page"), "--model", "classification") as server:
         yield server
 
 
@@ -486,9 +486,11 @@ def check_access(page: "Page") -> None:
         assert min(box["width"], box["height"]) >= 24, target.evaluate("node => node.outerHTML")
 
 
-def test_no_palettes_by_a_regression_and_patience_with_its_server(visit, old_posters, tmp_path):
+def test_no_palettes_by_a_regression_and_patience_with_its_server(
+    visit, forge, old_posters, tmp_path
+):
     options = ("--model", "regression", "--threads", "1", "--queue", "0")
-    with Served(tmp_path, *options) as server:
+    with Served(forge, tmp_path, *options) as server:
         seen, data = visit(server), old_posters[0].read_bytes()
         page = seen.page
         seen.choose(old_posters[0])
@@ -516,7 +518,7 @@ def test_no_palettes_by_a_regression_and_patience_with_its_server(visit, old_pos
         server.end(signal.SIGKILL)
         seen.slide("Vividness", 0.6)
         expect(trouble).to_contain_text("The server does not answer")
-    with Served(tmp_path, *options, "--port", str(server.port)) as server:
+    with Served(forge, tmp_path, *options, "--port", str(server.port)) as server:
         # It has never seen the picture.
         expect(trouble).to_be_hidden()
         seen.wait()

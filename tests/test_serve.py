@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import struct
-import subprocess
 import threading
 import time
 import zlib
@@ -20,7 +19,8 @@ from urllib.parse import quote, urlencode
 import mlflow
 import numpy as np
 import pytest
-from conftest import PAPER, RECOLOR
+from click.testing import CliRunner
+from conftest import PAPER
 from faults.bad_requests import bad_request
 from mutations import mutated_files
 from PIL import ExifTags, Image
@@ -30,6 +30,7 @@ from skimage import data as samples
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.options import Decoding
+from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
@@ -84,14 +85,16 @@ def painter():
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    with Served(tmp_path_factory.mktemp("serve"), "--model", "classification", *LIMITS) as server:
+def served(forge, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serve")
+    with Served(forge, folder, "--model", "classification", *LIMITS) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def served_regression(tmp_path_factory):
-    with Served(tmp_path_factory.mktemp("serve"), "--model", "regression", *LIMITS) as server:
+def served_regression(forge, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serve")
+    with Served(forge, folder, "--model", "regression", *LIMITS) as server:
         yield server
 
 
@@ -477,13 +480,11 @@ def test_the_parts_of_an_answer_do_not_wait_for_each_other():
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_an_address_that_is_taken(tmp_path):
+def test_an_address_that_is_taken():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = subprocess.run(
-            [*RECOLOR, "serve", "--port", port], capture_output=True, text=True, cwd=tmp_path
-        )
-    assert result.returncode == 1
-    assert result.stderr == (
+        result = CliRunner().invoke(main, ["serve", "--port", port])
+    assert result.exit_code == 1
+    assert result.output == (
         f"Error: can't serve at 127.0.0.1, port {port}: Address already in use\n"
     )

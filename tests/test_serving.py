@@ -204,9 +204,9 @@ class TestOverHttp:
 
 
 @pytest.mark.slow
-def test_recolor_serve_takes_the_champion(trained, store, tmp_path):
+def test_recolor_serve_takes_the_champion(trained, store, forge, tmp_path):
     """What else it does: tests/test_serve.py."""
-    with Served(tmp_path, environment=environment(store)) as server:
+    with Served(forge, tmp_path, fresh=True, MLFLOW_TRACKING_URI=store) as server:
         status, headers, _ = server.ask("POST", "/recolor", encoded("PNG"))
         assert (status, headers["recolor-version"]) == (200, trained.version)
         assert "champion; classification" in server.said
