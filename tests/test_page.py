@@ -26,7 +26,6 @@ try:
 except ImportError:
     sync_playwright = None
 
-pytestmark = pytest.mark.slow
 
 # As root there is no sandbox; the others keep the browser from looking for its maker's hosts.
 FLAGS = [

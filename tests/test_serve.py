@@ -35,8 +35,6 @@ from recolor.platform.registry.load import load
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
 
-pytestmark = pytest.mark.slow
-
 MEGAPIXELS, BODY_MB, QUEUE, MEMORY_MB = 4, 8, 3, 96
 LIMITS = (
     *("--max-pixels", str(MEGAPIXELS), "--max-body", str(BODY_MB), "--threads", "2"),
