@@ -264,7 +264,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
     assert_equal_bit_by_bit(resumed, fit(manifest, settings, Devices()))
 
 
-@pytest.mark.parametrize(("model", "epochs"), [("regression", 120), ("classification", 200)])
+@pytest.mark.parametrize(("model", "epochs"), [("regression", 90), ("classification", 160)])
 def test_networks_can_learn_eight_posters_by_heart(model, epochs, posters, learn_by_heart):
     error, gray = learn_by_heart(model, posters, size=16, epochs=epochs)
     assert error < gray / 5
