@@ -246,7 +246,7 @@ def learn_by_heart(tmp_path):
 
         dataset, _ = prepare(
             files[:8], tmp_path / "eight", size=size, split=(8, 0, 0), embedding="none", seed=0,
-            workers=2,
+            workers=1,
         )  # fmt: skip
         kind = MODELS[model](dataset.classes)
         keras.utils.set_random_seed(0)
