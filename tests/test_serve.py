@@ -378,20 +378,20 @@ class TestLimits:
         asked = "recolored?side=20"
         assert served.ask("GET", f"/pictures/{keys[-1]}/{asked}")[0] == 200
         check_error(served.ask("GET", f"/pictures/{keys[0]}/{asked}"), 404, "send it again", "id")
-        _, _, text = served.ask("GET", "/metrics")
-        kept = next(line for line in text.decode().splitlines() if line.startswith("recolor_kept"))
-        assert 0 < float(kept.split()[1]) <= MEMORY_MB * 2**20
+        assert 0 < metric(served, "recolor_kept_bytes") <= MEMORY_MB * 2**20
+
+
+def metric(served, name: str) -> float:
+    """What the server measures under a name; 0 if it has not begun to."""
+    text = served.ask("GET", "/metrics")[2].decode()
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 def test_metrics_count_requests(served):
-    def counted() -> float:
-        text = served.ask("GET", "/metrics")[2].decode()
-        name = 'recolor_requests_total{path="/recolor",status="422"}'
-        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
-
-    before = counted()
+    name = 'recolor_requests_total{path="/recolor",status="422"}'
+    before = metric(served, name)
     served.ask("POST", "/recolor?strength=2", POSTER)
-    assert counted() == before + 1
+    assert metric(served, name) == before + 1
 
 
 def test_mlflows_other_endpoints_are_there(served):
@@ -459,7 +459,10 @@ def test_sigterm_finishes_what_is_under_way(served):
     ]
     for client in clients:
         client.start()
-    time.sleep(0.3)
+    while all(client.is_alive() for client in clients):
+        if metric(served, "recolor_requests_inside") == len(clients):
+            break
+        time.sleep(0.02)
     assert served.end(signal.SIGTERM) == 0
     for client in clients:
         client.join()

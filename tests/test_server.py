@@ -16,7 +16,7 @@ from recolor.platform.registry.registration import MODEL_NAME
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 
 pytestmark = pytest.mark.usefixtures("small_network")
-EPOCHS = 20
+EPOCHS = 30
 
 
 @pytest.fixture
