@@ -213,7 +213,7 @@ def test_studies_are_listed(tuned, forge, tmp_path):
     assert not list((tmp_path / "empty").iterdir())
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def place(forge, request, tmp_path):
     storage = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
     return Place(forge, tmp_path / "place", storage)
@@ -239,9 +239,6 @@ def kill(worker: str) -> None:
     os.kill(int(worker.rpartition(":")[2]), signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    "place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
-)
 def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     """A request to end, the death of one worker, and of all processes, each in mid-trial."""
     # Enough of them for a trial to be caught in the middle on a fast machine, too.
