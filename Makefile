@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test faults lint benchmark install constraints clean
+.PHONY: demo test test-slow faults lint benchmark install constraints clean
 
 demo: $(INSTALLED)
 	$(BIN)/recolor demo
 
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow and not faults"
+
+test-slow: $(INSTALLED)
+	$(PYTEST) -m "slow and not faults"
 
 # RECOLOR_FAULTS_SEED chooses other moments and mutations.
 faults: $(INSTALLED)

@@ -169,9 +169,10 @@ def reading_pool(workers: int) -> Iterator[Readers]:
         with reader_pool(workers) as pool:
             try:
                 yield Readers(pool, workers)
-            finally:
+            except BaseException:
                 # What is waited for in vain by one reader would be so by the next ones.
                 pool.shutdown(wait=False, cancel_futures=True)
+                raise
     except BrokenProcessPool:
         raise DatasetError(
             "a reading process was killed, most likely for lack of memory: "

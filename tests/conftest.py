@@ -5,14 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
 import pytest
 import servers
+from forge import Forge
 
 from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.tracking.interruption import SIGNALS
@@ -43,10 +43,24 @@ def pytest_collection():
         return (yield)
 
 
+# The files that take longest, the longest first.
+LONG = (
+    "tune",
+    "training",
+    "page",
+    "mlproject",
+    "devices",
+    "server",
+    "serve",
+    "serving",
+    "backends",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one of them."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -200,6 +214,13 @@ def heard():
         signal.signal(number, handler)
 
 
+@pytest.fixture(scope="session")
+def forge() -> Iterator[Forge]:
+    """Commands that begin at once, in processes of their own."""
+    with closing(Forge()) as forge:
+        yield forge
+
+
 @pytest.fixture
 def recolor():
     """Run the command line as a user does, in a process of its own."""
@@ -225,7 +246,7 @@ def learn_by_heart(tmp_path):
 
         dataset, _ = prepare(
             files[:8], tmp_path / "eight", size=size, split=(8, 0, 0), embedding="none", seed=0,
-            workers=2,
+            workers=1,
         )  # fmt: skip
         kind = MODELS[model](dataset.classes)
         keras.utils.set_random_seed(0)

@@ -7,8 +7,10 @@ docs/page.jpg is Inter (Debian's fonts-inter, named `system-ui` in fontconfig's 
 import io
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
+from forge import Forge
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from served import Served
@@ -20,10 +22,11 @@ from recolor.datasets.demo_posters import generate_demo_posters
 def screenshot() -> Image.Image:
     with (
         tempfile.TemporaryDirectory() as folder,
-        Served(Path(folder), "--model", "classification") as server,
+        closing(Forge()) as forge,
         sync_playwright() as playwright,
     ):
         posters = sorted(generate_demo_posters(Path(folder, "posters"), 12, "old", seed=1))
+        server = Served(forge, Path(folder, "posters"), "--model", "classification")
         posters.sort(key=lambda poster: not poster.stem.startswith("sea"))
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         visit = Visit(browser, server, color_scheme="dark")

@@ -5,11 +5,10 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 
-from conftest import RECOLOR
+from forge import Forge
 
 SECONDS_TO_START = 120
 
@@ -18,21 +17,18 @@ class Served:
     """A server that is ready; in a ``with`` statement, it is ended at the end.
 
     Args:
+        forge: What begins it.
         folder: Where it runs; without a store there, a network that comes along is served.
         options: Of the command.
-        environment: Of the process; this one's by default.
+        begun: See `Forge.begin`.
     """
 
-    def __init__(self, folder: Path, *options: str, environment: dict[str, str] | None = None):
-        self.log = folder / "serve.log"
-        self.process = subprocess.Popen(
-            [*RECOLOR, "serve", "--port", "0", *options],
-            cwd=folder, env=environment, stdout=self.log.open("w"), stderr=subprocess.STDOUT,
-        )  # fmt: skip
+    def __init__(self, forge: Forge, folder: Path, *options: str, **begun):
+        self._command = forge.begin(folder, "serve", "--port", 0, *options, **begun)
         deadline = time.monotonic() + SECONDS_TO_START
         while not self._ready():
-            assert self.process.poll() is None and time.monotonic() < deadline, self.said
-            time.sleep(0.2)
+            assert self._command.runs and time.monotonic() < deadline, self.said
+            time.sleep(0.1)
 
     def _ready(self) -> bool:
         found = re.search(r"http://127\.0\.0\.1:(\d+)", self.said)
@@ -44,7 +40,7 @@ class Served:
     @property
     def said(self) -> str:
         """What the process has printed."""
-        return self.log.read_text()
+        return self._command.said
 
     @property
     def url(self) -> str:
@@ -75,18 +71,17 @@ class Served:
 
     def memory(self) -> float:
         """The megabytes that it has."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{self._command.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end, and return its exit status."""
-        self.process.send_signal(number)
-        return self.process.wait(60)
+        self._command.signal(number)
+        return self._command.wait(60).status
 
     def __enter__(self) -> "Served":
         return self
 
     def __exit__(self, *_) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(30)
+        if self._command.runs:
+            self.end(signal.SIGKILL)

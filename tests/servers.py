@@ -142,10 +142,10 @@ def s3_server() -> Iterator[str]:
 
     It has an environment of its own, since its dependencies conflict with TensorFlow's.
     """
-    program = os.environ.get("RECOLOR_MOTO") or shutil.which("moto_server")
-    if program is None:
-        pytest.skip("needs pip install 'moto[s3]' flask flask-cors in an environment of its own, "
-                    "and RECOLOR_MOTO=PATH of its moto_server")  # fmt: skip
+    program = os.environ.get("RECOLOR_MOTO")
+    if not program:
+        pytest.skip("RECOLOR_MOTO does not name a moto_server: pip install 'moto[s3]>=5,<6' flask "
+                    "flask-cors in an environment of its own")  # fmt: skip
     address = f"127.0.0.1:{free_port()}"
     process = subprocess.Popen(
         [program, "--port", address.rpartition(":")[2]],

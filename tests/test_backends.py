@@ -101,6 +101,7 @@ def probe(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_outputs_losses_and_gradients_are_tensorflows(probe, backend):
     expected, found = probe("tensorflow"), probe(backend)
@@ -114,6 +115,7 @@ def test_outputs_losses_and_gradients_are_tensorflows(probe, backend):
         np.testing.assert_allclose(found[name], values, atol=1e-4 * scale, rtol=0, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_pictures_are_those_of_tensorflows_graph(probe, backend):
     expected, found = probe("tensorflow"), probe(backend)
@@ -148,7 +150,6 @@ def blocked(backend: str, *arguments) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=on(backend), capture_output=True, text=True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_from_posters_to_a_registered_model_without_tensorflow(
     backend, posters, few, small_network, tmp_path
@@ -194,7 +195,6 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
-@pytest.mark.slow
 def test_a_file_of_weights_is_evaluated_and_applied_without_tensorflow(few, posters, tmp_path):
     file, table, out = (tmp_path / name for name in ("small.safetensors", "table.json", "out"))
     replace(pretrained_weights("classification"), size=64, coarse_size=32).save(file)
@@ -213,7 +213,6 @@ def test_a_file_of_weights_is_evaluated_and_applied_without_tensorflow(few, post
     assert (out / posters[0].name).exists()
 
 
-@pytest.mark.slow
 def test_a_tracked_run_on_another_backend_is_registered_by_tensorflow(
     few, small_network, recolor, tmp_path
 ):

@@ -28,6 +28,8 @@ from recolor.platform.registry.versions import RegistryError
 
 def run(*arguments, **environment):
     """Run a command in this process; an error that recolor does not know is a bug."""
+    # Each process that reads images takes a second to begin.
+    environment = {"RECOLOR_PREPARE_WORKERS": "1", **environment}
     result = CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code != UnexpectedError.exit_code, result.output

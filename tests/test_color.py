@@ -73,7 +73,6 @@ def test_float_input_gives_what_bytes_give():
     assert np.array_equal(stored(COLORS / 255), stored(COLORS))
 
 
-@pytest.mark.slow
 def test_every_color_is_that_of_its_definition_and_none_lies_between_two():
     """All 16.7 million, by the definition in double precision.
 

@@ -2,11 +2,8 @@
 
 import functools
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import keras
@@ -14,7 +11,7 @@ import mlflow
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import RECOLOR, environment
+from forge import Command
 
 from recolor.datasets.input_pipeline import Share
 from recolor.datasets.preparation import prepare
@@ -52,21 +49,6 @@ def cluster() -> list[str]:
     ]
 
 
-def start(arguments, env, cwd=None) -> subprocess.Popen:
-    command = [*RECOLOR, *map(str, arguments)]
-    return subprocess.Popen(
-        command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def finish(process: subprocess.Popen) -> tuple[str, str]:
-    try:
-        return process.communicate(timeout=200)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-
-
 def assert_equal_weights(one: Checkpoint, other: Checkpoint) -> None:
     assert one.progress.epoch == other.progress.epoch
     assert one.weights.keys() == other.weights.keys()
@@ -79,52 +61,53 @@ def assert_equal_weights(one: Checkpoint, other: Checkpoint) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone(manifest, tmp_path_factory):
+def alone(manifest, forge, tmp_path_factory):
     """One process with one device; of TensorFlow, it is this one."""
 
     @functools.cache
     def train(backend: str, *more: str) -> Checkpoint:
-        file = tmp_path_factory.mktemp("alone") / "weights.npz"
+        folder = tmp_path_factory.mktemp("alone")
+        file = folder / "weights.npz"
         arguments = [*TRAIN, "--data", str(manifest.folder), *more, "--untracked", str(file)]
         if backend == keras.backend.backend():
             result = CliRunner().invoke(main, arguments)
             assert result.exit_code == 0, result.output
         else:
-            process = start(arguments, {**os.environ, "KERAS_BACKEND": backend})
-            _, errors = finish(process)
-            assert process.returncode == 0, errors
+            ended = forge.call(folder, *arguments, fresh=True, KERAS_BACKEND=backend)
+            assert ended.status == 0, ended.said
         return Checkpoint.load(file)
 
     return train
 
 
-@pytest.mark.slow
-def test_two_workers_train_as_one_does(manifest, alone, tmp_path):
+def test_two_workers_train_as_one_does(manifest, forge, alone, tmp_path):
     files = [tmp_path / f"{index}.npz" for index in range(2)]
     arguments = [*TRAIN, "--data", manifest.folder]
     workers = [
-        start([*arguments, "--untracked", file], {**os.environ, "TF_CONFIG": config})
+        forge.begin(tmp_path, *arguments, "--untracked", file, TF_CONFIG=config)
         for file, config in zip(files, cluster(), strict=True)
     ]
-    answers = [finish(worker) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], answers
+    ended = [worker.wait() for worker in workers]
+    assert [worker.status for worker in ended] == [0, 0], ended
     assert files[0].exists() and not files[1].exists(), "only the chief writes"
-    assert "2 epochs" in answers[0][0] and not answers[1][0].strip()
+    assert ["2 epochs in" in worker.said for worker in ended] == [True, False], "only it speaks"
     expected, found = alone("tensorflow"), Checkpoint.load(files[0])
     assert_equal_weights(expected, found)
     for ours, theirs in zip(expected.progress.history, found.progress.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
-@pytest.mark.slow
-def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, small_network, tmp_path):
-    store = environment(f"sqlite:///{tmp_path}/mlflow.db")
-    client = mlflow.MlflowClient(store["MLFLOW_TRACKING_URI"])
+def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(
+    manifest, small_network, forge, tmp_path
+):
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    client = mlflow.MlflowClient(store)
     assert client.search_experiments()  # makes the store, which two processes must not do at once
 
-    def both(*arguments) -> list[subprocess.Popen]:
+    def both(*arguments) -> list[Command]:
         return [
-            start(arguments, store | {"TF_CONFIG": config}, cwd=tmp_path) for config in cluster()
+            forge.begin(tmp_path, *arguments, MLFLOW_TRACKING_URI=store, TF_CONFIG=config)
+            for config in cluster()
         ]
 
     workers = both(*TRAIN, "--model", small_network, "--data", manifest.folder, "--epochs", 200)
@@ -132,16 +115,16 @@ def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, small_netwo
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline and not (run and run.data.metrics.get("epochs", 0) >= 1):
         time.sleep(0.3)
-        assert all(worker.poll() is None for worker in workers)
+        assert all(worker.runs for worker in workers), [worker.said for worker in workers]
         experiment = client.get_experiment_by_name("recolor")
         runs = client.search_runs([experiment.experiment_id]) if experiment else []
         run = next(iter(runs), None)
-    workers[1].send_signal(signal.SIGKILL)
-    finish(workers[1])
-    _, errors = finish(workers[0])
-    assert workers[0].returncode == 1
+    workers[1].signal(signal.SIGKILL)
+    workers[1].wait()
+    left = workers[0].wait()
+    assert left.status == 1
     # What may come behind is said by TensorFlow's own threads when the process ends.
-    before, message, _ = errors.partition("Error: another worker was lost")
+    before, message, _ = left.said.partition("Error: another worker was lost")
     assert message and "Traceback" not in before
     run = client.get_run(run.info.run_id)
     assert run.info.status == "FAILED"
@@ -149,8 +132,8 @@ def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, small_netwo
     done = int(run.data.metrics["epochs"])
     resume = ["--resume", run.info.run_id, "--epochs", done + 1]
     workers = both("train", "--data", manifest.folder, *resume)
-    answers = [finish(worker) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], answers
+    ended = [worker.wait() for worker in workers]
+    assert [worker.status for worker in ended] == [0, 0], ended
     runs = client.search_runs([experiment.experiment_id])
     assert [found.info.run_id for found in runs] == [run.info.run_id], "only the chief has a run"
     assert runs[0].info.status == "FINISHED"
@@ -158,36 +141,29 @@ def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(manifest, small_netwo
     assert runs[0].data.metrics["epochs"] == done + 1
 
 
-@pytest.mark.slow
-def test_two_devices_of_tensorflow_train_as_one_does(manifest, alone, tmp_path):
-    file = tmp_path / "weights.npz"
-    code = """
-import sys
+def test_two_devices_of_tensorflow_train_as_one_does(manifest, forge, alone, tmp_path, monkeypatch):
+    # What Python imports at its start.
+    (tmp_path / "sitecustomize.py").write_text("""
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from recolor.platform.cli.main import main
-main(sys.argv[1:])
-"""
-    arguments = [*TRAIN, "--data", manifest.folder]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments), "--untracked", file],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
+""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    file = tmp_path / "weights.npz"
+    ended = forge.call(tmp_path, *TRAIN, "--data", manifest.folder, "--untracked", file)
+    assert ended.status == 0, ended.said
     assert_equal_weights(alone("tensorflow"), Checkpoint.load(file))
 
 
-@pytest.mark.slow
-def test_two_devices_of_jax_train_as_one_does(manifest, small_network, alone, tmp_path):
+def test_two_devices_of_jax_train_as_one_does(manifest, small_network, forge, alone, tmp_path):
     file = tmp_path / "weights.npz"
     more = ["--model", small_network, "--clip", "0.01", "--accumulate", "2"]
     arguments = [*TRAIN, "--data", manifest.folder, *more]
-    env = {**os.environ, "KERAS_BACKEND": "jax"}
-    env["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
-    process = start([*arguments, "--untracked", file], env)
-    _, errors = finish(process)
-    assert process.returncode == 0, errors
+    ended = forge.call(
+        tmp_path, *arguments, "--untracked", file, fresh=True, KERAS_BACKEND="jax",
+        XLA_FLAGS="--xla_force_host_platform_device_count=2",
+    )  # fmt: skip
+    assert ended.status == 0, ended.said
     assert_equal_weights(alone("jax", *more), Checkpoint.load(file))
 
 

@@ -34,7 +34,6 @@ def test_none_is_no_network():
     assert EMBEDDINGS["none"].network(SIZE) is None
 
 
-@pytest.mark.slow
 def test_answers_are_distributions_over_1000_classes(network):
     answers = network.predict_on_batch(lightness_images())
     assert answers.shape == (3, 1000)
@@ -42,7 +41,6 @@ def test_answers_are_distributions_over_1000_classes(network):
     assert np.abs(answers[0] - answers[1]).max() > 0
 
 
-@pytest.mark.slow
 def test_a_file_that_holds_no_such_weights(tmp_path):
     path = tmp_path / "other.weights.h5"
     path.write_bytes(b"not a weights file")
@@ -156,7 +154,6 @@ class TestWeightsInAFile:
         )
 
 
-@pytest.mark.slow
 def test_a_poster_and_its_gray_copy_give_the_network_of_a_file_the_same(network, tmp_path):
     """The leak test, end to end: files in, stored inputs out.
 
@@ -200,7 +197,6 @@ def test_a_poster_and_its_gray_copy_give_the_network_of_a_file_the_same(network,
     assert np.abs(one["ab"].astype(int) - other["ab"]).mean() > 10
 
 
-@pytest.mark.slow
 def test_the_served_graph_computes_the_embedding_itself(network):
     """With the embedding in the graph, the answer is that for the stored embedding."""
     regression = MODELS["regression"]().build(SIZE)

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from conftest import environment
 from PIL import Image
 
@@ -15,7 +14,6 @@ from recolor.datasets.color import rgb_to_lab8
 TOYS = Path(__file__).with_name("toy_extensions.py")
 
 
-@pytest.mark.slow
 def test_they_are_prepared_trained_evaluated_promoted_and_applied(posters, tmp_path):
     commands = [
         ["prepare", str(posters[0].parent), "--out", "data", "--size", "16", "--workers", "1",

@@ -165,7 +165,6 @@ def mlflow_run(store: str, entry_point: str, **parameters) -> subprocess.Complet
     )
 
 
-@pytest.mark.slow
 def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_network):
     """Also with a learning rate that is written in another way than Python would."""
     client = mlflow.MlflowClient(store)
@@ -186,7 +185,6 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_networ
     assert "validation.l2_ab" in run.data.metrics
 
 
-@pytest.mark.slow
 def test_mlflow_run_reproduces_in_the_run_that_it_made(
     manifest, store, posters, tmp_path, monkeypatch
 ):
@@ -211,7 +209,6 @@ def test_mlflow_run_reproduces_in_the_run_that_it_made(
     assert (tmp_path / "out" / "report" / "report.html").exists()
 
 
-@pytest.mark.slow
 def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, small_network, tmp_path):
     client = mlflow.MlflowClient(store)
     experiment = client.get_experiment_by_name("recolor").experiment_id
@@ -230,9 +227,8 @@ def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, small_network
     assert whole.data.metrics["best_value"] == trial.data.metrics["val_loss"]
 
 
-@pytest.mark.slow
 def test_mlflow_run_fails_where_the_command_fails(manifest, store):
     """The command gets two models, by paths with blanks, of which there is none."""
-    result = mlflow_run(store, "evaluate", data=manifest.folder, model="regression\nno such file")
+    result = mlflow_run(store, "evaluate", data=manifest.folder, model="no such file\nregression")
     assert result.returncode != 0
     assert "Error: no such file is no file of weights" in result.stderr

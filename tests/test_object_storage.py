@@ -155,7 +155,6 @@ def test_an_image_that_vanishes_is_skipped_and_a_server_that_does_aborts(bucket,
     assert name not in dict(find_inputs([bucket / "old posters"]))
 
 
-@pytest.mark.slow
 def test_results_go_to_object_storage(bucket, posters, tmp_path):
     source, out = bucket / "old posters", bucket / "recolored"
     some = [source / poster.name for poster in posters[:2]]

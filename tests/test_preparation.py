@@ -41,6 +41,12 @@ def shard_bytes(folder: Path) -> dict[str, bytes]:
     }
 
 
+def test_no_reading_process_is_left(posters, tmp_path):
+    """Python, at its end, might write to a pipe of one that ends at that moment."""
+    prepare(posters[:4], tmp_path / "data", **{**SETTINGS, "split": (4, 0, 0)})
+    assert not multiprocessing.active_children()
+
+
 def test_shards_hold_what_the_manifest_says(manifest, posters):
     by_name = {path.name: path for path in posters}
     seen = []

@@ -103,7 +103,6 @@ def test_vividness_adds_color_and_keeps_lightness():
     assert chroma[0] < chroma[1] < chroma[2]
 
 
-@pytest.mark.slow
 def test_the_wheel_has_them(tmp_path):
     source = tmp_path / "source"
     ignored = shutil.ignore_patterns(".*", "mlruns", "build", "*.egg-info", "tests", "demo")

@@ -14,8 +14,6 @@ from recolor.datasets import ray_cluster, reading
 from recolor.datasets.preparation import prepare
 from recolor.datasets.ray_cluster import ClusterError
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def two_nodes():

@@ -20,7 +20,6 @@ def files() -> list[Path]:
     return [path for _, path in find_images([Path(FOLDER)])]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", PAPER)
 def test_networks_overfit_eight_posters(model, files, learn_by_heart):
     """L2ab under a fifth of gray's, on posters that the network has seen often enough."""

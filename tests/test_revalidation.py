@@ -26,7 +26,7 @@ def other(posters, tmp_path_factory):
     """The same posters with another division into splits."""
     out = tmp_path_factory.mktemp("other") / "data"
     size, split = 32, (18, 8, 4)
-    return prepare(posters, out, size=size, split=split, embedding="none", seed=5, workers=2)[0]
+    return prepare(posters, out, size=size, split=split, embedding="none", seed=5, workers=1)[0]
 
 
 @pytest.fixture

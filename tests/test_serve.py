@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import struct
-import subprocess
 import threading
 import time
 import zlib
@@ -20,7 +19,8 @@ from urllib.parse import quote, urlencode
 import mlflow
 import numpy as np
 import pytest
-from conftest import PAPER, RECOLOR
+from click.testing import CliRunner
+from conftest import PAPER
 from faults.bad_requests import bad_request
 from mutations import mutated_files
 from PIL import ExifTags, Image
@@ -30,11 +30,10 @@ from skimage import data as samples
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.options import Decoding
+from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
-
-pytestmark = pytest.mark.slow
 
 MEGAPIXELS, BODY_MB, QUEUE, MEMORY_MB = 4, 8, 3, 96
 LIMITS = (
@@ -84,14 +83,16 @@ def painter():
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    with Served(tmp_path_factory.mktemp("serve"), "--model", "classification", *LIMITS) as server:
+def served(forge, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serve")
+    with Served(forge, folder, "--model", "classification", *LIMITS) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def served_regression(tmp_path_factory):
-    with Served(tmp_path_factory.mktemp("serve"), "--model", "regression", *LIMITS) as server:
+def served_regression(forge, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serve")
+    with Served(forge, folder, "--model", "regression", *LIMITS) as server:
         yield server
 
 
@@ -377,20 +378,20 @@ class TestLimits:
         asked = "recolored?side=20"
         assert served.ask("GET", f"/pictures/{keys[-1]}/{asked}")[0] == 200
         check_error(served.ask("GET", f"/pictures/{keys[0]}/{asked}"), 404, "send it again", "id")
-        _, _, text = served.ask("GET", "/metrics")
-        kept = next(line for line in text.decode().splitlines() if line.startswith("recolor_kept"))
-        assert 0 < float(kept.split()[1]) <= MEMORY_MB * 2**20
+        assert 0 < metric(served, "recolor_kept_bytes") <= MEMORY_MB * 2**20
+
+
+def metric(served, name: str) -> float:
+    """What the server measures under a name; 0 if it has not begun to."""
+    text = served.ask("GET", "/metrics")[2].decode()
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 def test_metrics_count_requests(served):
-    def counted() -> float:
-        text = served.ask("GET", "/metrics")[2].decode()
-        name = 'recolor_requests_total{path="/recolor",status="422"}'
-        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
-
-    before = counted()
+    name = 'recolor_requests_total{path="/recolor",status="422"}'
+    before = metric(served, name)
     served.ask("POST", "/recolor?strength=2", POSTER)
-    assert counted() == before + 1
+    assert metric(served, name) == before + 1
 
 
 def test_mlflows_other_endpoints_are_there(served):
@@ -458,7 +459,10 @@ def test_sigterm_finishes_what_is_under_way(served):
     ]
     for client in clients:
         client.start()
-    time.sleep(0.3)
+    while all(client.is_alive() for client in clients):
+        if metric(served, "recolor_requests_inside") == len(clients):
+            break
+        time.sleep(0.02)
     assert served.end(signal.SIGTERM) == 0
     for client in clients:
         client.join()
@@ -477,13 +481,11 @@ def test_the_parts_of_an_answer_do_not_wait_for_each_other():
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_an_address_that_is_taken(tmp_path):
+def test_an_address_that_is_taken():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = subprocess.run(
-            [*RECOLOR, "serve", "--port", port], capture_output=True, text=True, cwd=tmp_path
-        )
-    assert result.returncode == 1
-    assert result.stderr == (
+        result = CliRunner().invoke(main, ["serve", "--port", port])
+    assert result.exit_code == 1
+    assert result.output == (
         f"Error: can't serve at 127.0.0.1, port {port}: Address already in use\n"
     )

@@ -1,21 +1,22 @@
 """A tracking server: PostgreSQL behind it, artifacts that it hands out itself; and its absence."""
 
+import re
 import shlex
-import subprocess
 import time
 
 import mlflow
 import pytest
 from click.testing import CliRunner
-from conftest import RECOLOR, environment, store_in_use
+from conftest import store_in_use
+from forge import Command
 
 from recolor.datasets.preparation import prepare
 from recolor.platform.cli.main import main
 from recolor.platform.registry.registration import MODEL_NAME
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_network")]
-EPOCHS = 20
+pytestmark = pytest.mark.usefixtures("small_network")
+EPOCHS = 30
 
 
 @pytest.fixture
@@ -33,25 +34,24 @@ def data(posters, tmp_path_factory):
     return out
 
 
-def begin(folder, data, server, **variables) -> tuple[subprocess.Popen, str]:
+def begin(forge, folder, data, server, **variables) -> tuple[Command, str]:
     """Begin a training in a process of its own; return it and its run once it has two epochs."""
-    options = ["--data", data, "--model", "small", "--batch-size", "3"]
-    process = subprocess.Popen(
-        [*RECOLOR, "train", *map(str, options), "--epochs", str(EPOCHS)],
-        cwd=folder, env={**environment(server.uri), **variables},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    command = forge.begin(
+        *(folder, "train", "--data", data, "--model", "small", "--batch-size", 3),
+        *("--epochs", EPOCHS), MLFLOW_TRACKING_URI=server.uri, **variables,
     )  # fmt: skip
-    run_id = process.stdout.readline().partition(";")[0].removeprefix("run ")
-    client = mlflow.MlflowClient()
-    wait_until(lambda: client.get_run(run_id).data.metrics.get("epochs", 0) >= 2, process)
-    return process, run_id
+    begun = wait_until(lambda: re.match(r"run (\w+);", command.said), command)
+    client, run_id = mlflow.MlflowClient(), begun[1]
+    wait_until(lambda: client.get_run(run_id).data.metrics.get("epochs", 0) >= 2, command)
+    return command, run_id
 
 
-def wait_until(condition, process) -> None:
-    """Wait until a condition holds, while a process runs."""
-    while not condition():
-        assert process.poll() is None, process.communicate()
+def wait_until(condition, command):
+    """Wait until a condition holds, while a command runs; return what it is."""
+    while not (found := condition()):
+        assert command.runs, command.said
         time.sleep(0.1)
+    return found
 
 
 def check_that_nothing_is_lost(run_id: str, folder) -> None:
@@ -72,17 +72,17 @@ def check_that_nothing_is_lost(run_id: str, folder) -> None:
 
 
 def test_a_training_outlives_its_server_which_gets_everything_later(
-    server, data, tmp_path, posters
+    server, data, forge, tmp_path, posters
 ):
     folder = tmp_path / "here"
     folder.mkdir()
-    process, run_id = begin(folder, data, server)
+    command, run_id = begin(forge, folder, data, server)
     server.kill()
     waiting = folder / "mlruns" / "waiting" / run_id
-    wait_until(lambda: len(list(waiting.glob("*.json"))) >= 3, process)
+    wait_until(lambda: len(list(waiting.glob("*.json"))) >= 3, command)
     server.start()
-    said = process.communicate()[1]
-    assert process.returncode == 0, said
+    status, said = command.wait().status, command.said
+    assert status == 0, said
     gone = f"the tracking server {server.uri} does not answer: the training goes on"
     assert said.count(gone) == 1, said
     check_that_nothing_is_lost(run_id, folder)
@@ -94,14 +94,14 @@ def test_a_training_outlives_its_server_which_gets_everything_later(
     assert "champion; small" in result.output
 
 
-def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, tmp_path):
+def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, forge, tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()
     # By default the end of a training waits for minutes.
-    process, run_id = begin(folder, data, server, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
+    command, run_id = begin(forge, folder, data, server, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
     server.kill()
-    said = process.communicate()[1]
-    assert process.returncode == 1
+    status, said = command.wait().status, command.said
+    assert status == 1, said
     (line,) = (line for line in said.splitlines() if line.startswith("Error: "))
     waiting = f"mlruns/waiting/{run_id}"
     assert f"metrics and checkpoint wait in {waiting}; to bring it in: recolor train" in line
@@ -112,7 +112,8 @@ def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, tmp_
     assert result.output.count("\n") == 1
 
     server.start()
-    command = shlex.split(line.rpartition("to bring it in: ")[2])
-    assert command[0] == "recolor"
-    subprocess.run([*RECOLOR, *command[1:]], cwd=folder, env=environment(server.uri), check=True)
+    program, *words = shlex.split(line.rpartition("to bring it in: ")[2])
+    assert program == "recolor"
+    ended = forge.call(folder, *words, MLFLOW_TRACKING_URI=server.uri)
+    assert ended.status == 0, ended.said
     check_that_nothing_is_lost(run_id, folder)

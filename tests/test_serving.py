@@ -125,7 +125,6 @@ def post(url: str, body: dict) -> list[dict]:
         return json.load(answer)["predictions"]
 
 
-@pytest.mark.slow
 class TestOverHttp:
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
     def test_every_format_comes_back_as_png_of_its_own_size(self, server, kind):
@@ -203,10 +202,9 @@ class TestOverHttp:
         assert np.abs(difference).max() <= 1
 
 
-@pytest.mark.slow
-def test_recolor_serve_takes_the_champion(trained, store, tmp_path):
+def test_recolor_serve_takes_the_champion(trained, store, forge, tmp_path):
     """What else it does: tests/test_serve.py."""
-    with Served(tmp_path, environment=environment(store)) as server:
+    with Served(forge, tmp_path, fresh=True, MLFLOW_TRACKING_URI=store) as server:
         status, headers, _ = server.ask("POST", "/recolor", encoded("PNG"))
         assert (status, headers["recolor-version"]) == (200, trained.version)
         assert "champion; classification" in server.said
@@ -245,7 +243,6 @@ def test_null_stands_for_the_default_of_a_parameter(model, parameter):
     assert model.predict(image, {parameter: None}) == model.predict(image)
 
 
-@pytest.mark.slow
 def test_memory_is_bounded_and_comes_back_after_a_large_picture(store, tmp_path):
     """In a process of its own, whose memory no other test has used."""
     code = (

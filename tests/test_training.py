@@ -1,7 +1,6 @@
 """Training runs: what MLflow knows of them, and that a killed one goes on unharmed."""
 
 import signal
-import subprocess
 import time
 from dataclasses import replace
 from importlib.metadata import version
@@ -13,7 +12,7 @@ import mlflow
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import RECOLOR, ROOT, environment, own_store
+from conftest import ROOT, own_store
 
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError
@@ -229,9 +228,8 @@ class TestCheckpoint:
             assert newest_checkpoint(run.info.run_id) is None
 
 
-@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
-    manifest, small_network, tmp_path, monkeypatch
+    manifest, small_network, forge, tmp_path, monkeypatch
 ):
     """A real kill -9 in the middle of a real command."""
     monkeypatch.chdir(tmp_path)
@@ -240,19 +238,16 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
     with own_store(tmp_path) as uri:
         client = mlflow.MlflowClient(uri)
         experiment = client.get_experiment_by_name("recolor")
-        process = subprocess.Popen(
-            [*RECOLOR, "train", *map(str, options)], env=environment(uri),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        command = forge.begin(tmp_path, "train", *options, MLFLOW_TRACKING_URI=uri)
         deadline = time.monotonic() + 200
         killed = None
         while time.monotonic() < deadline and killed is None:
             time.sleep(0.05)
-            assert process.poll() is None, "the run ended before it was killed"
+            assert command.runs, f"the run ended before it was killed\n{command.said}"
             for found in client.search_runs([experiment.experiment_id]):
                 if 2 <= found.data.metrics.get("epochs", 0) < 19:
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
+                    command.signal(signal.SIGKILL)
+                    command.wait()
                     killed = found.info.run_id
         assert killed, "no second epoch in time"
         assert client.get_run(killed).info.status == "RUNNING"
@@ -269,8 +264,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
     assert_equal_bit_by_bit(resumed, fit(manifest, settings, Devices()))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("model", "epochs"), [("regression", 120), ("classification", 200)])
+@pytest.mark.parametrize(("model", "epochs"), [("regression", 90), ("classification", 160)])
 def test_networks_can_learn_eight_posters_by_heart(model, epochs, posters, learn_by_heart):
     error, gray = learn_by_heart(model, posters, size=16, epochs=epochs)
     assert error < gray / 5

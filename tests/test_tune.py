@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import time
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,8 @@ import optuna
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from conftest import RECOLOR, environment, own_store
+from conftest import own_store
+from forge import PATIENCE, Command, Forge
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import TrialState
 
@@ -25,12 +25,9 @@ from recolor.platform.search.storage import read_storage
 from recolor.platform.search.study import DONE, PLAN, RUN_ID, WORKER, newest_states, number_of
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.usefixtures("small_network"),
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
 ]
-
-PATIENCE = 240
 
 
 @pytest.fixture(scope="module")
@@ -45,34 +42,28 @@ class Place:
     """A folder with stores of its own, where the command is called.
 
     Args:
+        forge: What begins the command.
         folder: The folder.
         storage: URL of the studies; by default a SQLite database in the folder.
     """
 
-    def __init__(self, folder: Path, storage: str | None = None):
+    def __init__(self, forge: Forge, folder: Path, storage: str | None = None):
         folder.mkdir(exist_ok=True)
-        self.folder = folder
+        self.forge, self.folder = forge, folder
         self.storage = storage or f"sqlite:///{folder}/mlruns/optuna.db"
         self.store = f"sqlite:///{folder}/mlruns/mlflow.db"
-        self.environment = {**environment(self.store), "RECOLOR_OPTUNA_STORAGE": self.storage}
+        # Where nothing is chosen, all is kept in `mlruns`.
+        self.chosen = {"RECOLOR_OPTUNA_STORAGE": storage} if storage else {}
 
-    def begin(self, *arguments) -> subprocess.Popen:
+    def begin(self, *arguments) -> Command:
         """Begin a command."""
-        return subprocess.Popen(
-            [*RECOLOR, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return self.forge.begin(self.folder, *arguments, **self.chosen)
 
     def call(self, *arguments) -> str:
         """Call a command that succeeds; return what it says."""
-        command = self.begin(*arguments)
-        said, _ = command.communicate(timeout=PATIENCE)
-        assert command.returncode == 0, said
-        return said
+        ended = self.begin(*arguments).wait()
+        assert ended.status == 0, ended.said
+        return ended.said
 
     @cached_property
     def _studies(self) -> optuna.storages.RDBStorage:
@@ -133,11 +124,9 @@ def tune(data, **options) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tuned(tiny, small_network, tmp_path_factory):
+def tuned(tiny, small_network, forge, tmp_path_factory):
     """Four trials by two workers, the best at full length, and what the command has said."""
-    place = Place(tmp_path_factory.mktemp("tuned"))
-    # Where nothing is chosen, all is kept in `mlruns`.
-    del place.environment["RECOLOR_OPTUNA_STORAGE"], place.environment["MLFLOW_TRACKING_URI"]
+    place = Place(forge, tmp_path_factory.mktemp("tuned"))
     return place, place.call(*four_trials(tiny))
 
 
@@ -215,27 +204,27 @@ def test_the_best_command_repeats_the_best_trial_at_full_length(tuned, tiny):
     assert run.data.tags["model.version"] == "2"
 
 
-def test_studies_are_listed(tuned, tmp_path):
+def test_studies_are_listed(tuned, forge, tmp_path):
     place, _ = tuned
     said = place.call("studies")
     assert said.startswith("s: finished, small, val_loss; 4 complete of 4; best: ")
-    empty = Place(tmp_path / "empty").begin("studies")
-    assert "there are no studies in" in empty.communicate()[0] and empty.returncode == 1
+    empty = Place(forge, tmp_path / "empty").begin("studies").wait()
+    assert "there are no studies in" in empty.said and empty.status == 1
     assert not list((tmp_path / "empty").iterdir())
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request, tmp_path):
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def place(forge, request, tmp_path):
     storage = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
-    return Place(tmp_path / "place", storage)
+    return Place(forge, tmp_path / "place", storage)
 
 
 def test_two_commands_at_the_same_instant_make_one_study(place, tiny):
     command = tune(tiny, trials=3, epochs=1)
     both = [place.begin(*command) for _ in range(2)]
     for one in both:
-        said, _ = one.communicate(timeout=PATIENCE)
-        assert one.returncode == 0, said
+        ended = one.wait()
+        assert ended.status == 0, ended.said
     place.check_tree(3, epochs=1)
     assert len({str(trial.params) for trial in place.study.trials if trial.params}) == 3
 
@@ -257,10 +246,10 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     command = tune(tiny, trials=3, workers=2, epochs=epochs, pruner="none", heartbeat=1, grace=8)
     process = place.begin(*command)
     begun = place.wait_for(in_the_middle)
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 143, said
-    assert "Error: interrupted by SIGTERM: the same command goes on" in said
+    process.signal(signal.SIGTERM)
+    ended = process.wait()
+    assert ended.status == 143, ended.said
+    assert "Error: interrupted by SIGTERM: the same command goes on" in ended.said
     states = newest_states(place.study)
     assert states[number_of(begun)] == TrialState.WAITING
     statuses = {run.info.status for run in place.runs()}
@@ -274,9 +263,9 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     # It is put back at once; the other worker takes it, or a trial of its own.
     place.wait_for(lambda study: study.trials[again.number].state == TrialState.FAIL)
     last = place.wait_for(in_the_middle)
-    process.kill()
+    process.signal(signal.SIGKILL)
     kill(last.user_attrs[WORKER])
-    process.communicate()
+    process.wait()
     # The other worker finds its command gone, and puts its own trial back.
     place.wait_for(lambda study: len(study.get_trials(states=[TrialState.RUNNING])) <= 1)
 

@@ -5,7 +5,6 @@ from collections import defaultdict
 
 import pytest
 
-from faults.forge import Forge
 from faults.tally import PROPERTY, SEED
 from faults.workplace import Supplies
 
@@ -39,14 +38,6 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(f"{'fault':{width}}  tried   held")
     for fault, (tried, held) in sorted(table.items()):
         terminalreporter.write_line(f"{fault:{width}}  {tried:>5}  {held:>5}")
-
-
-@pytest.fixture(scope="session")
-def forge():
-    """Commands that begin at once."""
-    forge = Forge()
-    yield forge
-    forge.close()
 
 
 @pytest.fixture(scope="session")

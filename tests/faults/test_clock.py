@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from forge import Ended
 
-from faults.forge import Ended
 from faults.tally import tally
 from faults.test_kills import CASES
 from faults.workplace import check_whole

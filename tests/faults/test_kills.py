@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from forge import Ended, Forge
 
-from faults.forge import Ended, Forge
 from faults.tally import tally
 from faults.workplace import (
     STORE,

@@ -20,13 +20,13 @@ REQUESTS = 700
 MOST_MB = 100
 
 
-def test_mutated_requests(posters, tmp_path, request):
+def test_mutated_requests(forge, posters, tmp_path, request):
     file = io.BytesIO()
     with Image.open(posters[0]) as poster:
         poster.resize((40, 60)).save(file, "JPEG")
     picture = file.getvalue()
     files = mutated_files(int(SEED) if SEED.isdecimal() else 0, REQUESTS)
-    with Served(tmp_path, "--model", "classification") as server:
+    with Served(forge, tmp_path, "--model", "classification") as server:
         right = server.ask("POST", "/recolor", picture)[2]
         with tally(request, "mutated requests to serve") as counted:
             for number in range(REQUESTS):

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.forge import Ended, Forge
+from forge import Ended, Forge
 
 STORE = Path("mlruns/mlflow.db")
 # What a command only has for a while. A lock's file stays, and says nothing by being there.

@@ -1,12 +1,13 @@
 """Commands that begin at once: forked from a process that has imported everything already.
 
-A kill while Python still imports its libraries proves little, and each import takes seconds. Here
-a command is at its own work from its first millisecond on.
+Each import of TensorFlow takes four seconds, and a kill while Python still imports its libraries
+proves little. Here a command is at its own work from its first millisecond on.
 """
 
 import json
 import os
 import signal
+import site
 import subprocess
 import sys
 import time
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 
-TESTS = Path(__file__).resolve().parent.parent
+import psutil
+
+TESTS = Path(__file__).resolve().parent
 PATIENCE = 300
 
 
@@ -44,6 +47,17 @@ class Command:
 
     def __init__(self, forge: "Forge", pid: int, output: Path):
         self._forge, self.pid, self._output, self._begun = forge, pid, output, time.monotonic()
+        self._ended = None
+
+    @property
+    def said(self) -> str:
+        """All that it has written so far."""
+        return self._output.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._ended is None and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
 
     def signal(self, number: int) -> None:
         """Send a signal; Ctrl-C goes to all processes of the session, as in a terminal.
@@ -57,14 +71,15 @@ class Command:
 
     def wait(self, patience: float = PATIENCE) -> Ended:
         """Wait for its end; what takes longer than the patience is killed, and fails."""
-        timer = Timer(patience, os.killpg, (self.pid, signal.SIGKILL))
-        timer.start()
-        status = self._forge.ask(wait=self.pid)
-        timer.cancel()
-        said = self._output.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
-        seconds = time.monotonic() - self._begun
-        assert seconds < patience, f"it went on for {seconds:.0f} s\n{said}"
-        return Ended(status, said, seconds)
+        if self._ended is None:
+            timer, begun = Timer(patience, os.killpg, (self.pid, signal.SIGKILL)), time.monotonic()
+            timer.start()
+            status = self._forge.ask(wait=self.pid)
+            timer.cancel()
+            now = time.monotonic()
+            self._ended = Ended(status, self.said, now - self._begun)
+            assert now - begun < patience, f"it went on for {now - begun:.0f} s\n{self.said}"
+        return self._ended
 
 
 class Forge:
@@ -73,7 +88,7 @@ class Forge:
     def __init__(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "faults.forge"],
+            [sys.executable, "-m", "forge"],
             env={**environment, "PYTHONPATH": str(TESTS)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -88,17 +103,27 @@ class Forge:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def begin(self, folder: Path, *arguments, **environment) -> Command:
-        """Begin `recolor ARGUMENTS` in a folder; its temporary files and output lie beside it."""
+    def begin(self, folder: Path, *arguments, fresh: bool = False, **environment) -> Command:
+        """Begin `recolor ARGUMENTS` in a folder; its temporary files and output lie beside it.
+
+        Args:
+            folder: The folder.
+            arguments: The command's words.
+            fresh: Whether it runs in a Python of its own, that has imported nothing.
+            environment: Variables, beside those of when the forge was begun, and PYTHONPATH.
+        """
         self._count += 1
         output = folder.with_name(f"{folder.name}.output-{self._count}")
         temporary = folder.with_name(f"{folder.name}.tmp")
+        output.touch()
         temporary.mkdir(exist_ok=True)
+        inherited = {"TMPDIR": str(temporary), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         pid = self.ask(
             arguments=[str(argument) for argument in arguments],
             folder=str(folder),
             output=str(output),
-            environment={"TMPDIR": str(temporary), **environment},
+            fresh=fresh,
+            environment={**inherited, **environment},
         )
         return Command(self, pid, output)
 
@@ -107,8 +132,8 @@ class Forge:
         return self.begin(folder, *arguments, **environment).wait()
 
     def close(self) -> None:
-        """End the process that commands are forked from."""
-        self._process.kill()
+        """End the process that commands are forked from, and those that still run."""
+        self._process.stdin.close()
         self._process.wait()
 
 
@@ -123,8 +148,10 @@ def import_everything() -> None:
     import recolor.platform.registry.load
     import recolor.platform.registry.publication
     import recolor.platform.search.tuning
+    import recolor.platform.server.application
     import recolor.platform.serving.files
-    import recolor.platform.training.tracked  # noqa: F401
+    import recolor.platform.training.tracked
+    import recolor.platform.training.untracked  # noqa: F401
     from recolor.platform.cli.main import COMMANDS
 
     for name in COMMANDS:
@@ -134,17 +161,24 @@ def import_everything() -> None:
 def serve() -> list[str] | None:
     """Fork a command for each request; return its arguments there, and None here at the end."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    running = set()
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
             result = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+            running.remove(request["wait"])
         elif "ready" in request:
             result = 1
-        elif not (result := os.fork()):
+        elif result := os.fork():
+            running.add(result)
+        else:
             answer.close()
             _become_command(request)
             return request["arguments"]
         print(result, file=answer, flush=True)
+    for pid in running:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     return None
 
 
@@ -152,13 +186,24 @@ def _become_command(request: dict) -> None:
     os.setsid()
     os.chdir(request["folder"])
     os.environ.update(request["environment"])
-    output = os.open(request["output"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    output = os.open(request["output"], os.O_WRONLY | os.O_APPEND)
     for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
         os.dup2(file, number)
+    if request["fresh"]:
+        command = [sys.executable, "-m", "recolor.platform.cli.main", *request["arguments"]]
+        os.execv(sys.executable, command)
+    if path := os.environ["PYTHONPATH"]:
+        # As Python does at its start.
+        sys.path[:0] = path.split(os.pathsep)
+        sys.modules.pop("sitecustomize", None)
+        site.execsitecustomize()
 
 
 if __name__ == "__main__":
-    import_everything()
+    from recolor.platform.lasting_imports import lasting_imports
+
+    with lasting_imports():
+        import_everything()
     arguments = serve()
     if arguments is not None:
         from recolor.platform.cli.main import main
