@@ -19,7 +19,7 @@ class RecordError(RecolorError):
 def frame(record: bytes) -> bytes:
     """Put a record's length and checksums around it."""
     length = struct.pack("<Q", len(record))
-    return length + _checksum(length) + record + _checksum(record)
+    return b"".join((length, _checksum(length), record, _checksum(record)))
 
 
 def unframe(framed: bytes) -> bytes:
