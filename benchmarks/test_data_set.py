@@ -3,7 +3,8 @@
     RECOLOR_POSTERS=folder pytest benchmarks/test_data_set.py -s
 
 Read the ratios within a group; ``posters_per_second`` and ``bytes_per_poster`` are in
-``extra_info``, and printed.
+``extra_info``, and printed. So are the shares that `prepare` reaches of what can't be spared, in
+the same run: of decoding and resizing a core, and of the embedding network in full batches.
 """
 
 import os
@@ -27,6 +28,7 @@ from recolor.datasets.posters import read_poster
 from recolor.datasets.preparation import prepare
 
 SIZE, COUNT, EMBEDDED = 256, 3000, 20 * BATCH
+ALONE, NETWORK = "decoding and resizing alone", "the embedding network alone"
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,20 @@ def files() -> list[Path]:
     return [path for _, path in find_images([Path(folder)])][:COUNT]
 
 
-def told(benchmark, count: int, seconds: float, what: str) -> None:
-    benchmark.extra_info["posters_per_second"] = round(count / seconds, 1)
-    print(f"\n{what}: {count / seconds:.1f} posters/s")
+# Posters a second, by what was measured in this run.
+RATES: dict[str, float] = {}
+
+
+def told(
+    benchmark, count: int, seconds: float, what: str, of: str | None = None, cores: int = 1
+) -> None:
+    RATES[what] = count / seconds
+    benchmark.extra_info["posters_per_second"] = round(RATES[what], 1)
+    line = f"\n{what}: {RATES[what]:.1f} posters/s"
+    if of in RATES:
+        benchmark.extra_info["share"] = round(RATES[what] / RATES[of] / cores, 3)
+        line += f", {benchmark.extra_info['share']:.2f} of {of}{' a core' if cores > 1 else ''}"
+    print(line)
 
 
 def fitted(file: Path) -> Image.Image:
@@ -56,7 +69,7 @@ def fitted(file: Path) -> Image.Image:
 @pytest.mark.benchmark(group="make a data set")
 def test_decoding_and_resizing_alone(benchmark, files):
     benchmark.pedantic(lambda: [fitted(file) for file in files], rounds=1)
-    told(benchmark, len(files), benchmark.stats["min"], "decoding and resizing alone")
+    told(benchmark, len(files), benchmark.stats["min"], ALONE)
 
 
 @pytest.mark.benchmark(group="make a data set")
@@ -99,7 +112,7 @@ def making(files: list[Path], out: Path, embedding: str, **options) -> tuple[int
 @pytest.mark.parametrize("workers", [1, 2])
 def test_prepare(benchmark, files, tmp_path, workers):
     made = benchmark.pedantic(making, (files, tmp_path, "none"), {"workers": workers}, rounds=1)
-    told(benchmark, *made, f"prepare, {workers} workers")
+    told(benchmark, *made, f"prepare, {workers} workers", ALONE, workers)
 
 
 @pytest.mark.benchmark(group="make a data set with embeddings")
@@ -108,7 +121,7 @@ def test_the_embedding_network_alone(benchmark, files):
     batch = np.zeros((BATCH, SIZE, SIZE, 1), np.uint8)
     rounds = EMBEDDED // BATCH
     benchmark.pedantic(embed, (batch,), rounds=rounds, warmup_rounds=1)
-    told(benchmark, EMBEDDED, rounds * benchmark.stats["mean"], "the embedding network alone")
+    told(benchmark, EMBEDDED, rounds * benchmark.stats["mean"], NETWORK)
 
 
 @pytest.mark.benchmark(group="make a data set with embeddings")
@@ -116,7 +129,7 @@ def test_prepare_with_embeddings(benchmark, files, tmp_path):
     made = benchmark.pedantic(
         making, (files[:EMBEDDED], tmp_path, "random"), {"workers": 2}, rounds=1
     )
-    told(benchmark, *made, "prepare with embeddings")
+    told(benchmark, *made, "prepare with embeddings", NETWORK)
 
 
 @pytest.mark.benchmark(group="read posters")

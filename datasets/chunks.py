@@ -93,7 +93,7 @@ def write_chunk(
 
 def read_chunk(
     files: list[tuple[str, Path]], size: int, compression: str = "none"
-) -> tuple[bytes, Index]:
+) -> tuple[list[bytes], Index]:
     """Read posters, and serialize those that can be used.
 
     Args:
@@ -102,7 +102,7 @@ def read_chunk(
         compression: See `recolor.datasets.compression`.
 
     Returns:
-        The framed records, one after another, and their index.
+        The framed records, and their index.
     """
     posters, names, skipped = [], [], []
     for name, path in files:
@@ -130,7 +130,7 @@ def read_chunk(
         ends=_ends(populated)[1:],
         ab_sum=np.array([_sum(poster.ab) for poster in posters], np.int64).reshape(-1, 2),
     )
-    return b"".join(framed), index
+    return framed, index
 
 
 def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed) -> None:
@@ -150,7 +150,7 @@ def embed_chunk(chunk: Path, plain: Path, size: int, embed: Embed) -> None:
     framed = []
     for start in range(0, len(records), BATCH):
         framed += map(frame, with_embeddings(records[start : start + BATCH], size, embed))
-    save_chunk(chunk, b"".join(framed), Index(**{**vars(index), "offset": _ends(framed)}))
+    save_chunk(chunk, framed, Index(**{**vars(index), "offset": _ends(framed)}))
 
 
 def with_embeddings(records: list[bytes], size: int, embed: Embed) -> list[bytes]:
@@ -176,7 +176,7 @@ def add_up(index: Index, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, in
     return cells, index.ab_sum[chosen].sum(axis=0), int(cells.sum())
 
 
-def save_chunk(chunk: Path, framed: bytes, index: Index) -> None:
+def save_chunk(chunk: Path, framed: list[bytes], index: Index) -> None:
     """Write a chunk; then it is there.
 
     Args:
@@ -184,7 +184,8 @@ def save_chunk(chunk: Path, framed: bytes, index: Index) -> None:
         framed, index: As `read_chunk` returns them.
     """
     with atomic_write(chunk) as temporary:
-        temporary.write_bytes(framed)
+        with temporary.open("wb") as stream:
+            stream.writelines(framed)
         index.save(index_file(chunk))
 
 
@@ -193,9 +194,8 @@ def _bytes(rows: list[bytes]) -> np.ndarray:
 
 
 def _sum(ab: np.ndarray) -> np.ndarray:
-    """Add up colors, ``int8 [h, w, 2]``: a product is ten times as fast as a sum."""
-    pixels = ab.reshape(-1, 2)
-    return np.ones(len(pixels)) @ pixels.astype(np.float64)
+    """Add up colors, ``int8 [h, w, 2]``: whole rows at first, which is many times as fast."""
+    return ab.sum(axis=0, dtype=np.int32).sum(axis=0)
 
 
 def _ends(parts: list) -> np.ndarray:

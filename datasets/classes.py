@@ -41,8 +41,11 @@ def cell_centers(cells: np.ndarray) -> np.ndarray:
 
 
 def count_cells(ab: np.ndarray) -> np.ndarray:
-    """Count the pixels in each of the 1,024 cells: ``int64 [1024]``."""
-    return np.bincount(cell_index(ab).ravel(), minlength=GRID * GRID)
+    """Count the pixels ``int8 [..., 2]`` in each of the 1,024 cells: ``int64 [1024]``."""
+    # `cell_index`, in fewer steps: a + 128 and b + 128 as the low and the high byte of a number.
+    both = np.ascontiguousarray(ab, np.int8).view("<u2") ^ 0x8080
+    cells = ((both & 0xFF) // CELL * GRID) | (both >> 8) // CELL
+    return np.bincount(cells.ravel(), minlength=GRID * GRID)
 
 
 @dataclass(frozen=True)

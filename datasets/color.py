@@ -43,8 +43,22 @@ def rgb_to_lab8(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     else:
         number = np.zeros((*rgb.shape[:-1], 4), np.uint8)
         number[..., :3] = rgb
-        lab = _bytes_of(np.take(lab8_table(), number.view("<u4")[..., 0]))
-    return lab[..., 0].copy(), lab[..., 1:3].view(np.int8).copy()
+        return numbers_to_lab8(number.view("<u4")[..., 0])
+    return lab[..., 0].copy(), lab[..., 1:].view(np.int8).copy()
+
+
+def numbers_to_lab8(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Look colors up that are given by their numbers.
+
+    Args:
+        numbers: Those of `lab8_table`, ``uint32 [...]``.
+
+    Returns:
+        L and ab, as `rgb_to_lab8` returns them.
+    """
+    # All are in the table: "clip" spares looking for those that are not.
+    lab = lab8_table().take(numbers, mode="clip")
+    return lab.astype(np.uint8), (lab >> 8).astype("<u2")[..., None].view(np.int8)
 
 
 @cache
@@ -60,11 +74,6 @@ def lab8_table() -> np.ndarray:
     """
     # Numbers of four bytes, since rows of three take twice as long to look up.
     return shared_table(TABLE_FILE, (N_RGB, 4), _table_blocks).view("<u4")[:, 0]
-
-
-def _bytes_of(numbers: np.ndarray) -> np.ndarray:
-    """Return the bytes of numbers of the table: ``uint8 [..., 4]``."""
-    return numbers[..., None].view(np.uint8)
 
 
 def _table_blocks() -> Iterator[np.ndarray]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from recolor.datasets.shard_file import Part, write_shard
 from recolor.datasets.splits import SPLITS, assign_splits, shuffle_key
 
 SHARD_POSTERS = 500
+# Pixels in each cell, the sums of a and b, and the number of pixels: see `add_up`.
+Colors = tuple[np.ndarray, np.ndarray, int]
 
 
 def write_splits(
@@ -27,11 +30,12 @@ def write_splits(
     groups = group_near_duplicates(found.fingerprint)
     contents = found.contents
     assigned = np.array(assign_splits(contents, groups, split, seed), object)
-    names = found.names()
+    chosen = [assigned == name for name in SPLITS]
+    names, colors = names_and_colors(found, chosen)
     splits, listed = {}, []
-    for name in SPLITS:
-        order = shuffled(np.flatnonzero(assigned == name), contents, seed)
-        splits[name], more = write_split(folder, name, found, order, names, pool, size)
+    for name, of_split, its_colors in zip(SPLITS, chosen, colors, strict=True):
+        order = shuffled(np.flatnonzero(of_split), contents, seed)
+        splits[name], more = write_split(folder, name, found, order, names, its_colors, pool, size)
         listed += more
     write_listing(folder / LISTING, listed)
     posters = {
@@ -55,6 +59,7 @@ def write_split(
     found: Found,
     order: list[int],
     names: list[str],
+    colors: Colors,
     pool: Executor,
     size: int,
 ) -> tuple[dict, list[Listed]]:
@@ -66,6 +71,7 @@ def write_split(
         found: All posters.
         order: Which of them, one after another.
         names: The ids of all.
+        colors: Those of this split.
         pool: Processes that write shards.
         size: Side of the squares in pixels.
 
@@ -73,8 +79,9 @@ def write_split(
         What the manifest says of a split, and of each poster in it.
     """
     contents = found.contents
-    cells, ab_sum, pixels = _colors(found, np.isin(np.arange(len(names)), order))
+    cells, ab_sum, pixels = colors
     # What is around the posters in their squares is trained on as well.
+    cells = cells.copy()
     cells[cell_index(np.zeros(2, int))] += len(order) * size**2 - pixels
     shards = _write_shards(folder, name, [found.part(one) for one in order], pool)
     places = [shard["name"] for shard in shards for _ in range(shard["count"])]
@@ -103,15 +110,26 @@ def listing_entry(file: Path) -> dict:
     return {"name": file.name, "sha256": file_digest(file)}
 
 
-def _colors(found: Found, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Add up the colors of posters, as `add_up` does, over all chunks."""
-    cells, ab_sum, pixels = np.zeros(GRID * GRID, np.int64), np.zeros(2, np.int64), 0
-    for number, chunk in enumerate(found.chunks):
-        of_chunk = chosen[found.chunk == number]
-        if of_chunk.any():
-            more = add_up(Index.load(index_file(chunk)), of_chunk)
-            cells, ab_sum, pixels = cells + more[0], ab_sum + more[1], pixels + more[2]
-    return cells, ab_sum, pixels
+def names_and_colors(found: Found, splits: list[np.ndarray]) -> tuple[list[str], list[Colors]]:
+    """Read what is not held in memory, once for all splits.
+
+    Args:
+        found: All posters.
+        splits: Which of them each split has, ``bool [n]``.
+
+    Returns:
+        The ids of all posters, and the colors of each split.
+    """
+    names: list[str] = []
+    colors = [(np.zeros(GRID * GRID, np.int64), np.zeros(2, np.int64), 0) for _ in splits]
+    for chunk in found.chunks:
+        index = Index.load(index_file(chunk))
+        of_chunk = slice(len(names), len(names) + len(index.names))
+        for number, chosen in enumerate(splits):
+            more = add_up(index, chosen[of_chunk])
+            colors[number] = tuple(map(add, colors[number], more))
+        names += index.names
+    return names, colors
 
 
 def _write_shards(folder: Path, split: str, parts: list[Part], pool: Executor) -> list[dict]:

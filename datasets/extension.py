@@ -12,7 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from recolor.datasets.division import listing_entry, members_digest, shuffled, write_split
+from recolor.datasets.division import (
+    listing_entry,
+    members_digest,
+    names_and_colors,
+    shuffled,
+    write_split,
+)
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.inputs import Place, find_inputs
@@ -79,7 +85,8 @@ def extend(
         found = read_all(files, folder, scratch, form, readers, progress)
         with writing_to(folder):
             known, like_held_out = _compare(manifest, old, found)
-            chosen = np.flatnonzero(~known & ~like_held_out)
+            is_new = ~known & ~like_held_out
+            chosen = np.flatnonzero(is_new)
             counts = {
                 "known": int(known.sum()),
                 "held_out": int((like_held_out & ~known).sum()),
@@ -94,8 +101,9 @@ def extend(
             order = shuffled(chosen, found.contents, seed)
             number = manifest.content.get("extensions", 0) + 1
             name = f"train-added{number}"
+            names, (colors,) = names_and_colors(found, [is_new])
             added, listed = write_split(
-                whole, name, found, order, found.names(), readers.pool, manifest.size
+                whole, name, found, order, names, colors, readers.pool, manifest.size
             )
             training = {shard.name for shard in manifest.shards("train")}
             # In the order of the shards.

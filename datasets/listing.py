@@ -6,7 +6,7 @@ It is what a damaged shard is made again from, and what new posters are compared
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ def write_listing(file: Path, posters: Iterable[Listed]) -> None:
     with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow([field.name for field in fields(Listed)])
-        rows.writerows(map(astuple, posters))
+        rows.writerows(vars(poster).values() for poster in posters)
 
 
 def read_listing(file: Path) -> Iterator[Listed]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recolor.datasets.color import rgb_to_lab8
+from recolor.datasets.color import numbers_to_lab8
 from recolor.datasets.images import WHITE, ImageError, open_image, read_file, to_rgb
 
 # A smaller image has no colors worth learning; it can still be recolored.
@@ -123,15 +123,25 @@ def read_poster(path: Path, size: int) -> Poster:
     rgb = to_rgb(image)
     width, height = stored if rgb.size == drafted else stored[::-1]
     fitted, box = fit(rgb, size)
-    lightness, ab = rgb_to_lab8(np.asarray(fitted))
+    lightness, ab = numbers_to_lab8(_color_numbers(fitted))
+    # Squares of 256 pixels or less are made from what the fingerprint needs.
+    seen = rgb if enough == FINGERPRINT_SIDE else _for_fingerprint(data, drafted) or rgb
     return Poster(
         sha256=hashlib.sha256(data).hexdigest(),
         lightness=lightness,
         ab=ab,
         box=box,
         source_size=(height, width),
-        fingerprint=fingerprint(_for_fingerprint(data, drafted) or rgb),
+        fingerprint=fingerprint(seen),
     )
+
+
+def _color_numbers(rgb: Image.Image) -> np.ndarray:
+    """Return the number of each pixel's color, see `numbers_to_lab8`: ``uint32 [h, w]``."""
+    # With a byte that means nothing in each pixel, as Pillow holds it: to take it out and put it
+    # in again would take as long as to look the colors up.
+    pixels = np.frombuffer(rgb.tobytes("raw", "RGBX"), "<u4").reshape(rgb.height, rgb.width)
+    return pixels & 0xFFFFFF
 
 
 def _for_fingerprint(data: bytes, decoded: tuple[int, int]) -> Image.Image | None:

@@ -167,7 +167,7 @@ class Reading:
 
 def _read_on_node(
     files: Files, size: int, compression: str, versions: dict[str, str]
-) -> tuple[bytes, Index, str]:
+) -> tuple[list[bytes], Index, str]:
     """Read posters as `read_chunk` does, and say where."""
     node = socket.gethostname()
     for name, here in _versions().items():

@@ -1,11 +1,17 @@
 """The processes that read images."""
 
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
+
+# What of glibc's malloc to set, and to how many bytes, see mallopt(3).
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT = 32 << 20
 
 
 def reader_pool(workers: int) -> ProcessPoolExecutor:
@@ -16,8 +22,24 @@ def reader_pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_follow_parent,
+        initializer=_begin,
     )
+
+
+def _begin() -> None:
+    _keep_memory()
+    _follow_parent()
+
+
+def _keep_memory() -> None:
+    """Keep memory that was freed for the next picture: the system zeroes each page that it gives.
+
+    That took a fifth of the time.
+    """
+    # Other C libraries have no such setting.
+    with contextlib.suppress(AttributeError):
+        for setting in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            ctypes.CDLL(None).mallopt(setting, KEPT)
 
 
 def _follow_parent() -> None:

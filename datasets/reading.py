@@ -65,10 +65,6 @@ class Found:
         """The digests in hex."""
         return [row.tobytes().hex() for row in self.sha256]
 
-    def names(self) -> list[str]:
-        """Read the posters' ids, which are not held in memory."""
-        return [name for chunk in self.chunks for name in Index.load(index_file(chunk)).names]
-
     def part(self, poster: int) -> Part:
         """Return where a poster's framed record lies."""
         file = self.chunks[self.chunk[poster]]

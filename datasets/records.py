@@ -1,6 +1,7 @@
 """The TFRecord format: records one after another, each between its length and checksums."""
 
 import mmap
+import os
 import struct
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class RecordError(RecolorError):
 def frame(record: bytes) -> bytes:
     """Put a record's length and checksums around it."""
     length = struct.pack("<Q", len(record))
-    return length + _checksum(length) + record + _checksum(record)
+    return b"".join((length, _checksum(length), record, _checksum(record)))
 
 
 def unframe(framed: bytes) -> bytes:
@@ -52,13 +53,14 @@ class RecordFile:
         with path.open("rb") as file:
             empty = not path.stat().st_size
             self._content = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._starts = [0]
-        while (start := self._starts[-1]) < len(self._content):
-            header = self._content[start : start + _HEADER.size]
-            if len(header) < _HEADER.size or header[8:] != _checksum(header[:8]):
-                raise self._damaged()
-            (length, _) = _HEADER.unpack(header)
-            self._starts.append(start + _HEADER.size + length + _FOOTER.size)
+            self._starts = [0]
+            while (start := self._starts[-1]) < len(self._content):
+                # Through the map, the whole file would count as this process's memory.
+                header = os.pread(file.fileno(), _HEADER.size, start)
+                if len(header) < _HEADER.size or header[8:] != _checksum(header[:8]):
+                    raise self._damaged()
+                (length, _) = _HEADER.unpack(header)
+                self._starts.append(start + _HEADER.size + length + _FOOTER.size)
         if self._starts[-1] != len(self._content):
             raise self._damaged()
 

@@ -11,7 +11,7 @@ from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.images import ImageError, open_image, to_rgb
 from recolor.datasets.near_duplicates import MAX_DISTANCE, group_near_duplicates
-from recolor.datasets.posters import Box, fingerprint, letterbox, read_poster
+from recolor.datasets.posters import Box, fingerprint, fit, letterbox, read_poster
 from recolor.datasets.shards import parse, serialize
 from recolor.datasets.splits import assign_splits
 
@@ -90,6 +90,15 @@ def test_padding_is_white_and_neutral(tmp_path, size):
     assert (square["lightness"][padding] == 255).all()
     assert (square["ab"][padding] == 0).all()
     assert (square["lightness"][poster.box.slices][..., 0] == poster.lightness).all()
+
+
+def test_the_colors_are_those_of_the_picture_brought_to_size(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (90, 60, 3), np.uint8)
+    path = saved(Image.fromarray(noise), tmp_path / "a.png")
+    poster = read_poster(path, 64)
+    lightness, ab = rgb_to_lab8(np.asarray(fit(Image.fromarray(noise), 64)[0]))
+    np.testing.assert_array_equal(poster.lightness, lightness)
+    np.testing.assert_array_equal(poster.ab, ab)
 
 
 def test_sha256_is_that_of_the_file(tmp_path):

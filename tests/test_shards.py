@@ -1,6 +1,8 @@
 """Records and posters in shards, against TensorFlow's own reading and writing."""
 
 import contextlib
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +49,19 @@ def test_a_file_without_records(tmp_path):
     path = tmp_path / "empty.tfrecord"
     path.write_bytes(b"")
     assert list(RecordFile(path)) == []
+
+
+def test_a_file_that_was_opened_takes_no_memory(tmp_path):
+    def mapped() -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"RssFile:\s+(\d+) kB", status)[1]) << 10
+
+    path = tmp_path / "records.tfrecord"
+    path.write_bytes(b"".join([frame(bytes(8000))] * 4000))
+    before = mapped()
+    file = RecordFile(path)
+    assert len(file) == 4000
+    assert mapped() - before < 8 << 20
 
 
 @pytest.mark.parametrize("kept", [1, 11, 12, 13, 4000])
