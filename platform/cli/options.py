@@ -115,7 +115,13 @@ class Repeated(click.Option):
 
 
 DATA = click.option(
-    "--data", type=INPUT, default="data", show_default=True, help="Prepared data set."
+    "--data",
+    cls=Repeated,
+    type=INPUT,
+    default=["data"],
+    show_default=True,
+    help="Prepared data set. May be repeated: of the further ones, only the training posters are "
+    "used.",
 )
 MODEL = click.option(
     "--model",

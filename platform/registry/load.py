@@ -56,7 +56,7 @@ class UsableModel:
         if self.embedding != manifest.embedding_id:
             raise RegistryError(
                 f"model {self.source} was trained with embedding {self.embedding}, but "
-                f"{manifest.folder} was prepared with {manifest.embedding_id}: prepare the posters "
+                f"{manifest} was prepared with {manifest.embedding_id}: prepare the posters "
                 "anew"
             )
 
