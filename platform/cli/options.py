@@ -136,6 +136,14 @@ LIBRARY = click.option(
     type=INPUT_FILE,
     help="Color schemes to choose from, made by `recolor palettes --make`, instead of recolor's.",
 )
+ENGINES = click.Choice(["local", "ray"])
+RAY_ADDRESS = click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    type=TEXT,
+    help="Ray cluster, as HOST:6379.  [default: RAY_ADDRESS, or the one of this machine, or else "
+    "one is started on it]",
+)
 STORAGE = click.option(
     "--storage",
     metavar="URL",
