@@ -51,7 +51,8 @@ class SharedModel:
     @classmethod
     def of(cls, source: str, library: Path | None) -> "SharedModel":
         """Describe a model that this process has loaded."""
-        environment = {}
+        # A node's processes can't share a GPU, of which TensorFlow takes all memory.
+        environment = {"CUDA_VISIBLE_DEVICES": "-1"}
         if source.endswith(SUFFIX):
             needed = versions("onnxruntime")
         else:
