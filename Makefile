@@ -50,7 +50,7 @@ constraints: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet uv
 	{ head -2 constraints.txt; printf 'setuptools>=77\nwheel\npip\n' | \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header \
-	    --upgrade setup.py --extra test -; } > constraints.new
+	    --upgrade setup.py --extra test --extra ray -; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean:

@@ -55,7 +55,7 @@ def test_trials_of_a_study(benchmark, manifest, tmp_path):
 
     def search():
         study = begin_study(open_storage(url, 60, 300), next(names), plan, len(RATES))
-        task = {"storage": url, "study": study.study_name, "data": str(manifest.folder)}
+        task = {"storage": url, "study": study.study_name, "data": [str(manifest.folder)]}
         task |= {"trials": len(RATES), "heartbeat": 60, "grace": 300, "worker": "here"}
         with study_run(study, plan, manifest, url):
             run = mlflow.get_run(study.user_attrs[RUN_ID])

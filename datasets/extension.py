@@ -22,8 +22,8 @@ from recolor.datasets.division import (
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.inputs import Place, find_inputs
-from recolor.datasets.listing import Listed, fingerprints, read_listing, write_listing
-from recolor.datasets.manifest import DatasetError, Manifest, file_digest
+from recolor.datasets.listing import Listed, fingerprints, listed_in, write_listing
+from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.preparation import SKIPPED_FILE, begin, finish
 from recolor.datasets.reading import Form, Found, read_all, reading_pool, writing_to
@@ -79,7 +79,7 @@ def extend(
         with writing_to(folder):
             held.enter_context(folder_lock(folder))
             scratch = begin(folder, overwrite=True)
-        old = _listed(manifest)
+        old = listed_in(manifest)
         readers = held.enter_context(reading_pool(workers))
         form = Form(manifest.size, described_by, manifest.compression)
         found = read_all(files, folder, scratch, form, readers, progress)
@@ -120,18 +120,6 @@ def extend(
             finish(whole, folder, content, skipped, draw)
             shutil.rmtree(scratch)
     return Extension(Manifest.load(folder), len(chosen), **counts)
-
-
-def _listed(manifest: Manifest) -> list[Listed]:
-    """Return what a data set has.
-
-    Raises:
-        DatasetError: If its listing is damaged.
-    """
-    file = manifest.listing
-    if file_digest(file) != manifest.files[file]:
-        raise DatasetError(f"{file} is damaged: run `recolor verify`")
-    return list(read_listing(file))
 
 
 def _compare(manifest: Manifest, old: list[Listed], found: Found) -> tuple[np.ndarray, np.ndarray]:

@@ -59,7 +59,7 @@ class Posters:
 
     def __init__(self, manifest: Manifest, split: str):
         if not manifest.count(split):
-            raise DatasetError(f"{manifest.folder}: the {split} split is empty")
+            raise DatasetError(f"{manifest}: the {split} split is empty")
         self._sizes = manifest.size, manifest.embedding_size
         try:
             self._shards = [RecordFile(path) for path in manifest.shards(split)]
@@ -67,20 +67,24 @@ class Posters:
             # What is open now stays what it is, even if it is replaced.
             manifest.check_unchanged()
         self._ends = list(itertools.accumulate(len(shard) for shard in self._shards))
-        if len(self) != manifest.count(split):
+        left_out = manifest.left_out(split)
+        stored, expected = self._ends[-1], manifest.count(split) + len(left_out)
+        if stored != expected:
             raise DatasetError(
-                f"the {split} shards in {manifest.folder} hold {len(self)} posters instead of "
-                f"{manifest.count(split)}: prepare the data set again"
+                f"the {split} shards in {manifest} hold {stored} posters instead of {expected}: "
+                "prepare the data set again"
             )
+        self._stored = np.delete(np.arange(stored), left_out)
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return len(self._stored)
 
     def __getitem__(self, number: int) -> dict[str, np.ndarray]:
         """Read a poster: see `shards.parse`."""
-        shard = bisect_right(self._ends, number)
+        stored = int(self._stored[number])
+        shard = bisect_right(self._ends, stored)
         start = self._ends[shard - 1] if shard else 0
-        return parse(self._shards[shard][number - start], *self._sizes)
+        return parse(self._shards[shard][stored - start], *self._sizes)
 
 
 def read_posters(

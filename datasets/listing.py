@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recolor.datasets.manifest import DatasetError
+from recolor.datasets.manifest import DatasetError, Manifest, file_digest
 
 FILE_NAME = "posters.csv"
 
@@ -31,6 +31,18 @@ class Listed:
     id: str
     sha256: str
     fingerprint: str
+
+
+def listed_in(manifest: Manifest) -> list[Listed]:
+    """Return the posters of a data set.
+
+    Raises:
+        DatasetError: If its listing is damaged.
+    """
+    file = manifest.listing
+    if file_digest(file) != manifest.files[file]:
+        raise DatasetError(f"{file} is damaged: run `recolor verify`")
+    return list(read_listing(file))
 
 
 def fingerprints(posters: Iterable[Listed]) -> np.ndarray:

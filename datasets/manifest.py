@@ -45,6 +45,15 @@ class Manifest:
     content: dict
     place: Path | RemotePath | None = None
 
+    def __str__(self) -> str:
+        """Name the data set, as the one who gave it did."""
+        return str(self.place or self.folder)
+
+    @property
+    def parts(self) -> tuple["Manifest", ...]:
+        """The data sets that it consists of: itself, but see `recolor.datasets.combination`."""
+        return (self,)
+
     @classmethod
     def describe(cls, folder: Path) -> "Manifest":
         """Read the description of a data set on this machine.
@@ -176,6 +185,10 @@ class Manifest:
         """Return the paths of a split's shards."""
         return [self.folder / shard["name"] for shard in self.content["splits"][split]["shards"]]
 
+    def left_out(self, split: str) -> list[int]:
+        """Return which posters of a split's shards are not read, by number: of one alone, none."""
+        return []
+
     def cell_counts(self, split: str) -> np.ndarray:
         """Return a split's pixels in each cell of the color grid, ``int64 [1024]``."""
         counts = np.zeros(GRID * GRID, np.int64)
@@ -191,11 +204,11 @@ class Manifest:
             DatasetError: If there are no training posters, or too few colors in them.
         """
         if not self.count("train"):
-            raise DatasetError(f"{self.folder} has no training posters, so no color classes")
+            raise DatasetError(f"{self} has no training posters, so no color classes")
         try:
             return ColorClasses.from_counts(self.cell_counts("train"))
         except ValueError as error:
-            raise DatasetError(f"{self.folder}: {error}") from None
+            raise DatasetError(f"{self}: {error}") from None
 
 
 def digest(content: dict) -> str:

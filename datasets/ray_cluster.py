@@ -1,7 +1,8 @@
 """A Ray cluster that reads posters: what `read_chunk` makes of them, made on other machines.
 
 Chunks come back as bytes and are written here, as those that this machine's own processes read: a
-run that was interrupted may go on with or without a cluster.
+run that was interrupted may go on with or without a cluster. `RayCluster.each` calls any other
+function there.
 """
 
 import logging
@@ -9,10 +10,11 @@ import os
 import signal
 import socket
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from PIL import features
@@ -40,6 +42,10 @@ Files = list[tuple[str, Place]]
 
 class ClusterError(RecolorError):
     """A Ray cluster can't be used. The message is one line and says why."""
+
+
+class LostError(ClusterError):
+    """The process that did something was lost again and again."""
 
 
 @contextmanager
@@ -96,7 +102,7 @@ class RayCluster:
         import ray
 
         self._read = ray.remote(max_retries=MOST_LOSSES)(_read_on_node)
-        self._versions = _versions()
+        self._versions = versions()
 
     @property
     def workers(self) -> int:
@@ -115,6 +121,57 @@ class RayCluster:
         absolute = [(name, path.absolute()) for name, path in files]
         reference = self._read.remote(absolute, size, compression, self._versions)
         return Reading(reference, chunk, files, size)
+
+    def each(self, function: Callable, calls: Iterable[tuple], cores: int) -> Iterator:
+        """Call a function again and again, on all nodes at once.
+
+        What is lost with a node or a process is called again.
+
+        Args:
+            function: What is called; a process calls it one time after the other.
+            calls: The arguments of each call. Some are asked for ahead of the results.
+            cores: How many of a node's cores a call may take; all that it has, where it has less.
+
+        Yields:
+            What each call returns, in their order; a `LostError` where it was lost too often.
+
+        Raises:
+            RecolorError, OSError: As the function does.
+            ClusterError: If it raises anything else.
+        """
+        import ray
+
+        nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        cores = max(1, min([cores, *(int(cpus) for cpus in nodes if cpus >= 1)]))
+        remote = ray.remote(max_retries=MOST_LOSSES, num_cpus=cores)(function)
+        begun: deque = deque()
+        for arguments in calls:
+            begun.append(remote.remote(*arguments))
+            if len(begun) > 2 * max(1, self.workers // cores):
+                yield _result(begun.popleft())
+        while begun:
+            yield _result(begun.popleft())
+
+
+def _result(reference: object) -> object:
+    """Wait for a call of `RayCluster.each`."""
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, (RecolorError, OSError)):
+            raise error.cause from None
+        raise ClusterError(
+            f"a node of the Ray cluster failed, is recolor installed there? "
+            f"({first_line(error.cause)})"
+        ) from None
+    except RayError as error:
+        return LostError(
+            f"its process was lost {MOST_LOSSES + 1} times ({type(error).__name__}): it may need "
+            "more memory than a node has"
+        )
 
 
 @dataclass(frozen=True)
@@ -166,19 +223,44 @@ class Reading:
 
 
 def _read_on_node(
-    files: Files, size: int, compression: str, versions: dict[str, str]
+    files: Files, size: int, compression: str, wanted: dict[str, str]
 ) -> tuple[list[bytes], Index, str]:
     """Read posters as `read_chunk` does, and say where."""
-    node = socket.gethostname()
-    for name, here in _versions().items():
-        if here != versions[name]:
-            raise ClusterError(
-                f"the node {node} has {name} {here}, and this machine {versions[name]}: "
-                "install the same everywhere"
-            )
-    return *read_chunk(files, size, compression), node
+    check_versions(wanted)
+    return *read_chunk(files, size, compression), socket.gethostname()
 
 
-def _versions() -> dict[str, str]:
+def versions(*more: str) -> dict[str, str]:
+    """Return the versions of what results depend on.
+
+    Args:
+        more: Further packages; they need not be installed.
+    """
     libraries = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "libwebp": features.version("webp")}
-    return {**{name: version(name) for name in VERSIONS}, **libraries}
+    return {**{name: _version(name) for name in (*VERSIONS, *more)}, **libraries}
+
+
+def check_versions(wanted: dict[str, str]) -> None:
+    """Check that this node has the versions of the machine that asks.
+
+    Args:
+        wanted: What `versions` has returned there.
+
+    Raises:
+        ClusterError: If it has not.
+    """
+    libraries = ("zlib", "libwebp")
+    here = versions(*(name for name in wanted if name not in (*VERSIONS, *libraries)))
+    for name, found in here.items():
+        if found != wanted[name]:
+            raise ClusterError(
+                f"the node {socket.gethostname()} has {name} {found}, and this machine "
+                f"{wanted[name]}: install the same everywhere"
+            )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "in no version"

@@ -13,9 +13,13 @@ from servers import Door, s3_server
 from test_preparation import shard_bytes
 
 from recolor.datasets import object_storage
+from recolor.datasets.combination import combine, load_data
+from recolor.datasets.demo_posters import generate_demo_posters
+from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.inputs import find_inputs
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.object_storage import RemotePath, StorageError
+from recolor.datasets.preparation import prepare
 from recolor.datasets.remote_data_set import upload, workshop
 from recolor.datasets.shared_table import cache_folder
 from recolor.platform.cli.main import main
@@ -102,6 +106,17 @@ def test_a_data_set_is_made_in_object_storage_and_read_from_there(bucket, manife
     (data / "dataset.json").write_bytes(b"{}")
     with pytest.raises(DatasetError, match=f"^{data}/dataset.json is not of format"):
         Manifest.load(data)
+
+
+def test_data_sets_there_and_here_are_read_as_one(bucket, manifest, tmp_path):
+    found = generate_demo_posters(tmp_path / "more", 6, "modern", seed=77)
+    options = {"size": 32, "split": (6, 0, 0), "embedding": "none", "seed": 1, "workers": 1}
+    more, _ = prepare(list(found), tmp_path / "data", **options)
+    upload(manifest, bucket / "data")
+    combined = load_data([bucket / "data", more.folder])
+    assert str(combined) == f"{bucket}/data and {more.folder}"
+    assert combined.digest == combine([manifest, more]).digest
+    assert len(Posters(combined, "train")) == 26
 
 
 def test_a_data_set_is_replaced_on_demand(bucket, manifest, posters, tmp_path):

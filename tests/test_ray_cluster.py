@@ -1,6 +1,8 @@
-"""Posters that a Ray cluster reads: the same bytes, whatever becomes of its nodes."""
+"""Posters that a Ray cluster reads or recolors: the same bytes, whatever becomes of its nodes."""
 
 import contextlib
+import os
+import shutil
 import socket
 import sys
 import threading
@@ -8,17 +10,34 @@ import time
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from test_preparation import SETTINGS, interrupt, shard_bytes
 
 from recolor.datasets import ray_cluster, reading
 from recolor.datasets.preparation import prepare
-from recolor.datasets.ray_cluster import ClusterError
+from recolor.datasets.ray_cluster import ClusterError, versions
+from recolor.datasets.records import RecordError
+from recolor.models.decoding.options import Decoding
+from recolor.platform.cli.main import main
+from recolor.platform.serving.cluster import (
+    SharedModel,
+    _check_unreadable,
+    _recolor_on_node,
+    cluster_engine,
+)
+from recolor.platform.serving.targets import Task
+
+
+def need_ray() -> None:
+    """Skip a test where Ray is not installed; it must be where RECOLOR_REQUIRE_RAY is set."""
+    if not os.environ.get("RECOLOR_REQUIRE_RAY"):
+        pytest.importorskip("ray", reason="needs pip install 'poster-recolor[ray]'")
 
 
 @pytest.fixture(scope="module")
 def two_nodes():
     """A cluster of two nodes with one processor each; the second may be killed."""
-    pytest.importorskip("ray", reason="needs pip install 'poster-recolor[ray]'")
+    need_ray()
     from ray.cluster_utils import Cluster
 
     small = {"num_cpus": 1, "object_store_memory": 100 << 20}
@@ -107,7 +126,7 @@ def test_posters_that_end_every_process_are_named(posters, two_nodes, tmp_path, 
 
 
 def test_nobody_at_the_address_is_said_at_once():
-    pytest.importorskip("ray", reason="needs pip install 'poster-recolor[ray]'")
+    need_ray()
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{bound.getsockname()[1]}"
@@ -127,3 +146,94 @@ def test_how_to_install_ray_is_said_where_it_is_missing(monkeypatch):
         ray_cluster.ray_cluster(None),
     ):
         pass
+
+
+def apply(*arguments):
+    """Run `recolor apply` in this process."""
+    words = ["apply", "--model", "classification", *map(str, arguments)]
+    return CliRunner().invoke(main, words)
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_cluster_recolors_as_this_machine_does_and_a_lost_node_costs_nothing_but_time(
+    posters, two_nodes, tmp_path
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for poster in posters[:6]:
+        shutil.copy(poster, folder)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    kill = threading.Event()
+    two_nodes.add_node(num_cpus=1, object_store_memory=100 << 20)
+
+    def kill_a_node():
+        # When each node has loaded the model and begun.
+        while not kill.wait(0.1) and len(list((tmp_path / "ray").glob("*.jpg"))) < 2:
+            pass
+        two_nodes.remove_node(two_nodes.list_all_nodes()[-1], allow_graceful=False)
+
+    options = ["--suggestions", 2, "--sheet"]
+    killer = threading.Thread(target=kill_a_node)
+    killer.start()
+    on_ray = ["--engine", "ray", "--ray-address", two_nodes.address]
+    try:
+        said = apply(folder, "--out", tmp_path / "ray", *options, *on_ray)
+    finally:
+        kill.set()
+        killer.join()
+    expected = apply(folder, "--out", tmp_path / "local", *options)
+    assert said.stdout == expected.stdout.replace("/local", "/ray")
+    assert said.stdout.startswith(f"12 recolored in {tmp_path / 'ray'} by the classification netw")
+    assert "skipped broken.jpg: not an image" in said.stderr
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+    # What is there stays, as without a cluster.
+    said = apply(posters[0], "--out", tmp_path / "local", "--suggestions", 2, *on_ray)
+    assert "1.jpg is there already, and 1 more results: --overwrite" in said.stderr
+    said = apply(folder, "--out", tmp_path / "ray", *options, *on_ray, "--skip-existing")
+    assert said.stdout.startswith("0 recolored in")
+    assert "; 6 more were there already" in said.stdout
+
+
+def test_what_ends_its_process_is_named_and_the_others_go_on(cluster, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "MOST_LOSSES", 1)
+
+    def end(number):
+        if number == 2:
+            os._exit(1)
+        return number
+
+    found = list(cluster.each(end, [(number,) for number in range(6)], cores=4))
+    assert found[:2] + found[3:] == [0, 1, 3, 4, 5]
+    assert isinstance(found[2], ray_cluster.LostError)
+    assert str(found[2]).startswith("its process was lost 2 times (WorkerCrashedError)")
+
+
+def test_errors_on_a_node_are_those_of_the_function(cluster):
+    def fail(error):
+        raise error
+
+    for error, expected, words in (
+        (RecordError("it is damaged"), RecordError, "^it is damaged$"),
+        (OSError(28, "No space left"), OSError, "No space left"),
+        (KeyError("a"), ClusterError, "a node of the Ray cluster failed, .*'a'"),
+    ):
+        with pytest.raises(expected, match=words):
+            list(cluster.each(fail, [(error,)], cores=1))
+
+
+def test_what_nodes_do_not_share_is_said(posters, cluster, tmp_path):
+    model = SharedModel("nothing.onnx", None, (), tuple(versions().items()))
+    task = Task("a", posters[0], (tmp_path / "out" / "a",))
+    call = (task, Decoding(), 0, "refuse", False)
+    with pytest.raises(ClusterError, match=r"can't load the model: there is no file nothing\.onnx"):
+        next(cluster_engine(cluster, model, tmp_path / "out")(iter([call])))
+    assert not list((tmp_path / "out").iterdir())
+    arguments = (model, tmp_path / "elsewhere" / "sign", *call)
+    with pytest.raises(ClusterError, match=f"does not see {tmp_path}/elsewhere: results must go"):
+        next(cluster.each(_recolor_on_node, [arguments], cores=1))
+    with pytest.raises(ClusterError, match=r"poster.* can be used here, but not on the node far"):
+        _check_unreadable(task, "far", "not an image")

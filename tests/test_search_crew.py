@@ -29,7 +29,7 @@ def test_every_worker_has_a_gpu_of_its_own_as_far_as_they_go(
 
 def test_a_worker_that_fails_says_why(tmp_path):
     heard, failed = [], []
-    task = {"storage": f"sqlite:///{tmp_path}/optuna.db", "study": "none", "data": "nowhere"}
+    task = {"storage": f"sqlite:///{tmp_path}/optuna.db", "study": "none", "data": ["nowhere"]}
     task |= {"trials": 1, "heartbeat": 1, "grace": 2}
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     crew = Crew(1, task, environment, lambda *message: heard.append(message), failed.append)

@@ -55,7 +55,7 @@ def begin(tiny, store, small_network, tmp_path):
         decoding = OwnDecoding()
         plan = Plan(tiny.digest, settings, decoding, space, seed=0, **parts)
         study = begin_study(open_storage(url, 60, 300), "s", plan, trials)
-        task = {"storage": url, "study": "s", "data": str(tiny.folder), "trials": trials}
+        task = {"storage": url, "study": "s", "data": [str(tiny.folder)], "trials": trials}
         task |= {"heartbeat": 60, "grace": 300, "worker": "me"}
         with study_run(study, plan, tiny, url):
             experiment = mlflow.get_run(study.user_attrs[RUN_ID]).info.experiment_id

@@ -1,12 +1,21 @@
 """`recolor apply`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
-from recolor.platform.cli.options import INPUT, INPUT_FILE, LIBRARY, MODEL, OUTPUT_ANYWHERE
+from recolor.platform.cli.options import (
+    ENGINES,
+    INPUT,
+    INPUT_FILE,
+    LIBRARY,
+    MODEL,
+    OUTPUT_ANYWHERE,
+    RAY_ADDRESS,
+)
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
@@ -41,8 +50,27 @@ MOST_NAMED = 6
     is_flag=True,
     help="Leave results that are there already as they are: an interrupted run goes on.",
 )
+@click.option(
+    "--engine",
+    type=ENGINES,
+    default="local",
+    show_default=True,
+    help="Where images are recolored: on this machine, or on the machines of a Ray cluster.",
+)
+@RAY_ADDRESS
 def apply(
-    images, out, model, suggestions, hints, library, sheet, overwrite, skip_existing, **options
+    images,
+    out,
+    model,
+    suggestions,
+    hints,
+    library,
+    sheet,
+    overwrite,
+    skip_existing,
+    engine,
+    ray_address,
+    **options,
 ):
     """Recolor images at their own resolution.
 
@@ -53,6 +81,8 @@ def apply(
     from recolor.datasets.hints import load_hints
     from recolor.platform.serving.targets import REFUSE, REPLACE, SKIP, plan
 
+    if ray_address and engine != "ray":
+        raise click.UsageError("--ray-address is for --engine ray")
     if overwrite and skip_existing:
         raise click.UsageError("--overwrite and --skip-existing: leave out one")
     existing = REPLACE if overwrite else SKIP if skip_existing else REFUSE
@@ -62,20 +92,22 @@ def apply(
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
-    chosen = _load(model, library)
-    from recolor.platform.serving.files import recolor_files
+    with _cluster(engine, ray_address) as cluster:
+        chosen = _load(model, library)
+        from recolor.platform.serving.files import recolor_files
 
-    outcome = recolor_files(
-        chosen.painter,
-        list(images),
-        out,
-        decoding=decoding,
-        hints=hints,
-        suggestions=suggestions or 0,
-        sheet=sheet,
-        existing=existing,
-        progress=lambda files: progress_bar(len(files), "recoloring", files),
-    )
+        outcome = recolor_files(
+            chosen.painter,
+            list(images),
+            out,
+            decoding=decoding,
+            hints=hints,
+            suggestions=suggestions or 0,
+            sheet=sheet,
+            existing=existing,
+            progress=lambda files: progress_bar(len(files), "recoloring", files),
+            engine=cluster and _engine(cluster, chosen.source, library, out),
+        )
     kept = f"; {outcome.kept} more were there already" if outcome.kept else ""
     click.echo(printable(f"{len(outcome.written)} recolored in {out} by {chosen.about}{kept}"))
     if used := {name: count for name, count in outcome.palettes.most_common() if name}:
@@ -89,6 +121,20 @@ def apply(
         report_skipped(outcome.skipped)
     if outcome.skipped and not (outcome.written or outcome.kept):
         raise click.ClickException("no image could be recolored")
+
+
+def _cluster(engine, address):
+    if engine == "local":
+        return nullcontext()
+    from recolor.datasets.ray_cluster import ray_cluster
+
+    return ray_cluster(address)
+
+
+def _engine(cluster, source, library, out):
+    from recolor.platform.serving.cluster import SharedModel, cluster_engine
+
+    return cluster_engine(cluster, SharedModel.of(source, library), out)
 
 
 def _load(model, library):

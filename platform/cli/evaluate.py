@@ -8,6 +8,7 @@ import click
 from recolor.datasets.atomic_file import atomic_write, check_writable
 from recolor.datasets.splits import SPLITS
 from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.data import read_data
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.options import DATA, LIBRARY, OUTPUT_FILE, TEXT, Repeated
 from recolor.platform.cli.progress import progress_bar
@@ -65,9 +66,7 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json_
     Answers are only to be compared with those that were told the same: every column says it.
     """
     decoding = decoding_of_options(options, library)
-    from recolor.datasets.manifest import Manifest
-
-    manifest = Manifest.load(data)
+    manifest = read_data(data)
     check_backend()
     for file in filter(None, (markdown, json_file)):
         check_writable(file.parent)

@@ -4,6 +4,7 @@ import click
 
 from recolor.models.decoding.options import Decoding
 from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.data import read_data
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.options import DATA, INPUT_FILE
 from recolor.platform.cli.quiet import quiet_mlflow
@@ -25,9 +26,7 @@ def import_weights(file, data, **decoding):
 
     --data is the data set that it was trained on.
     """
-    from recolor.datasets.manifest import Manifest
-
-    manifest = Manifest.load(data)
+    manifest = read_data(data)
     use_tensorflow()
     with lasting_imports():
         quiet_mlflow()

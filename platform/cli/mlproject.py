@@ -49,7 +49,9 @@ def _parameter(parameter: click.Parameter) -> dict:
     default = parameter.to_info_dict().get("default")
     if isinstance(default, bool):
         default = str(default).lower()
-    if default is None or parameter.multiple or parameter.nargs != 1:
+    if parameter.multiple:
+        default = "\n".join(default or ())
+    if default is None or parameter.nargs != 1:
         default = ""
     declared = {"type": _type(parameter)}
     return declared if parameter.required else {**declared, "default": default}

@@ -115,7 +115,13 @@ class Repeated(click.Option):
 
 
 DATA = click.option(
-    "--data", type=INPUT, default="data", show_default=True, help="Prepared data set."
+    "--data",
+    cls=Repeated,
+    type=INPUT,
+    default=["data"],
+    show_default=True,
+    help="Prepared data set. May be repeated: of the further ones, only the training posters are "
+    "used.",
 )
 MODEL = click.option(
     "--model",
@@ -129,6 +135,14 @@ LIBRARY = click.option(
     "--library",
     type=INPUT_FILE,
     help="Color schemes to choose from, made by `recolor palettes --make`, instead of recolor's.",
+)
+ENGINES = click.Choice(["local", "ray"])
+RAY_ADDRESS = click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    type=TEXT,
+    help="Ray cluster, as HOST:6379.  [default: RAY_ADDRESS, or the one of this machine, or else "
+    "one is started on it]",
 )
 STORAGE = click.option(
     "--storage",

@@ -4,6 +4,7 @@ import click
 
 from recolor.datasets.atomic_file import check_writable
 from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.data import read_data
 from recolor.platform.cli.options import DATA, OUTPUT, TEXT, Finite, Place, Repeated
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
@@ -41,9 +42,7 @@ def reproduce(data, old, out, scale, regression, classification):
     After an interruption, the same command goes on where it stopped.
     """
     check_backend()
-    from recolor.datasets.manifest import Manifest
-
-    manifest = Manifest.load(data)
+    manifest = read_data(data)
     check_writable(out)
     with lasting_imports():
         quiet_mlflow()

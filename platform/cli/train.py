@@ -1,5 +1,6 @@
 """`recolor train`."""
 
+import shlex
 from dataclasses import fields, replace
 
 import click
@@ -7,6 +8,7 @@ import click
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.data import read_data
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.options import DATA, OUTPUT_FILE, TEXT
@@ -51,12 +53,10 @@ def train(data, resume, untracked, temperature, vividness, **options):
     check_backend()
     if resume and untracked:
         raise click.UsageError("--untracked goes on with its file: --resume is for tracked runs")
-    from recolor.datasets.manifest import Manifest
-
     decoding = Decoding(temperature=temperature, vividness=vividness)
     # What is typed wrong is said first.
     settings = None if resume else Settings(**given)
-    manifest = Manifest.load(data)
+    manifest = read_data(data)
     if untracked:
         _train_untracked(manifest, settings, untracked, decoding)
         return
@@ -77,6 +77,7 @@ def train(data, resume, untracked, temperature, vividness, **options):
 def _train_untracked(manifest, settings, file, decoding):
     with lasting_imports():
         ignore_warnings()
+        from recolor.platform.training.data_options import data_options
         from recolor.platform.training.untracked import train_untracked
 
     checkpoint = train_untracked(manifest, settings, file, decoding)
@@ -85,7 +86,7 @@ def _train_untracked(manifest, settings, file, decoding):
     progress = checkpoint.progress
     click.echo(
         f"{progress.epoch} epochs in {file}, the best is {progress.best_epoch}: "
-        f"register it with `recolor import-weights {file} --data {manifest.place}`"
+        f"register it with `recolor import-weights {file} {shlex.join(data_options(manifest))}`"
     )
 
 

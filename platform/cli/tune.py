@@ -7,6 +7,7 @@ import click
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.data import read_data
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.errors import interrupted
@@ -133,7 +134,6 @@ def tune(
     if "model" not in given:
         raise click.UsageError("Missing option '--model'.")
     check_backend()
-    from recolor.datasets.manifest import Manifest
     from recolor.evaluation.metrics.catalog import rankable
 
     objectives = [VAL_LOSS, *rankable()]
@@ -161,7 +161,7 @@ def tune(
     if both := sorted(set(space) & set(given)):
         raise click.UsageError(f"{both[0]} is given and searched: leave out one")
     settings = Settings(**given)
-    manifest = Manifest.load(data)
+    manifest = read_data(data)
     plan = Plan(
         manifest.digest,
         settings,

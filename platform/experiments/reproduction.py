@@ -137,7 +137,7 @@ def _check(manifest: Manifest, old: list[Path], out: Path) -> None:
     """Find mistakes before the hours of training."""
     for split in ("train", "test"):
         if not manifest.count(split):
-            raise DatasetError(f"{manifest.folder}: the {split} split is empty")
+            raise DatasetError(f"{manifest}: the {split} split is empty")
     if os.environ.get("TF_CONFIG"):
         raise ReproductionError(
             "a reproduction is one process: unset TF_CONFIG, or train the networks by `recolor "

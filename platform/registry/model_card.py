@@ -68,8 +68,9 @@ def _data(manifest: Manifest) -> str:
         f"{manifest.count(split):,} to {verb}"
         for split, verb in (("train", "train"), ("validation", "validate"), ("test", "test"))
     ]
+    names = " and ".join(part.folder.resolve().name for part in manifest.parts)
     facts = {
-        "data set": f"{manifest.folder.resolve().name}, digest {manifest.digest}",
+        "data set": f"{names}, digest {manifest.digest}",
         "posters": ", ".join(counts),
         "size": f"squares of {manifest.size} pixels",
         "color classes": np.count_nonzero(manifest.cell_counts("train")),

@@ -13,6 +13,7 @@ import keras
 import mlflow
 import numpy as np
 
+from recolor.datasets.combination import load_data
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.input_pipeline import posters_in
@@ -245,8 +246,8 @@ def _held_out_split(manifest: Manifest) -> str:
 
 if __name__ == "__main__":
     # For a training on another backend: Keras has one backend only in each process.
-    folder, trained_run = sys.argv[1:]
-    data_set = Manifest.load(Path(folder))
+    trained_run, *folders = sys.argv[1:]
+    data_set = load_data([Path(folder) for folder in folders])
     last = newest_checkpoint(trained_run)
     own = saved_decoding(last)
     # The training's process has begun it, and will end it.

@@ -2,18 +2,17 @@
 
 import shlex
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 
 import mlflow
 from optuna.study import Study
 
 from recolor.datasets.manifest import Manifest
-from recolor.datasets.object_storage import RemotePath
 from recolor.models.decoding.options import Decoding
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.study import RUN_ID, best_trial, number_of
 from recolor.platform.search.tree import runs_within
 from recolor.platform.tracking.provenance import STUDY_TAG
+from recolor.platform.training.data_options import data_options
 from recolor.platform.training.settings import Settings
 
 # Among the artifacts of a study's run.
@@ -47,15 +46,15 @@ class Best:
         """
         return replace(plan.settings_of(self.chosen), epochs=epochs, train_fraction=1.0)
 
-    def command(self, data: Path | RemotePath, plan: Plan, epochs: int | None) -> str:
+    def command(self, manifest: Manifest, plan: Plan, epochs: int | None) -> str:
         """Write its training at full length as a line for a shell, without what is the default.
 
         Args:
-            data: Where the data set is.
+            manifest: The data set.
             plan, epochs: As for `settings`.
         """
         settings = self.settings(plan, epochs)
-        words = ["recolor", "train", "--data", str(data)]
+        words = ["recolor", "train", *data_options(manifest)]
         for option in fields(settings):
             value = getattr(settings, option.name)
             name = option.name.replace("_", "-")

@@ -110,7 +110,7 @@ def tune(
             log_outcome(study, plan)
             done, best = count(study, *DONE), best_of(study)
             if best:
-                command = best.command(manifest.place, plan, demand.best_epochs)
+                command = best.command(manifest, plan, demand.best_epochs)
                 mlflow.log_text(f"{command}\n", COMMAND_FILE)
             if done < trials:
                 raise TuningError(
@@ -126,7 +126,7 @@ def tune(
 def _check(manifest: Manifest, plan: Plan) -> None:
     """Find mistakes before anything is begun."""
     if not manifest.count("validation"):
-        raise DatasetError(f"{manifest.folder} has no validation posters to compare trials by")
+        raise DatasetError(f"{manifest} has no validation posters to compare trials by")
     if os.environ.get("TF_CONFIG"):
         raise PlanError("every worker trains alone: unset TF_CONFIG, and start tune everywhere")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -151,7 +151,7 @@ def _work(
     """
     task = {
         **{name: getattr(demand, name) for name in ("storage", "study", "heartbeat", "grace")},
-        "data": str(manifest.folder),
+        "data": [str(part.folder) for part in manifest.parts],
         "trials": trials,
     }
     failures = []

@@ -18,8 +18,8 @@ from typing import TextIO
 
 import optuna
 
+from recolor.datasets.combination import load_data
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.manifest import Manifest
 from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.search import retry
 from recolor.platform.search.storage import explained, open_storage
@@ -33,7 +33,7 @@ def work(task: dict, say: Callable[..., None], ending: threading.Event) -> None:
     """Run trials until there are enough, whoever has run them.
 
     Args:
-        task: ``storage`` (URL), ``study``, ``data`` (folder), ``trials``, ``heartbeat``, ``grace``
+        task: ``storage`` (URL), ``study``, ``data`` (folders), ``trials``, ``heartbeat``, ``grace``
             and ``worker``, this process' name.
         say: Takes what is to be shown.
         ending: Set when the process is to end, in case that the exception of that moment is lost.
@@ -49,7 +49,7 @@ def work(task: dict, say: Callable[..., None], ending: threading.Event) -> None:
         from recolor.platform.training.devices import find_devices
 
     store.connect()
-    manifest = Manifest.load(Path(task["data"]))
+    manifest = load_data([Path(folder) for folder in task["data"]])
     storage = open_storage(task["storage"], task["heartbeat"], task["grace"])
     study, plan = study_to_work_on(storage, task["study"])
     trials = task["trials"]

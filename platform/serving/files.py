@@ -6,6 +6,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import starmap
 
 from PIL import Image
 
@@ -13,6 +15,7 @@ from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint, HintError
+from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place
 from recolor.datasets.object_storage import RemotePath, StorageError
 from recolor.datasets.palettes.palette import Palette
@@ -21,7 +24,7 @@ from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter
 from recolor.platform.serving.memory import out_of_memory
-from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, exists, plan
+from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, Task, exists, plan
 
 SHEET_POSTERS = 24
 SHEET_SIDE = 320
@@ -51,6 +54,27 @@ class Outcome:
     sheet: Place | None = None
 
 
+@dataclass
+class Recolored:
+    """What `recolor_file` did.
+
+    Attributes:
+        written: The recolored files.
+        skipped: Why the image could not be recolored; None if it could.
+        unreadable: Whether that is since its file could not be read.
+        animated: Whether only the first frame or page was recolored.
+        palettes: The names of the palettes; the free answer's is empty.
+        row: The image before and after, for the sheet, if it was asked for.
+    """
+
+    written: list[Place] = field(default_factory=list)
+    skipped: str | None = None
+    unreadable: bool = False
+    animated: bool = False
+    palettes: list[str] = field(default_factory=list)
+    row: list[Image.Image] | None = None
+
+
 def recolor_files(
     painter: Painter,
     inputs: list[Place],
@@ -62,6 +86,7 @@ def recolor_files(
     sheet: bool = False,
     existing: str = REFUSE,
     progress: Callable[[list], Iterator] = iter,
+    engine: Callable[[Iterator[tuple]], Iterator[Recolored]] | None = None,
 ) -> Outcome:
     """Recolor images at their own resolution, under their own names.
 
@@ -78,6 +103,8 @@ def recolor_files(
         sheet: Make a sheet of the first 24 posters before and after as well.
         existing: What is done about results that are there already, as `plan` takes it.
         progress: Wraps the list of pictures, to show progress.
+        engine: Calls `recolor_file` elsewhere, of each of some arguments less the painter, and
+            yields the results in their order; None to do it here.
 
     Raises:
         ImageError: If an input is missing, or a result would replace what is to stay.
@@ -93,45 +120,78 @@ def recolor_files(
     painter.check_suggestions(suggestions)
     wanted = [task for task in tasks if existing != SKIP or not all(map(exists, task.targets))]
     outcome, rows = Outcome(kept=len(tasks) - len(wanted)), []
-    for task in progress(wanted):
-        try:
-            source = PictureFile.read(task.path)
+
+    def calls() -> Iterator[tuple]:
+        for task in wanted:
             own = replace(decoding, hint=decoding.hint + hints.get(_composed(task.name), ()))
-            shown = sheet and len(rows) < SHEET_POSTERS
-            versions = _versions(painter, source, own, suggestions, shown)
-            for target, version in zip(task.targets, versions, strict=True):
-                if not (existing == SKIP and exists(target)):
-                    _write(target, version.data)
-                    outcome.written.append(target)
-        except StorageError:
-            # The next picture would fail in the same way.
-            raise
-        except RecolorError as error:
-            outcome.skipped.append((task.name, str(error)))
+            yield task, own, suggestions, existing, sheet and len(rows) < SHEET_POSTERS
+
+    results = engine(calls()) if engine else starmap(partial(recolor_file, painter), calls())
+    for task, done in zip(progress(wanted), results, strict=True):
+        outcome.written += done.written
+        if done.skipped is not None:
+            outcome.skipped.append((task.name, done.skipped))
             continue
-        except OSError as error:
-            if error.errno not in IN_THE_WAY:
-                raise
-            outcome.skipped.append((task.name, f"can't be written: {error.strerror}"))
-            continue
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-            outcome.skipped.append((task.name, "too large for this machine's memory"))
-            continue
-        outcome.palettes.update(each.palette.name if each.palette else "" for each in versions)
-        if source.animated:
+        outcome.palettes.update(done.palettes)
+        if done.animated:
             outcome.animated.append(task.name)
-        if shown:
-            row = [(_small(source.picture), None), *((one.small, one.palette) for one in versions)]
-            rows.append([with_swatch(small, palette, SHEET_SIDE) for small, palette in row])
-        # Before the next one is read: a large picture takes hundreds of megabytes.
-        del source, versions
+        if done.row and len(rows) < SHEET_POSTERS:
+            rows.append(done.row)
     target = out / SHEET_FILE
     if rows and not (existing == SKIP and exists(target)):
         outcome.sheet = target
         _write(target, _png(_sheet(rows, suggestions)))
     return outcome
+
+
+def recolor_file(
+    painter: Painter, task: Task, decoding: Decoding, suggestions: int, existing: str, shown: bool
+) -> Recolored:
+    """Recolor one image, or say why that can't be done.
+
+    Args:
+        painter: The model.
+        task: The image, and where its results go.
+        decoding, suggestions, existing: As for `recolor_files`.
+        shown: Whether to return small pictures for the sheet.
+
+    Raises:
+        OSError, StorageError: If no other result could be written either.
+    """
+    done = Recolored()
+    try:
+        try:
+            source = PictureFile.read(task.path)
+        except ImageError:
+            done.unreadable = True
+            raise
+        versions = _versions(painter, source, decoding, suggestions, shown)
+        for target, version in zip(task.targets, versions, strict=True):
+            if not (existing == SKIP and exists(target)):
+                _write(target, version.data)
+                done.written.append(target)
+    except StorageError:
+        # The next picture would fail in the same way.
+        raise
+    except RecolorError as error:
+        done.skipped = str(error)
+        return done
+    except OSError as error:
+        if error.errno not in IN_THE_WAY:
+            raise
+        done.skipped = f"can't be written: {error.strerror}"
+        return done
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        done.skipped = "too large for this machine's memory"
+        return done
+    done.palettes = [version.palette.name if version.palette else "" for version in versions]
+    done.animated = source.animated
+    if shown:
+        row = [(_small(source.picture), None), *((one.small, one.palette) for one in versions)]
+        done.row = [with_swatch(small, palette, SHEET_SIDE) for small, palette in row]
+    return done
 
 
 @dataclass(frozen=True)

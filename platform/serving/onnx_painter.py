@@ -32,11 +32,13 @@ class OnnxModel:
     """A file that is ready to recolor.
 
     Attributes:
+        source: The file.
         painter: What recolors pictures by it.
         embedding: The `Manifest.embedding_id` that the network was trained with.
         about: Which model it is, for people to read.
     """
 
+    source: str
     painter: Painter
     embedding: str
     about: str
@@ -69,7 +71,7 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
             for step in STEPS
         )
         painter = Painter.of(*steps, about["painter"], library)
-        return OnnxModel(painter, about["embedding"], f"{file} ({about['facts']})")
+        return OnnxModel(str(file), painter, about["embedding"], f"{file} ({about['facts']})")
     except Exception as error:
         # Both libraries have errors of their own, and damaged files bring up others.
         reason = "it says nothing of recolor" if isinstance(error, KeyError) else first_line(error)

@@ -193,14 +193,16 @@ def log_parameters(run: mlflow.ActiveRun, parameters: dict[str, object]) -> None
 
 
 def log_dataset(manifest: Manifest, context: str) -> None:
-    """Log a data set as the run's input, with its digest."""
-    source = resolve_dataset_source(str(manifest.folder.resolve()))
-    # MLflow takes at most 36 characters of a digest; the whole one goes into a tag.
-    dataset = MetaDataset(source, name=manifest.folder.resolve().name, digest=manifest.digest[:36])
-    try:
-        mlflow.log_input(dataset, context=context)
-    except mlflow.MlflowException:
-        # At this instant another run may have been the first one with this data set, which the
-        # store keeps once. MLflow finds it now.
-        mlflow.log_input(dataset, context=context)
+    """Log a data set as the run's input, or each that it consists of, and its digest."""
+    for part in manifest.parts:
+        folder = part.folder.resolve()
+        # MLflow takes at most 36 characters of a digest; the whole one goes into a tag.
+        digest = part.digest[:36]
+        dataset = MetaDataset(resolve_dataset_source(str(folder)), name=folder.name, digest=digest)
+        try:
+            mlflow.log_input(dataset, context=context)
+        except mlflow.MlflowException:
+            # At this instant another run may have been the first one with this data set, which the
+            # store keeps once. MLflow finds it now.
+            mlflow.log_input(dataset, context=context)
     mlflow.set_tag("dataset.digest", manifest.digest)

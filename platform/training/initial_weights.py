@@ -19,5 +19,5 @@ def check_initial_weights(weights: Weights, manifest: Manifest, settings: Settin
     if not weights.held_out_like(manifest.held_out) and not settings.force_initial:
         raise TrainingError(
             f"{settings.initial_weights} learned from a data set with other splits, perhaps from "
-            f"posters that {manifest.folder} holds out: use its splits, or --force-initial"
+            f"posters that {manifest} holds out: use its splits, or --force-initial"
         )

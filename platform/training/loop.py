@@ -76,12 +76,12 @@ def fit(
         )
     steps = steps_per_epoch(manifest, "train", settings.batch_size, share, settings.train_fraction)
     if not steps:
-        raise TrainingError(f"{manifest.folder} has too few posters for {share.devices} devices")
+        raise TrainingError(f"{manifest} has too few posters for {share.devices} devices")
     validated = manifest.count("validation") > 0
     validation_steps = steps_per_epoch(manifest, "validation", settings.batch_size, share)
     if validated and not validation_steps:
         raise TrainingError(
-            f"{manifest.folder} has too few validation posters for {share.devices} devices"
+            f"{manifest} has too few validation posters for {share.devices} devices"
         )
     best, progress = {}, Progress()
     failures: list[RecolorError] = []

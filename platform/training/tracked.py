@@ -26,6 +26,7 @@ from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.data_options import data_options
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
@@ -248,7 +249,7 @@ def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
     except (mlflow.MlflowException, OSError) as error:
         folder = Outbox(run_id).folder
         waiting = f"; metrics and checkpoint wait in {folder}" if folder.exists() else ""
-        command = ["recolor", "train", "--resume", run_id, "--data", str(manifest.place)]
+        command = ["recolor", "train", "--resume", run_id, *data_options(manifest)]
         raise ServerError(
             f"run {run_id} is trained, but not registered: {what_failed(error)}{waiting}; "
             f"to bring it in: {shlex.join(command)}"
@@ -270,7 +271,7 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
     environment.pop("XLA_FLAGS", None)
     module = "recolor.platform.registry.publication"
     result = subprocess.run(
-        [sys.executable, "-m", module, str(manifest.folder), run_id],
+        [sys.executable, "-m", module, run_id, *(str(part.folder) for part in manifest.parts)],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -288,7 +289,7 @@ def _check_resumable(
     settings.check_continues(saved_settings(run_id), f"run {run_id}")
     run = mlflow.get_run(run_id)
     if run.data.tags.get("dataset.digest", manifest.digest) != manifest.digest:
-        raise RunError(f"run {run_id} was trained on other data than {manifest.folder}")
+        raise RunError(f"run {run_id} was trained on other data than {manifest}")
     last = run.data.metrics.get("epochs", 0)
     if run.info.status == "FINISHED" and last >= settings.epochs and not decodes_anew:
         raise RunError(f"run {run_id} has finished its {last:.0f} epochs: raise --epochs")

@@ -76,7 +76,7 @@ def load_checkpoint(file: Path, manifest: Manifest) -> Checkpoint:
     if checkpoint is None or "settings" not in checkpoint.origin:
         raise TrainingError(f"{file} is no whole file of `recolor train --untracked`")
     if checkpoint.origin["dataset_digest"] != manifest.digest:
-        raise TrainingError(f"{file} was trained on other data than {manifest.folder}")
+        raise TrainingError(f"{file} was trained on other data than {manifest}")
     return checkpoint
 
 
