@@ -1,8 +1,9 @@
 """Dividing posters into splits, and writing these."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from itertools import chain
 from operator import add
 from pathlib import Path
 
@@ -36,10 +37,10 @@ def write_splits(
     for name, of_split, its_colors in zip(SPLITS, chosen, colors, strict=True):
         order = shuffled(np.flatnonzero(of_split), contents, seed)
         splits[name], more = write_split(folder, name, found, order, names, its_colors, pool, size)
-        listed += more
-    write_listing(folder / LISTING, listed)
+        listed.append(more)
+    write_listing(folder / LISTING, chain.from_iterable(listed))
     posters = {
-        "used": len(listed),
+        "used": sum(one["count"] for one in splits.values()),
         "groups_of_near_duplicates": int(np.sum(np.bincount(groups) > 1)),
     }
     return {"posters": posters, "splits": splits, "listing": listing_entry(folder / LISTING)}
@@ -62,7 +63,7 @@ def write_split(
     colors: Colors,
     pool: Executor,
     size: int,
-) -> tuple[dict, list[Listed]]:
+) -> tuple[dict, Iterator[Listed]]:
     """Write posters to shards.
 
     Args:
@@ -78,24 +79,28 @@ def write_split(
     Returns:
         What the manifest says of a split, and of each poster in it.
     """
-    contents = found.contents
     cells, ab_sum, pixels = colors
     # What is around the posters in their squares is trained on as well.
     cells = cells.copy()
     cells[cell_index(np.zeros(2, int))] += len(order) * size**2 - pixels
     shards = _write_shards(folder, name, [found.part(one) for one in order], pool)
     places = [shard["name"] for shard in shards for _ in range(shard["count"])]
-    listed = [
-        Listed(place, names[one], contents[one], found.fingerprint[one].tobytes().hex())
+    listed = (
+        Listed(
+            shard=place,
+            id=names[one],
+            sha256=found.sha256[one].tobytes().hex(),
+            fingerprint=found.fingerprint[one].tobytes().hex(),
+        )
         for place, one in zip(places, order, strict=True)
-    ]
+    )
     content = {
         "count": len(order),
         "shards": shards,
         "cells": {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)},
         "ab_sum": ab_sum.tolist(),
         "pixels": pixels,
-        "members": members_digest(contents[one] for one in order),
+        "members": members_digest(found.sha256[one].tobytes().hex() for one in order),
     }
     return content, listed
 

@@ -107,7 +107,7 @@ def extend(
             )
             training = {shard.name for shard in manifest.shards("train")}
             # In the order of the shards.
-            every = [one for one in old if one.shard in training] + listed
+            every = [*(one for one in old if one.shard in training), *listed]
             every += [one for one in old if one.shard not in training]
             listing = whole / f"posters-{number}.csv"
             write_listing(listing, every)

@@ -87,11 +87,13 @@ def prepare(
         readers = held.enter_context(reading_pool(workers))
         form = Form(size, described_by, compression)
         found = read_all(files, out, scratch, form, cluster or readers, progress)
-        skipped = found.skipped
+        skipped, images = found.skipped, len(files)
+        # Of a hundred thousand, they take 50 MB.
+        del files
         with writing_to(out):
             if not len(found.chunk):
                 shutil.rmtree(scratch)
-                raise DatasetError(f"none of the {len(files)} images can be used: {skipped[0][1]}")
+                raise DatasetError(f"none of the {images} images can be used: {skipped[0][1]}")
             whole = scratch / "whole"
             whole.mkdir()
             content = write_splits(whole, found, readers.pool, size, split, seed)
@@ -104,7 +106,7 @@ def prepare(
             }  # fmt: skip
             if embedding not in EMBEDDINGS:
                 content["embedding_file"] = Path(embedding).name
-            content["posters"] |= {"found": len(files), "skipped": len(skipped)}
+            content["posters"] |= {"found": images, "skipped": len(skipped)}
             finish(whole, out, content, skipped, draw)
             shutil.rmtree(scratch)
     return Manifest.load(out), skipped

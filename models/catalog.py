@@ -10,5 +10,7 @@ MODELS = Catalog(
     }
 )
 
+# Those of the paper, of which its experiment and the demo consist.
+PAPER = ("regression", "classification")
 # Comes with recolor, trained; what `recolor apply` takes where there is no champion.
 DEFAULT = "classification"

@@ -18,7 +18,6 @@ from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.tracking.interruption import SIGNALS
 
 # The paper's networks. They take a poster's lightness and embedding, and their weights come along.
-PAPER = ("regression", "classification")
 
 # Nothing of the developer's own store must be seen or touched.
 for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):

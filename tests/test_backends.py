@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from backend_probe import PICTURE
 from click.testing import CliRunner
-from conftest import PAPER, ROOT, environment, own_store
+from conftest import ROOT, environment, own_store
 
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
 from recolor.evaluation.told import PALETTE, Predictions, Told
-from recolor.models.catalog import MODELS
+from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import pretrained_weights
 from recolor.platform.cli.main import main

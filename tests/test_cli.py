@@ -20,10 +20,7 @@ from recolor.datasets.palettes.palette import Palette
 from recolor.models.catalog import MODELS
 from recolor.platform.cli.errors import UnexpectedError
 from recolor.platform.cli.main import main
-from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry import load as load_module
-from recolor.platform.registry.load import UsableModel
-from recolor.platform.registry.versions import RegistryError
 
 
 def run(*arguments, **environment):
@@ -246,12 +243,6 @@ def test_a_model_is_evaluated_on_posters_of_another_size(trained, posters, tmp_p
         measured.append(json.loads(figures.read_text())["columns"][uri])
     assert measured[1]["l2_ab"] == pytest.approx(measured[0]["l2_ab"], rel=0.1)
     assert measured[1]["colorfulness"] == pytest.approx(measured[0]["colorfulness"], rel=0.1)
-
-
-def test_a_model_with_another_embedding_is_refused(trained, manifest):
-    model = UsableModel("it", "imagenet", None)
-    with pytest.raises(RegistryError, match=r"embedding imagenet, but .* with none"):
-        predictors_told(model, manifest)
 
 
 def test_a_model_that_does_not_exist(manifest, store):

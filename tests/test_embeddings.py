@@ -11,11 +11,14 @@ from recolor.datasets.embeddings.inception_resnet_v2 import InceptionResNetV2
 from recolor.datasets.input_pipeline import Posters, read_posters
 from recolor.datasets.manifest import Manifest, file_digest
 from recolor.datasets.preparation import prepare
+from recolor.evaluation.scoring import score
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import Weights, named_values
+from recolor.platform.experiments.evaluation import predictors_told
+from recolor.platform.registry.load import load
 from recolor.platform.serving.saved_model import RecoloringGraph
 
 SIZE = 32
@@ -92,6 +95,15 @@ def test_an_embedding_of_ones_own_is_stored_at_its_own_length(quarters, posters,
     lightness, half = batch["lightness"].astype(float), SIZE // 2
     means = lightness.reshape(4, 2, half, 2, half).mean((2, 4)).reshape(4, 4)
     np.testing.assert_allclose(batch["embedding"], means, rtol=1e-5)
+
+
+def test_a_model_computes_its_own_where_a_data_set_has_others(quarters, posters, tmp_path):
+    model, found = load("regression"), []
+    for embedding in ("none", "quarters"):
+        settings = {**SETTINGS, "split": (2, 0, 2), "embedding": embedding}
+        dataset, _ = prepare(posters[:4], tmp_path / embedding, **settings)
+        found.append(score(dataset, "test", predictors_told(model, dataset))["regression"].result())
+    assert found[0] == found[1]
 
 
 def test_an_embedding_that_is_not_registered_any_more(quarters, posters, tmp_path):

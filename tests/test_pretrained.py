@@ -9,12 +9,12 @@ import zipfile
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import PAPER, RECOLOR, ROOT, environment
+from conftest import RECOLOR, ROOT, environment
 from PIL import Image
 from skimage import data as samples
 from skimage.color import rgb2lab
 
-from recolor.models.catalog import DEFAULT
+from recolor.models.catalog import DEFAULT, PAPER
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import FOLDER, pretrained_weights
 from recolor.platform.cli.main import main

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import PAPER
 
 from recolor.datasets.images import find_images
 from recolor.datasets.preparation import prepare
+from recolor.models.catalog import PAPER
 
 FOLDER = os.environ.get("RECOLOR_POSTERS")
 pytestmark = pytest.mark.skipif(

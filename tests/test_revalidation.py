@@ -79,8 +79,3 @@ def test_data_that_can_not_be_measured_on(rival, manifest):
     empty = replace(manifest, content={**manifest.content, "splits": splits})
     with pytest.raises(RegistryError, match="has no validation posters"):
         promote("l2_ab", rival, data=empty)
-    embedding = {**manifest.content["settings"]["embedding"], "name": "random"}
-    settings = {**manifest.content["settings"], "embedding": embedding}
-    embedded = replace(manifest, content={**manifest.content, "settings": settings})
-    with pytest.raises(RegistryError, match="prepared with random"):
-        promote("l2_ab", rival, data=embedded)

@@ -20,7 +20,6 @@ import mlflow
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import PAPER
 from faults.bad_requests import bad_request
 from mutations import mutated_files
 from PIL import ExifTags, Image
@@ -29,6 +28,7 @@ from skimage import data as samples
 
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.palette import Palette
+from recolor.models.catalog import PAPER
 from recolor.models.decoding.options import Decoding
 from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load

@@ -24,7 +24,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from conftest import PAPER, environment
+from conftest import environment
 from PIL import Image
 from served import Served
 from skimage import data as samples
@@ -34,6 +34,7 @@ from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.posters import letterbox
+from recolor.models.catalog import PAPER
 from recolor.models.decoding.guided_upsampling import fitted_lines, interpolated, on_lines
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding

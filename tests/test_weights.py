@@ -9,13 +9,12 @@ import keras
 import mlflow
 import numpy as np
 import pytest
-from conftest import PAPER
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from recolor.datasets.classes import ColorClasses, cell_centers
 from recolor.datasets.preparation import prepare
-from recolor.models.catalog import MODELS
+from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values

@@ -12,7 +12,7 @@ from recolor.datasets.preparation import prepare
 from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
 from recolor.evaluation.tables import markdown, metric_table
-from recolor.models.catalog import DEFAULT, MODELS
+from recolor.models.catalog import DEFAULT, PAPER
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
 from recolor.platform.experiments.evaluation import evaluate_models
@@ -98,7 +98,7 @@ def _whole_chain(
         overwrite=True,
     )
     models = []
-    for kind in MODELS:
+    for kind in PAPER:
         settings = Settings(kind, **TRAINING)
         say(f"Training a {kind} network for {settings.epochs} epochs.")
         trained = train(manifest, settings)

@@ -26,7 +26,7 @@ from recolor.evaluation.metrics.split_metrics import SplitMetrics
 from recolor.evaluation.report import PICTURES, Training, report
 from recolor.evaluation.scoring import baseline_predictors, comparison_sheet, score
 from recolor.evaluation.told import NOTHING, PALETTE, Predictor
-from recolor.models.catalog import MODELS
+from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import FREE, Decoding
 from recolor.models.painter import Painter
 from recolor.models.weights import Weights
@@ -107,11 +107,11 @@ def reproduce(
     # The trainings are runs of their own within this one.
     with tracked_run("reproduce") as run:
         log_dataset(manifest, "test")
-        for kind in MODELS:
+        for kind in PAPER:
             if kind not in ready:
                 ready[kind] = _ready(manifest, kind, _train(manifest, kind, state, echo))
-        weights = {kind: ready[kind][0] for kind in MODELS}
-        models = {kind: ready[kind][1] for kind in MODELS}
+        weights = {kind: ready[kind][0] for kind in PAPER}
+        models = {kind: ready[kind][1] for kind in PAPER}
         sources = {kind: model.source for kind, model in models.items()}
         log_parameters(run, {"scale": scale, **sources})
         predictors = _predictors(manifest, models)

@@ -63,7 +63,7 @@ def fit(
     if manifest.size % multiple:
         raise TrainingError(
             f"a {settings.model} network needs squares whose side is a multiple of {multiple}, and "
-            f"those in {manifest.folder} have {manifest.size} pixels: prepare it with another "
+            f"those in {manifest} have {manifest.size} pixels: prepare it with another "
             "--size"
         )
     classes = manifest.classes
