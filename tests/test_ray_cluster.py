@@ -27,6 +27,9 @@ from recolor.platform.serving.cluster import (
 )
 from recolor.platform.serving.targets import Task
 
+# All but a few need Ray, which is no part of the extra `test`.
+pytestmark = pytest.mark.slow
+
 
 def need_ray() -> None:
     """Skip a test where Ray is not installed; it must be where RECOLOR_REQUIRE_RAY is set."""

@@ -94,6 +94,7 @@ def test_a_training_outlives_its_server_which_gets_everything_later(
     assert "champion; small" in result.output
 
 
+@pytest.mark.slow
 def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, forge, tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()

@@ -239,6 +239,7 @@ def kill(worker: str) -> None:
     os.kill(int(worker.rpartition(":")[2]), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     """A request to end, the death of one worker, and of all processes, each in mid-trial."""
     # Enough of them for a trial to be caught in the middle on a fast machine, too.

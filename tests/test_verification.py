@@ -53,7 +53,9 @@ def test_embeddings_are_made_again_too(posters, tmp_path):
     sources.mkdir()
     for poster in posters[:5]:
         shutil.copy(poster, sources)
-    prepare([sources], data, size=16, split=(5, 0, 0), embedding="random", seed=0, workers=1)
+    prepare(
+        [sources], data, size=16, split=(5, 0, 0), embedding="efficientnet-lite0", seed=0, workers=1
+    )
     before = contents(data)
     flip(data / "train-00000-of-00001.tfrecord")
     result = verify(data, "--repair", sources)
