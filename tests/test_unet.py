@@ -9,7 +9,11 @@ from scipy.special import entr, log_softmax
 
 from recolor.datasets.classes import ColorClasses, cell_index, color_index
 from recolor.datasets.embeddings import efficientnet_lite0
+from recolor.datasets.preparation import prepare
 from recolor.models.unet import ENCODER_RATE, FREE_SHARE, UNet
+from recolor.platform.training.devices import Devices
+from recolor.platform.training.loop import fit
+from recolor.platform.training.settings import Settings, TrainingError
 
 RNG = np.random.default_rng(7)
 FEATURES = 6
@@ -103,3 +107,10 @@ def test_it_answers_at_a_quarter_of_the_size_of_any_rectangle(classes):
         np.abs(np.diff(ab[0, 2:-2, 30], axis=0)).max()
         < np.abs(np.diff(ab[0, 2::4, 30], axis=0)).max()
     )
+
+
+def test_squares_that_do_not_fit_are_refused(posters, tmp_path):
+    settings = {"split": (4, 0, 0), "embedding": "none", "seed": 0, "workers": 1}
+    data_set, _ = prepare(posters[:4], tmp_path / "data", size=40, **settings)
+    with pytest.raises(TrainingError, match=r"multiple of 32, and those in .*data have 40 pixels"):
+        fit(data_set, Settings("unet"), Devices())
