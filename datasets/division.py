@@ -89,7 +89,7 @@ def write_split(
         Listed(
             shard=place,
             id=names[one],
-            sha256=found.sha256[one].tobytes().hex(),
+            sha256=found.contents[one],
             fingerprint=found.fingerprint[one].tobytes().hex(),
         )
         for place, one in zip(places, order, strict=True)
@@ -100,7 +100,7 @@ def write_split(
         "cells": {str(cell): int(cells[cell]) for cell in np.flatnonzero(cells)},
         "ab_sum": ab_sum.tolist(),
         "pixels": pixels,
-        "members": members_digest(found.sha256[one].tobytes().hex() for one in order),
+        "members": members_digest(found.contents[one] for one in order),
     }
     return content, listed
 

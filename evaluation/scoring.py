@@ -72,12 +72,11 @@ def with_kernel_distance(manifest: Manifest, split: str) -> dict[str, Callable[[
     """
     others = posters(manifest, "validation" if split == "train" else "train")
     features = Features()
-    true = [
-        features.scaled(
-            lab8_to_rgb(poster["lightness"][..., 0], poster["ab"])[Box(*poster["box"]).slices]
-        )
-        for poster in itertools.islice(others, REFERENCE_POSTERS)
-    ]
+    true = []
+    for poster in itertools.islice(others, REFERENCE_POSTERS):
+        inside = Box(*poster["box"]).slices
+        rgb = lab8_to_rgb(poster["lightness"][inside][..., 0], poster["ab"][inside])
+        true.append(features.scaled(rgb))
     return {
         **dict(METRICS.items()),
         KernelDistance.name: partial(KernelDistance, features, features.of(true)),

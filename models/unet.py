@@ -6,6 +6,7 @@ from keras import layers, ops
 from recolor.datasets.embeddings import efficientnet_lite0
 from recolor.models.class_distribution import ClassDistribution
 from recolor.models.decoding.palette_constraint import palette_offsets
+from recolor.models.paper_trunk import conv
 
 # Filters of the decoder at strides of 32, 16, 8 and 4 pixels.
 BRIDGE, DECODER = 192, {16: 192, 8: 128, 4: 96}
@@ -46,8 +47,8 @@ class UNet(ClassDistribution):
         for stride, filters in DECODER.items():
             x = layers.UpSampling2D(interpolation="bilinear")(x)
             x = layers.Concatenate()([x, skips[stride]])
-            x = _conv(f"decoder_{stride}", filters)(x)
-        x = _conv("features", FEATURES)(x)
+            x = conv(f"decoder_{stride}", filters)(x)
+        x = conv("features", FEATURES)(x)
         return keras.Model([lightness], self.head(x), name=self.name)
 
     def inputs(self, poster):
@@ -82,10 +83,6 @@ class UNet(ClassDistribution):
         offsets = palette_offsets(some, palette, ops.ones_like(some[..., 0]), sharpening=1.0)
         told = _cross_entropy(logits + offsets[:, None], targets, weights)
         return told + FREE_SHARE * _cross_entropy(logits, targets, weights)
-
-
-def _conv(name: str, filters: int) -> layers.Conv2D:
-    return layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)
 
 
 def _mean_target(targets, weights, classes: int):

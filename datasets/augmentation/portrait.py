@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# So many times do networks halve the sides.
+# Networks halve the sides up to five times.
 MULTIPLE = 32
 
 

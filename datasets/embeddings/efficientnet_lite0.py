@@ -8,7 +8,6 @@ NOTICE; `recolor.datasets.embeddings.efficientnet_lite0_conversion` has made the
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,14 +132,6 @@ def load_weights(network: keras.Model) -> None:
                 # The three colors of a gray picture are the same.
                 value = value.sum(axis=2, keepdims=True)
             variable.assign(value)
-
-
-def origin() -> dict[str, str]:
-    """Return where the weights come from, and under which license."""
-    from safetensors import safe_open
-
-    with safe_open(WEIGHTS, framework="numpy") as content:
-        return json.loads(content.metadata()["origin"])
 
 
 LITE0 = EfficientNetLite0()

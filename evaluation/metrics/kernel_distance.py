@@ -11,8 +11,7 @@ BATCH = 16
 
 
 class Features:
-    """What EfficientNet-Lite0 sees in RGB pictures: 1280 numbers each, which ImageNet's classes are
-    told from."""
+    """What EfficientNet-Lite0 sees in RGB pictures, 1280 numbers each."""
 
     def __init__(self):
         self._network = efficientnet_lite0.feature_network()

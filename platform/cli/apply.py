@@ -1,12 +1,12 @@
 """`recolor apply`."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
+from recolor.platform.cli.engine import cluster_of
 from recolor.platform.cli.options import (
     ENGINES,
     INPUT,
@@ -81,8 +81,7 @@ def apply(
     from recolor.datasets.hints import load_hints
     from recolor.platform.serving.targets import REFUSE, REPLACE, SKIP, plan
 
-    if ray_address and engine != "ray":
-        raise click.UsageError("--ray-address is for --engine ray")
+    using = cluster_of(engine, ray_address)
     if overwrite and skip_existing:
         raise click.UsageError("--overwrite and --skip-existing: leave out one")
     existing = REPLACE if overwrite else SKIP if skip_existing else REFUSE
@@ -92,7 +91,7 @@ def apply(
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
-    with _cluster(engine, ray_address) as cluster:
+    with using as cluster:
         chosen = _load(model, library)
         from recolor.platform.serving.files import recolor_files
 
@@ -121,14 +120,6 @@ def apply(
         report_skipped(outcome.skipped)
     if outcome.skipped and not (outcome.written or outcome.kept):
         raise click.ClickException("no image could be recolored")
-
-
-def _cluster(engine, address):
-    if engine == "local":
-        return nullcontext()
-    from recolor.datasets.ray_cluster import ray_cluster
-
-    return ray_cluster(address)
 
 
 def _engine(cluster, source, library, out):

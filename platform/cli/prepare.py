@@ -1,13 +1,14 @@
 """`recolor prepare`."""
 
 import os
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import click
 from click.core import ParameterSource
 
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS, parse_split
+from recolor.platform.cli.engine import cluster_of
 from recolor.platform.cli.options import COUNT, ENGINES, INPUT, OUTPUT_ANYWHERE, RAY_ADDRESS, SEED
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import ignore_warnings
@@ -96,8 +97,7 @@ def prepare(
     Images that can't be used are skipped, and listed in skipped.tsv. After an interruption, the
     same command goes on where it stopped. Images and --out may be in object storage: s3://...
     """
-    if ray_address and engine != "ray":
-        raise click.UsageError("--ray-address is for --engine ray")
+    using = cluster_of(engine, ray_address)
     if extend:
         if isinstance(out, RemotePath):
             raise click.UsageError("--extend: the data set must be on this machine")
@@ -115,7 +115,6 @@ def prepare(
     from recolor.datasets import remote_data_set
     from recolor.datasets.preparation import SKIPPED_FILE
     from recolor.datasets.preparation import prepare as prepare_dataset
-    from recolor.datasets.ray_cluster import ray_cluster
 
     def draw(manifest):
         _draw(manifest)
@@ -126,7 +125,6 @@ def prepare(
     if remote:
         remote_data_set.check_free(out, images, overwrite)
         folder = remote_data_set.workshop(out)
-    using = ray_cluster(ray_address) if engine == "ray" else nullcontext()
     with using as cluster, _progress() as show:
         manifest, skipped = prepare_dataset(
             list(images),
