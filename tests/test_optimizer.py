@@ -9,6 +9,8 @@ from recolor.platform.training.optimizer import ScaledAdam
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_variables_learn_by_their_own_learning_rates(jit):
+    # Some initial weights give a gradient so small that Adam's epsilon shortens its step.
+    keras.utils.set_random_seed(0)
     inputs = keras.Input((3,))
     x = keras.layers.Dense(3, name="encoder")(inputs)
     frozen = keras.layers.Dense(3, name="frozen", trainable=False)(x)
