@@ -95,10 +95,17 @@ class ColorClasses:
 
     @cached_property
     def soft_encoding(self) -> tuple[np.ndarray, np.ndarray]:
-        """The five nearest classes of every color and their weights, the nearest first.
+        """The paper's `soft_encoding_by`, with sigma = 5."""
+        return self.soft_encoding_by(SIGMA)
 
-        Gaussian weights with sigma = 5 on the distance in the ab plane, with sum 1. Rows are in
-        the order of `color_index`.
+    def soft_encoding_by(self, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the five nearest classes of every color and their weights, the nearest first.
+
+        Gaussian weights on the distance in the ab plane, with sum 1. Rows are in the order of
+        `color_index`.
+
+        Args:
+            sigma: The Gaussian's, in units of the ab plane.
 
         Returns:
             Class numbers ``int32 [65536, 5]`` and weights ``float32 [65536, 5]``.
@@ -113,7 +120,7 @@ class ColorClasses:
         distance = np.take_along_axis(distance, order, axis=-1)
         index = np.take_along_axis(index, order, axis=-1)
         # Relative to the nearest: far from every class, the plain Gaussians would all be zero.
-        weights = np.exp((distance[:, :1] ** 2 - distance**2) / (2 * SIGMA**2))
+        weights = np.exp((distance[:, :1] ** 2 - distance**2) / (2 * sigma**2))
         weights /= weights.sum(axis=-1, keepdims=True)
         return index.astype(np.int32), weights.astype(np.float32)
 

@@ -41,6 +41,30 @@ def learning_curve(history: Sequence[dict[str, float]], title: str) -> Figure:
     return figure
 
 
+def dots(measured: dict[str, dict[str, list[float]]]) -> Figure:
+    """Draw measurements as dots: a panel for each quantity, in it a row for each thing measured.
+
+    Args:
+        measured: By quantity, the measurements of each thing by its name; all quantities have the
+            same things, but a thing may have no measurement.
+    """
+    names = list(next(iter(measured.values())))
+    figure = Figure(figsize=(2 + 2.4 * len(measured), 1 + 0.3 * len(names)), layout="constrained")
+    panels = figure.subplots(1, len(measured), sharey=True, squeeze=False)[0]
+    for axes, (title, values) in zip(panels, measured.items(), strict=True):
+        for row, name in enumerate(names):
+            several = values[name]
+            axes.plot(several, [row] * len(several), "o", color="C0", alpha=0.7)
+        # A line through the first, which the others are variants of.
+        if first := values[names[0]]:
+            axes.axvline(sum(first) / len(first), color="0.6", linestyle=":")
+        axes.set_title(title, fontsize=9)
+        axes.grid(alpha=0.3, axis="x")
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    return figure
+
+
 def class_distribution(cell_counts: dict[str, np.ndarray]) -> Figure:
     """Draw the logarithm of each color class's share in the ab plane (paper, Fig. 2, left).
 

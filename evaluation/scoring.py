@@ -89,6 +89,7 @@ def score(
     predictors: dict[str, Predictor],
     progress: Callable[[int], None] = lambda count: None,
     metrics: Mapping[str, Callable[[], Metric]] = METRICS,
+    most: int | None = None,
 ) -> dict[str, SplitMetrics]:
     """Measure every predictor, and the truth itself, in one pass over a split.
 
@@ -98,6 +99,7 @@ def score(
         predictors: By column name.
         progress: Called with 1 after each poster.
         metrics: What makes each metric, by name.
+        most: How many posters to measure at most, the split's first ones; None for all.
 
     Returns:
         The measurements by column name; the last column is ``truth``.
@@ -114,7 +116,7 @@ def score(
 
     with ThreadPoolExecutor() as pool:
         measured = None
-        for poster in posters(manifest, split):
+        for poster in itertools.islice(posters(manifest, split), most):
             answers = [*(predict(poster) for predict in predictors.values()), Answer(poster["ab"])]
             # A poster is measured while the next one is predicted. Results are added in order, so
             # the sums don't depend on the threads.

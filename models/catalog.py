@@ -2,7 +2,23 @@
 
 from recolor.datasets.catalog import Catalog
 
-MODELS = Catalog(
+
+class ModelKinds(Catalog):
+    """Model kinds by name, and their variants, as ``unet+frozen``, which are not counted."""
+
+    def __getitem__(self, name: str):
+        kind, *variants = name.split("+")
+        found = super().__getitem__(kind)
+        return found.variant(*variants) if variants else found
+
+    def __contains__(self, name: object) -> bool:
+        kind, *variants = str(name).split("+")
+        if not super().__contains__(kind):
+            return False
+        return not variants or set(variants) <= set(self[kind].variants)
+
+
+MODELS = ModelKinds(
     {
         "regression": "recolor.models.regression:Regression",
         "classification": "recolor.models.classification:Classification",

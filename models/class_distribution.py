@@ -57,7 +57,7 @@ class ClassDistribution(DistributionKind):
             ab = layers.UpSampling2D(interpolation="bilinear", dtype="float32")(ab)
         head.set_weights(self.head.get_weights())
         mean.set_weights([self.classes.centers])
-        return keras.Model(network.inputs, {"ab": ab, "logits": logits}, name=self.name)
+        return keras.Model(network.inputs, {"ab": ab, "logits": logits}, name=network.name)
 
     def logits(self, outputs, chosen=None):
         """Return the logits ``float32 [..., n]`` of features, of chosen classes."""

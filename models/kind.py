@@ -6,6 +6,7 @@ paper's experiment and `catalog.DEFAULT` know kinds by name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import keras
 import numpy as np
@@ -26,6 +27,8 @@ class ModelKind(ABC):
         size_multiple: Its squares' sides are multiples of so many pixels.
         takes_embedding: Whether its networks look at the embedding.
         takes_palette: Whether it is a `DistributionKind`, which can be told a palette and hints.
+        variants: By name, the attributes that differ in a variant. The kind ``unet+frozen`` is the
+            variant ``frozen`` of ``unet``; several may be joined.
         classes: The data set's color classes; None where only the structure of a network is wanted
             that does not depend on them.
         embedding_size: Length of the data set's embedding.
@@ -37,6 +40,15 @@ class ModelKind(ABC):
     size_multiple = 8
     takes_palette = False
     takes_embedding = True
+    variants: Mapping[str, Mapping[str, object]] = MappingProxyType({})
+
+    @classmethod
+    def variant(cls, *names: str) -> "type[ModelKind]":
+        """Return a variant, or several in one; of what they share, the last one decides."""
+        different = {"name": "+".join([cls.name, *names])}
+        for name in names:
+            different |= cls.variants[name]
+        return type(cls)(cls.__name__, (cls,), different)
 
     def __init__(self, classes: ColorClasses | None = None, embedding_size: int = EMBEDDING_SIZE):
         self.classes = classes

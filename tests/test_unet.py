@@ -10,7 +10,7 @@ from scipy.special import entr, log_softmax
 from recolor.datasets.classes import ColorClasses, cell_index, color_index
 from recolor.datasets.embeddings import efficientnet_lite0
 from recolor.datasets.preparation import prepare
-from recolor.models.unet import ENCODER_RATE, FREE_SHARE, UNet
+from recolor.models.unet import UNet
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError
@@ -64,7 +64,7 @@ def test_the_loss_is_that_of_the_best_offsets_and_a_part_of_that_without(kind):
         best = minimize(
             lambda v, true=true, seen=seen: cross_entropy(kind, true, seen, v), np.zeros(9)
         )
-        assert float(loss) == pytest.approx(best.fun + FREE_SHARE * free, rel=0.01)
+        assert float(loss) == pytest.approx(best.fun + UNet.free_share * free, rel=0.01)
         assert best.fun < free
 
 
@@ -73,7 +73,7 @@ def test_a_color_that_is_everywhere_costs_nothing_under_its_palette(kind):
     _, features = example(1)
     features[:] = features[:, :1, :1]
     ab = np.full((1, 24, 24, 2), 20, np.int8)
-    rare = float(kind.loss(ab, features)[0]) - FREE_SHARE * cross_entropy(
+    rare = float(kind.loss(ab, features)[0]) - UNet.free_share * cross_entropy(
         kind, ab[0], features[0], 0.0
     )
     entropy = entr(kind.classes.soft_encoding[1]).sum(-1)
@@ -87,7 +87,7 @@ def test_it_begins_with_the_weights_of_imagenet_and_they_learn_slowly(classes):
     known = efficientnet_lite0.tensors()
     for variable in network.weights:
         encoder = variable.path in known
-        assert kind.learning_rate_scale(variable.path) == (ENCODER_RATE if encoder else 1)
+        assert kind.learning_rate_scale(variable.path) == (UNet.encoder_rate if encoder else 1)
         if encoder and variable.path != "stem/kernel":
             np.testing.assert_array_equal(np.asarray(variable), known[variable.path])
     assert kind.learning_rate_scale("decoder_8/kernel") == 1

@@ -23,6 +23,7 @@ NAMES = (
     "studies",
     "evaluate",
     "reproduce",
+    "ablate",
     "models",
     "promote",
     "clean",

@@ -89,7 +89,7 @@ class Name(click.Choice):
     """A Choice whose names are asked for each time: a catalog may get new ones.
 
     Args:
-        names: The names.
+        names: The names; it may hold more than it lists.
     """
 
     def __init__(self, names: Collection[str]):
@@ -98,8 +98,12 @@ class Name(click.Choice):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """All names."""
+        """The names that are listed."""
         return tuple(self.names)
+
+    def convert(self, value, param, ctx):
+        """Return the name."""
+        return value if value in self.names else super().convert(value, param, ctx)
 
 
 class Repeated(click.Option):

@@ -12,6 +12,8 @@ def ignore_warnings() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", module="keras|mlflow|tensorflow")
+    # Each training in a process traces its step anew, of which TensorFlow warns.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def quiet_mlflow() -> None:

@@ -1,0 +1,42 @@
+"""`recolor ablate`."""
+
+import click
+
+from recolor.datasets.atomic_file import check_writable
+from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.errors import interrupted
+from recolor.platform.cli.options import OUTPUT, Place
+from recolor.platform.cli.progress import progress_bar
+from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.lasting_imports import lasting_imports
+
+
+@click.command()
+@click.argument("file", type=Place())
+@click.option(
+    "--out", type=OUTPUT, default="ablation", show_default=True, help="Folder to write to."
+)
+def ablate(file, out):
+    """Train the variants of a TOML file and compare them.
+
+    Each is judged by the same validation posters and is an MLflow run within
+    the ablation's own. The same command goes on after an interruption; of a
+    file that was changed, it trains only what is new. docs/ablations has
+    examples.
+    """
+    check_backend()
+    check_writable(out)
+    with lasting_imports():
+        quiet_mlflow()
+        from recolor.platform.experiments.ablation_plan import AblationPlan
+        from recolor.platform.tracking import store
+
+        plan = AblationPlan.read(file)
+        store.connect(to_write=True)
+        from recolor.platform.experiments import ablation
+    try:
+        made = ablation.ablate(plan, file, out, echo=click.echo, bar=progress_bar)
+    except KeyboardInterrupt as error:
+        raise interrupted(error, ": the same command goes on") from None
+    click.echo(made.report.read_text(encoding="utf-8"), nl=False)
+    click.echo(f"table and picture: {made.report}, {made.report.with_suffix('.png')}")

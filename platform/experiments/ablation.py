@@ -1,0 +1,289 @@
+"""An ablation: variants of a training, each judged by the same validation posters.
+
+Every variant is a run within the ablation's own. A variant is known by all that its result depends
+on, so the same command goes on after an interruption, and after its file was changed it trains
+only what is new.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import keras
+import mlflow
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from tqdm import tqdm
+
+from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.combination import load_data
+from recolor.datasets.manifest import Manifest
+from recolor.evaluation.figures import dots
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.kernel_distance import KernelDistance
+from recolor.evaluation.scoring import score, with_kernel_distance
+from recolor.evaluation.tables import markdown
+from recolor.evaluation.told import NOTHING, PALETTE, Predictions, Told
+from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan, Variant
+from recolor.platform.experiments.evaluation import log_columns
+from recolor.platform.registry.load import load
+from recolor.platform.registry.publication import best_weights
+from recolor.platform.registry.weight_sources import WEIGHTS_FILE
+from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
+from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.training.devices import Devices, find_devices
+from recolor.platform.training.settings import DivergenceError
+from recolor.platform.training.tracked import initial_weights, train_in_run
+
+# Tags: an ablation's name; and of a variant's run its name, and a digest of what it depends on.
+ABLATION_TAG, VARIANT_TAG, DIGEST_TAG = "ablation", "ablation.variant", "ablation.digest"
+# Why a variant has no result.
+DIVERGED_TAG = "ablation.diverged"
+
+# Metrics of a variant's run, by name.
+Metrics = dict[str, float]
+
+
+@dataclass
+class Ablation:
+    """What `ablate` made.
+
+    Attributes:
+        report: The table as Markdown; the same as a picture lies beside it.
+        results: The metrics of each variant's trainings by the variant's name; a training that
+            diverged has none.
+    """
+
+    report: Path
+    results: dict[str, list[Metrics]] = field(default_factory=dict)
+
+
+def ablate(
+    plan: AblationPlan,
+    file: Path,
+    out: Path,
+    *,
+    echo: Callable[[str], None],
+    bar: Callable[..., tqdm],
+) -> Ablation:
+    """Train and judge all variants that have not been judged yet.
+
+    Table and picture are written anew after each.
+
+    Args:
+        plan: The ablation.
+        file: The file that it was read from.
+        out: Folder to write to.
+        echo: Takes the lines that say what is being done.
+        bar: Makes a progress bar from a number of posters and a label.
+
+    Raises:
+        AblationError: If a variant learns from posters that others are judged by, or the posters to
+            judge by are missing.
+        BusyRunError: If another process does this ablation.
+        DatasetError, DeviceError, TrainingError, WeightsError: If a variant can't be trained.
+    """
+    devices = find_devices()
+    trained = [(variant, load_data(variant.data)) for variant in plan.variants]
+    judge = _Judge(trained[0][1], plan, bar)
+    for variant, manifest in trained:
+        if manifest.held_out != judge.manifest.held_out:
+            raise AblationError(
+                f"{variant.name}: {manifest} holds out other posters than {judge.manifest}"
+            )
+    made = Ablation(out / f"{plan.name}.md")
+    with _whole_run(plan.name) as run:
+        mlflow.log_artifact(str(file))
+        log_dataset(judge.manifest, "validation")
+        for variant, manifest in trained:
+            metrics = _judged_before(run, variant, manifest, judge)
+            if metrics is not None:
+                echo(f"{variant}: judged already")
+            else:
+                echo(f"{variant}: {variant.settings.model}, {manifest}")
+                metrics = _train_and_judge(run, variant, manifest, judge, devices, echo)
+            made.results.setdefault(variant.name, []).append(metrics)
+            _write(made, plan)
+        for path in (made.report, made.report.with_suffix(".png")):
+            mlflow.log_artifact(str(path))
+    return made
+
+
+@dataclass
+class _Judge:
+    """Measures networks by the same posters.
+
+    Attributes:
+        manifest: The data set of the posters.
+        plan: How they are judged.
+        bar: Makes a progress bar from a number of posters and a label.
+    """
+
+    manifest: Manifest
+    plan: AblationPlan
+    bar: Callable[..., tqdm]
+
+    def __post_init__(self):
+        if not self.posters:
+            raise AblationError(f"{self.manifest} has no validation posters to judge by")
+
+    @property
+    def posters(self) -> int:
+        """How many posters there are."""
+        there = self.manifest.count("validation")
+        return min(there, self.plan.posters or there)
+
+    @property
+    def about(self) -> dict:
+        """All that a result depends on, beside the network."""
+        return {
+            "dataset_digest": self.manifest.digest,
+            "told": self.plan.told,
+            "posters": self.posters,
+            "kernel_distance": self.plan.kernel_distance,
+            **self.plan.decoding.describe(),
+        }
+
+    @cached_property
+    def metrics(self) -> dict:
+        """What makes each metric, by name."""
+        if self.plan.kernel_distance:
+            return with_kernel_distance(self.manifest, "validation")
+        return dict(METRICS.items())
+
+    def measure(self, weights: Path) -> dict[str, dict[str, float | None]]:
+        """Measure a network; the columns are what it is told, as far as it takes that."""
+        model = load(str(weights))
+        predictions = Predictions(
+            model.painter, self.plan.decoding, model.knows_embeddings_of(self.manifest)
+        )
+        told = [text for text in self.plan.told if text == NOTHING or model.painter.takes_palette]
+        predictors = {text: predictions.told(Told.parse(text)) for text in told}
+        with self.bar(self.posters, "judging") as shown:
+            measured = score(
+                self.manifest, "validation", predictors, shown.update, self.metrics, self.posters
+            )
+        return {name: metrics.result() for name, metrics in measured.items()}
+
+
+@contextmanager
+def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
+    """Begin an ablation's run, or go on with the one of this name."""
+    earlier = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"tags.`{ABLATION_TAG}` = '{name}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+        output_format="list",
+    )
+    run_id = earlier[0].info.run_id if earlier else None
+    with ExitStack() as stack:
+        if run_id:
+            stack.enter_context(alone_with(run_id))
+        yield stack.enter_context(tracked_run(f"ablate {name}", run_id, {ABLATION_TAG: name}))
+
+
+def _digest(variant: Variant, manifest: Manifest, judge: _Judge) -> str:
+    about = [asdict(variant.settings.complete()), manifest.digest, judge.about]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+
+def _find(whole: mlflow.ActiveRun, digest: str) -> Run | None:
+    """Find the run of a variant."""
+    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{whole.info.run_id}'"
+    found = mlflow.search_runs(
+        [whole.info.experiment_id],
+        f"{wanted} AND tags.`{DIGEST_TAG}` = '{digest}'",
+        output_format="list",
+    )
+    return found[0] if found else None
+
+
+def _judged_before(
+    whole: mlflow.ActiveRun, variant: Variant, manifest: Manifest, judge: _Judge
+) -> Metrics | None:
+    run = _find(whole, _digest(variant, manifest, judge))
+    return run.data.metrics if run and run.info.status == "FINISHED" else None
+
+
+def _train_and_judge(
+    whole: mlflow.ActiveRun,
+    variant: Variant,
+    manifest: Manifest,
+    judge: _Judge,
+    devices: Devices,
+    echo: Callable[[str], None],
+) -> Metrics:
+    """Train a variant, or go on with its training, and log what it comes to."""
+    digest = _digest(variant, manifest, judge)
+    settings, own = variant.settings.complete(), OwnDecoding().changed(judge.plan.decoding)
+    earlier = _find(whole, digest)
+    run_id = earlier.info.run_id if earlier else None
+    start = newest_checkpoint(run_id) if run_id else None
+    initial = initial_weights(manifest, settings) if start is None else None
+    with tracked_run(str(variant), run_id, {VARIANT_TAG: variant.name, DIGEST_TAG: digest}) as run:
+        try:
+            last = train_in_run(run, manifest, settings, own, devices, start, initial)
+        except DivergenceError as error:
+            mlflow.set_tag(DIVERGED_TAG, str(error))
+            echo(f"{variant}: {error}")
+            return {}
+        log_parameters(run, {f"judged.{name}": value for name, value in judge.about.items()})
+        log_columns(_measure(manifest, last, own, judge))
+        metrics = mlflow.get_run(run.info.run_id).data.metrics
+    keras.backend.clear_session()
+    return metrics
+
+
+def _measure(manifest: Manifest, last: Checkpoint, own: OwnDecoding, judge: _Judge) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / WEIGHTS_FILE
+        best_weights(manifest, last, own).save(file)
+        mlflow.log_artifact(str(file))
+        return judge.measure(file)
+
+
+def _write(made: Ablation, plan: AblationPlan) -> None:
+    """Write table and picture of what is there so far."""
+    shown = {
+        words: {
+            name: [metrics[metric] for metrics in results if metric in metrics]
+            for name, results in made.results.items()
+        }
+        for metric, words in _shown(plan).items()
+    }
+    rows = [["variant", *shown]]
+    for name in made.results:
+        rows.append([name, *(_cell(column[name]) for column in shown.values())])
+    with atomic_write(made.report) as temporary:
+        temporary.write_text(markdown(rows), encoding="utf-8")
+    with atomic_write(made.report.with_suffix(".png")) as temporary:
+        dots(shown).savefig(temporary, format="png", dpi=100)
+
+
+def _shown(plan: AblationPlan) -> dict[str, str]:
+    """Return which metrics are shown, by the words for them."""
+    found = {f"{told}.l2_ab": f"L2ab, told {told}" for told in plan.told}
+    # As colorful answers are to be compared, and of the fullest one.
+    most = PALETTE if PALETTE in plan.told else plan.told[-1]
+    found[f"{most}.colorfulness"] = f"colorfulness, told {most}"
+    if plan.kernel_distance:
+        found[f"{most}.{KernelDistance.name}"] = f"kernel distance, told {most}"
+    return found
+
+
+def _cell(values: list[float]) -> str:
+    """Return the mean of some trainings, and how far they lie apart."""
+    if not values:
+        return "-"
+    mean = sum(values) / len(values)
+    apart = f" ± {(max(values) - min(values)) / 2:.1f}" if len(values) > 1 else ""
+    return f"{mean:.1f}{apart}"
