@@ -2,15 +2,20 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from scipy.special import entr, log_softmax
+from scipy.special import entr, log_softmax, softmax
 
 from recolor.datasets.classes import ColorClasses, cell_index, color_index
 from recolor.datasets.embeddings import efficientnet_lite0
 from recolor.datasets.preparation import prepare
-from recolor.models.unet import UNet
+from recolor.models.catalog import MODELS
+from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.decoding.vividness import no_calibration
+from recolor.models.unet import SQUARED_ERROR_UNIT, UNet
+from recolor.models.weights import Weights, named_values
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError
@@ -46,15 +51,17 @@ def example(posters: int = 2) -> tuple[np.ndarray, np.ndarray]:
 
 def cross_entropy(kind, ab, features, offsets) -> float:
     """That of one poster, spelled out; the colors are even within each 4x4 pixels."""
+    places = itertools.product(range(6), repeat=2)
+    return sum(cross_entropy_of_pixel(kind, ab, features, offsets, *one) for one in places) / 36
+
+
+def cross_entropy_of_pixel(kind, ab, features, offsets, row, column) -> float:
     neighbors, weights = kind.classes.soft_encoding
     logits = features @ np.asarray(kind.head.kernel) + np.asarray(kind.head.bias) + offsets
-    total = 0.0
-    for row, column in itertools.product(range(6), repeat=2):
-        color = color_index(ab[4 * row, 4 * column])
-        target = np.zeros(len(kind.classes))
-        target[neighbors[color]] = weights[color]
-        total -= target @ log_softmax(logits[row, column].astype(np.float64))
-    return total / 36
+    color = color_index(ab[4 * row, 4 * column])
+    target = np.zeros(len(kind.classes))
+    target[neighbors[color]] = weights[color]
+    return -target @ log_softmax(logits[row, column].astype(np.float64))
 
 
 def test_the_loss_is_that_of_the_best_offsets_and_a_part_of_that_without(kind):
@@ -106,6 +113,97 @@ def test_it_answers_at_a_quarter_of_the_size_of_any_rectangle(classes):
     assert (
         np.abs(np.diff(ab[0, 2:-2, 30], axis=0)).max()
         < np.abs(np.diff(ab[0, 2::4, 30], axis=0)).max()
+    )
+
+
+def test_rare_colors_count_more_where_they_are_rebalanced(classes, kind):
+    ab, features = example(1)
+    rebalanced = with_the_head_of(kind, UNet.variant("free", "rebalanced")(classes))
+    parts = [
+        cross_entropy_of_pixel(kind, ab[0], features[0], 0.0, row, column)
+        * classes.color_weights[color_index(ab[0, 4 * row, 4 * column])]
+        for row, column in itertools.product(range(6), repeat=2)
+    ]
+    assert float(rebalanced.loss(ab, features)[0]) == pytest.approx(np.mean(parts), rel=1e-4)
+
+
+def test_the_error_of_the_mean_color_may_be_the_loss(classes, kind):
+    ab, features = example(1)
+    regression = with_the_head_of(kind, UNet.variant("regression")(classes))
+    logits = features[0] @ np.asarray(kind.head.kernel) + np.asarray(kind.head.bias)
+    mean = softmax(logits.astype(np.float64), axis=-1) @ classes.centers
+    error = np.square(ab[0, ::4, ::4] - mean).sum(axis=-1).mean() / SQUARED_ERROR_UNIT
+    assert float(regression.loss(ab, features)[0]) == pytest.approx(error, rel=1e-4)
+    both = with_the_head_of(kind, UNet.variant("both")(classes))
+    more = float(both.loss(ab, features)[0]) - float(kind.loss(ab, features)[0])
+    assert more == pytest.approx(both.mean_share * error, rel=1e-3)
+
+
+def test_softer_targets_are_spread_over_the_same_classes(classes, kind):
+    ab, features = example(1)
+    soft = with_the_head_of(kind, UNet.variant("free", "soft")(classes))
+    logits = features[0] @ np.asarray(kind.head.kernel) + np.asarray(kind.head.bias)
+    total = 0.0
+    for row, column in itertools.product(range(6), repeat=2):
+        distance = np.linalg.norm(classes.centers - ab[0, 4 * row, 4 * column], axis=1)
+        nearest = classes.soft_encoding[0][color_index(ab[0, 4 * row, 4 * column])]
+        target = np.exp(-np.square(distance[nearest]) / (2 * 10.0**2))
+        total -= target / target.sum() @ log_softmax(logits[row, column].astype(float))[nearest]
+    assert float(soft.loss(ab, features)[0]) == pytest.approx(total / 36, rel=1e-4)
+
+
+def with_the_head_of(kind, other):
+    other.head.build((None, FEATURES))
+    other.head.set_weights(kind.head.get_weights())
+    return other
+
+
+@pytest.mark.parametrize(("name", "step"), [("half", 2), ("eighth", 8)])
+def test_classes_may_be_finer_and_coarser(classes, name, step):
+    kind = MODELS[f"unet+{name}"](classes)
+    features = kind.build(64)([np.zeros((1, 64, 64, 1), np.uint8)])
+    assert features.shape == (1, 64 // step, 64 // step, 96)
+    assert np.asarray(kind.decode(features, 0.5)).shape == (1, 64, 64, 2)
+
+
+def test_an_encoder_that_does_not_learn_or_knows_nothing(classes):
+    known = efficientnet_lite0.tensors()
+    frozen = MODELS["unet+frozen+dropout"](classes)
+    assert (frozen.name, frozen.dropout) == ("unet+frozen+dropout", 0.2)
+    learning = {variable.path for variable in frozen.build(32).trainable_variables}
+    assert learning and not learning & set(known)
+    random = MODELS["unet+random"](classes)
+    network = random.build(32)
+    random.initialize(network)
+    stem = next(one for one in network.weights if one.path == "block_2_expand/kernel")
+    assert not np.allclose(np.asarray(stem), known[stem.path])
+    assert random.learning_rate_scale(stem.path) == 1
+
+
+def test_variants_are_known_by_name_but_not_listed():
+    assert "unet+soft+half" in MODELS and "unet+nothing" not in MODELS
+    assert "regression+soft" not in MODELS and "unet+" not in MODELS
+    assert not [name for name in MODELS if "+" in name]
+    with pytest.raises(KeyError):
+        MODELS["unet+nothing"]
+
+
+def test_weights_of_a_variant_are_read_again(classes, tmp_path):
+    keras.utils.set_random_seed(0)
+    kind = MODELS["unet+half"](classes)
+    network = kind.build(32)
+    counts = np.bincount(classes.cells, minlength=1024)
+    weights = Weights(
+        kind.name, 32, "none", OwnDecoding(), counts, no_calibration(),
+        named_values(network.weights), {},
+    )  # fmt: skip
+    weights.save(tmp_path / "it.safetensors")
+    again, found = Weights.load(tmp_path / "it.safetensors").network()
+    assert (again.name, again.step) == ("unet+half", 2)
+    lightness = RNG.integers(0, 256, (1, 32, 32, 1), np.uint8)
+    # The file has half precision.
+    np.testing.assert_allclose(
+        np.asarray(found([lightness])), np.asarray(network([lightness])), rtol=0.05, atol=0.02
     )
 
 

@@ -111,7 +111,7 @@ def _with_every_seed(name: str, options: dict) -> list[Variant]:
     data, seeds = options.pop(DATA, ["data"]), options.pop(SEEDS, [0])
     _check_are(data, str, f"{name}: {DATA}", "folders")
     _check_are(seeds, int, f"{name}: {SEEDS}", "numbers")
-    for option, value in options.items():
+    for option, value in [*options.items(), *(("seed", seed) for seed in seeds)]:
         try:
             Settings(**{"model": options["model"], option: value})
         except TypeError:

@@ -1,0 +1,231 @@
+"""`recolor ablate`: each variant of a file an MLflow run, through kills and changes of the file."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from PIL import Image
+
+from recolor.datasets.preparation import prepare
+from recolor.evaluation.scoring import score
+from recolor.evaluation.told import Predictions, Told
+from recolor.models.decoding.options import Decoding
+from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan
+from recolor.platform.registry.load import load
+
+pytestmark = pytest.mark.usefixtures("small_network")
+
+FILE = """
+[judged]
+posters = 4
+
+[all]
+data = ["{data}"]
+model = "small"
+epochs = 4
+batch_size = 4
+learning_rate = 1e-3
+
+[variants]
+plain = {{seeds = [0, 1]}}
+mirrored = {{augment = "mirror"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(posters, tmp_path_factory):
+    """A data set of 16 pixels: 16 posters to train, 6 to validate."""
+    out = tmp_path_factory.mktemp("tiny") / "data"
+    options = {"split": (16, 6, 0), "embedding": "none", "seed": 1, "workers": 1}
+    return prepare(posters, out, size=16, **options)[0]
+
+
+class Place:
+    """A folder with a store of its own and the file of an ablation, where the command is called."""
+
+    def __init__(self, forge, folder: Path, text: str):
+        self.forge, self.folder, self.file = forge, folder, folder / "small.toml"
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        self.file.write_text(text)
+
+    def begin(self):
+        return self.forge.begin(self.folder, "ablate", self.file.name)
+
+    def call(self, status: int = 0) -> str:
+        ended = self.begin().wait()
+        assert ended.status == status, ended.said
+        return ended.said
+
+    def runs(self) -> tuple[list, list]:
+        """The ablation's own runs, and those within them, oldest first."""
+        client = mlflow.MlflowClient(f"sqlite:///{self.folder}/mlruns/mlflow.db")
+        experiment = client.get_experiment_by_name("recolor").experiment_id
+        found = client.search_runs([experiment], order_by=["attributes.start_time"])
+        within = [run for run in found if MLFLOW_PARENT_RUN_ID in run.data.tags]
+        return [run for run in found if run not in within], within
+
+    def table(self) -> dict[str, list[str]]:
+        """The cells of the report's rows by their first one."""
+        lines = (self.folder / "ablation" / "small.md").read_text().splitlines()
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        return {row[0]: row[1:] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def killed(tiny, small_network, forge, tmp_path_factory):
+    """An ablation whose command was killed in the second training, and then called again."""
+    place = Place(forge, tmp_path_factory.mktemp("killed"), FILE.format(data=tiny.folder))
+    command = place.begin()
+    deadline = time.monotonic() + 200
+    while "plain, seed 1" not in command.said or "Epoch 2" not in command.said.split("seed 1")[1]:
+        assert time.monotonic() < deadline and command.runs, command.said
+        time.sleep(0.05)
+    os.kill(command.pid, signal.SIGKILL)
+    command.wait()
+    return place, place.call()
+
+
+def test_it_goes_on_where_it_was_killed(killed):
+    _, said = killed
+    assert "plain, seed 0: judged already" in said
+    assert "plain, seed 1: small" in said and "mirrored, seed 0: small" in said
+    # Not from the beginning.
+    resumed = said.split("plain, seed 1")[1].split("mirrored")[0]
+    assert "Epoch 4/4" in resumed and "Epoch 1/4" not in resumed
+
+
+def test_every_variant_is_one_run_within_the_ablations(killed):
+    place, _ = killed
+    (whole,), within = place.runs()
+    assert (whole.info.run_name, whole.info.status) == ("ablate small", "FINISHED")
+    names = [run.info.run_name for run in within]
+    assert names == ["plain, seed 0", "plain, seed 1", "mirrored, seed 0"]
+    for run in within:
+        assert run.info.status == "FINISHED"
+        assert run.data.tags[MLFLOW_PARENT_RUN_ID] == whole.info.run_id
+        assert run.data.metrics["epochs"] == 4
+        assert run.data.params["judged.posters"] == "4"
+    kept = {one.path for one in mlflow.MlflowClient(store(place)).list_artifacts(whole.info.run_id)}
+    assert kept == {"small.toml", "small.md", "small.png"}
+
+
+def test_the_table_has_what_the_kept_networks_come_to(killed, tiny):
+    place, said = killed
+    measured = {}
+    for run in place.runs()[1]:
+        weights = next(Path(run.info.artifact_uri.removeprefix("file://")).glob("*.safetensors"))
+        predict = Predictions(load(str(weights)).painter, Decoding()).told(Told())
+        result = score(tiny, "validation", {"it": predict}, most=4)["it"].result()["l2_ab"]
+        assert run.data.metrics["nothing.l2_ab"] == pytest.approx(result)
+        measured[run.info.run_name] = result
+    plain = [measured["plain, seed 0"], measured["plain, seed 1"]]
+    table = place.table()
+    expected = f"{sum(plain) / 2:.1f} ± {abs(plain[0] - plain[1]) / 2:.1f}"
+    assert table["plain"][0] == expected
+    assert table["mirrored"][0] == f"{measured['mirrored, seed 0']:.1f}"
+    assert expected in said
+    with Image.open(place.folder / "ablation" / "small.png") as picture:
+        assert min(picture.size) > 100
+
+
+def store(place: Place) -> str:
+    return f"sqlite:///{place.folder}/mlruns/mlflow.db"
+
+
+def test_of_a_changed_file_only_what_is_new_is_trained(killed, tiny):
+    place, _ = killed
+    before = len(place.runs()[1])
+    text = FILE.format(data=tiny.folder).replace("seeds = [0, 1]", "seeds = [1]")
+    place.write(text + "wild = {learning_rate = 1e30}\n")
+    said = place.call()
+    assert said.count("judged already") == 2
+    assert "wild, seed 0: loss is" in said and "lower --learning-rate" in said
+    assert list(place.table())[2:] == ["plain", "mirrored", "wild"]
+    assert set(place.table()["wild"]) == {"-"}
+    # What has diverged is not tried again.
+    assert "wild, seed 0: judged already" in place.call()
+    assert len(place.runs()[1]) == before + 1
+
+
+def test_a_second_command_does_not_interfere(tiny, small_network, forge, tmp_path, heard):
+    place = Place(forge, tmp_path, FILE.format(data=tiny.folder))
+    place.call()
+    place.write(FILE.format(data=tiny.folder).replace("epochs = 4", "epochs = 400"))
+    first = place.begin()
+    deadline = time.monotonic() + 200
+    while "Epoch 2" not in first.said:
+        assert time.monotonic() < deadline and first.runs, first.said
+        time.sleep(0.05)
+    said = place.call(status=1)
+    assert re.search("^Error: .*works on run", said, re.MULTILINE), said
+    first.signal(signal.SIGINT)
+    ended = first.wait()
+    assert ended.status == 130 and "interrupted: the same command goes on" in ended.said
+    (whole,), within = place.runs()
+    assert [run.info.status for run in (whole, within[-1])] == ["KILLED", "KILLED"]
+
+
+def test_posters_to_judge_by_are_held_out_from_all(tiny, posters, tmp_path, forge):
+    options = {"split": (16, 6, 0), "embedding": "none", "seed": 2, "workers": 1}
+    prepare(posters, tmp_path / "other", size=16, **options)
+    text = FILE.format(data=tiny.folder) + 'other = {data = ["other"]}\n'
+    said = Place(forge, tmp_path, text).call(status=1)
+    assert "other: other holds out other posters than" in said
+    assert not list((tmp_path / "ablation").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = ", "Invalid value"),
+        ("", r"there are no \[variants\]"),
+        ("[variant]", "the file: variant is none of judged, all, variants"),
+        ("all = 1\n[variants]\na = {}", r"\[all\] must be a table, not 1"),
+        ("[variants]\na = 1", "a must be a table of options, not 1"),
+        ("[variants]\na = {}", "a: there is no model"),
+        ("[variants]\na = {model = 'unet', epoch = 1}", "a: epoch is none of data, seeds, acc"),
+        ("[variants]\na = {model = 'unet', seed = 1}", "a: seed is none of"),
+        ("[variants]\na = {model = 'net'}", "a: model must be one of .*, not net"),
+        ("[variants]\na = {model = 'unet+x'}", "a: model must be one of .*, not unet.x"),
+        ("[variants]\na = {model = 'unet', epochs = 'two'}", "a: epochs can't be 'two'"),
+        ("[variants]\na = {model = 'unet', epochs = 0}", "a: epochs must be at least 1, not 0"),
+        ("[variants]\na = {model = 'unet', data = 'd'}", "a: data must be a list of folders, not"),
+        ("[variants]\na = {model = 'unet', data = []}", "a: data is empty"),
+        ("[variants]\na = {model = 'unet', seeds = [1.5]}", "seeds must be a list of numbers"),
+        ("[variants]\na = {model = 'unet', seeds = [-1]}", "a: seed must be between 0"),
+        ("[judged]\ntold = ['x']\n[variants]\na = {model = 'unet'}", "'x' is nothing that can be"),
+        ("[judged]\nposters = 0\n[variants]\na = {model = 'unet'}", "posters must be at least 1"),
+        ("[judged]\nposters = true\n[variants]\na = {model = 'unet'}", "must be a number, not Tr"),
+        ("[judged]\ntemperature = 0\n[variants]\na = {model = 'unet'}", "temperature must lie"),
+        ("[judged]\nkernel_distance = 1\n[variants]\na = {model = 'unet'}", "true or false"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_in_one_line(text, message, tmp_path):
+    file = tmp_path / "it.toml"
+    file.write_text(text)
+    with pytest.raises(AblationError, match=f"^{re.escape(str(file))}: .*{message}") as caught:
+        AblationPlan.read(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(AblationError, match="can't be read: No such file"):
+        AblationPlan.read(tmp_path / "missing.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(AblationError, match="is no text in UTF-8"):
+        AblationPlan.read(tmp_path / "binary.toml")
+
+
+def test_the_files_that_come_along_can_be_read():
+    files = sorted((Path(__file__).parents[1] / "docs" / "ablations").glob("*.toml"))
+    assert len(files) == 2
+    for file in files:
+        plan = AblationPlan.read(file)
+        assert len(plan.variants) > 5 and plan.posters
