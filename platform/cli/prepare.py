@@ -45,8 +45,10 @@ WITHOUT = {
     "--embedding",
     default="none",
     show_default=True,
-    metavar="imagenet|random|none|PATH",
-    help="Weights of Inception-ResNet-v2: downloaded, random, or from a file; none leaves it out.",
+    metavar="imagenet|efficientnet-lite0|random|none|PATH",
+    help="What ImageNet's networks see in the gray poster. imagenet, random and PATH are weights of "
+    "the paper's Inception-ResNet-v2: downloaded, random, or of a file. efficientnet-lite0 comes "
+    "with recolor. none leaves it out.",
 )
 @click.option(
     "--compression",
