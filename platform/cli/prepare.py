@@ -46,9 +46,9 @@ WITHOUT = {
     default="none",
     show_default=True,
     metavar="imagenet|efficientnet-lite0|random|none|PATH",
-    help="What a network of ImageNet sees in the gray poster. imagenet, random and PATH are weights "
-    "of the paper's Inception-ResNet-v2: downloaded, random, or of a file. efficientnet-lite0 "
-    "comes with recolor. none leaves it out.",
+    help="What a network of ImageNet sees in the gray poster. imagenet, random and PATH are "
+    "weights of the paper's Inception-ResNet-v2: downloaded, random, or of a file. "
+    "efficientnet-lite0 comes with recolor. none leaves it out.",
 )
 @click.option(
     "--compression",
