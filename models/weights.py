@@ -196,12 +196,12 @@ class Weights:
             raise WeightsError(f"the weights are not those of a {self.model} network") from None
 
     def check_model(self, model: str) -> None:
-        """Check that these are weights of a model kind.
+        """Check that these are weights of a model kind, or of a variant of it.
 
         Raises:
             WeightsError: If they are another kind's.
         """
-        if model != self.model:
+        if model.split("+")[0] != self.model.split("+")[0]:
             raise WeightsError(
                 f"the weights are of a {self.model} network, not of a {model} network"
             )

@@ -1,6 +1,7 @@
 """The U-Net: its encoder, and a loss that only the differences between pixels count for."""
 
 import itertools
+from copy import deepcopy
 
 import keras
 import numpy as np
@@ -205,6 +206,21 @@ def test_weights_of_a_variant_are_read_again(classes, tmp_path):
     np.testing.assert_allclose(
         np.asarray(found([lightness])), np.asarray(network([lightness])), rtol=0.05, atol=0.02
     )
+
+
+def test_a_resumed_training_leaves_out_the_same_as_one_that_was_not_interrupted(posters, tmp_path):
+    options = {"split": (4, 0, 0), "embedding": "none", "seed": 0, "workers": 1}
+    data_set, _ = prepare(posters[:4], tmp_path / "data", size=32, **options)
+    settings = Settings("unet+frozen", epochs=3, batch_size=2)
+    kept = []
+    whole = fit(data_set, settings, Devices(), after_epoch=lambda one: kept.append(deepcopy(one)))
+    assert len(kept) == 3
+    resumed = fit(data_set, settings, Devices(), start=kept[0])
+    assert [epoch["loss"] for epoch in resumed.progress.history] == [
+        epoch["loss"] for epoch in whole.progress.history
+    ]
+    for path, value in whole.weights.items():
+        np.testing.assert_array_equal(resumed.weights[path], value)
 
 
 def test_squares_that_do_not_fit_are_refused(posters, tmp_path):

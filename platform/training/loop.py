@@ -109,7 +109,7 @@ def fit(
             "val_loss" if validated else "loss", best, progress, schedule,
             after_epoch if devices.chief else lambda checkpoint: None,
         )  # fmt: skip
-        callbacks = [schedule, keeper]
+        callbacks = [schedule, keeper, _DropoutSeed(settings.seed)]
         if validated:
 
             def validation():
@@ -245,6 +245,20 @@ class _CosineDecay(keras.callbacks.LearningRateScheduler):
     def __init__(self, start: float, epochs: int):
         super().__init__(lambda epoch: start * (1 + math.cos(math.pi * epoch / epochs)) / 2)
         self.state = {}
+
+
+class _DropoutSeed(keras.callbacks.Callback):
+    """Lets dropout depend on seed and epoch alone, so that a training resumes exactly."""
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for number, layer in enumerate(self.model.layers):
+            if generator := getattr(layer, "seed_generator", None):
+                state = np.random.SeedSequence([self.seed, epoch, number]).generate_state(2)
+                generator.state.assign(state)
 
 
 class _Validation(keras.callbacks.Callback):
