@@ -145,9 +145,16 @@ class DistributionKind(ModelKind):
 
     Its outputs serve as features, too: hints compare them by their angle, and those for two sizes
     of a square are averaged.
+
+    Attributes:
+        scheme_rebalancing: Exponent of the rebalancing weights (eq. 3) by which its distribution is
+            multiplied before color schemes are ranked by it. The true distribution of a gray
+            picture's colors is mostly grays and browns, and so would be the schemes. 0 for kinds
+            that were trained with these weights.
     """
 
     takes_palette = True
+    scheme_rebalancing = 0.0
 
     @abstractmethod
     def logits(self, outputs, chosen=None):

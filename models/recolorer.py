@@ -79,8 +79,9 @@ class Recolorer:
             embedding: That of the gray picture, ``float32 [n]``; empty to have it computed.
 
         Returns:
-            The network's ``outputs`` for the square, and ``shares``, the mean of its distributions
-            over the cells of the ab plane, ``float32 [1024]``; zeros where the network has none.
+            The network's ``outputs`` for the square, and ``shares``, by which color schemes are
+            ranked: the mean of its distributions over the cells of the ab plane, with rare colors
+            as strong as the kind wants them, ``float32 [1024]``; zeros where the network has none.
         """
 
         def computed():
@@ -93,6 +94,8 @@ class Recolorer:
         shares = ops.zeros(CELLS)
         if self.kind.takes_palette:
             mean = mean_distribution(self.kind.logits(self._some(outputs, box)))
+            mean *= ops.cast(self.kind.classes.weights**self.kind.scheme_rebalancing, "float32")
+            mean /= ops.sum(mean)
             shares = ops.scatter(self.kind.classes.cells[:, None], mean, (CELLS,))
         return {"outputs": outputs, "shares": shares}
 

@@ -49,6 +49,8 @@ class UNet(ClassDistribution):
     epochs = 60
     size_multiple = 32
     takes_embedding = False
+    # Schemes are then as colorful as those that the classification chooses.
+    scheme_rebalancing = 0.5
     step = 4
     pretrained = True
     encoder_rate = 0.1

@@ -6,6 +6,7 @@ from copy import deepcopy
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.optimize import minimize
 from scipy.special import entr, log_softmax, softmax
 
@@ -13,8 +14,10 @@ from recolor.datasets.classes import ColorClasses, cell_index, color_index
 from recolor.datasets.embeddings import efficientnet_lite0
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
+from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
+from recolor.models.recolorer import Recolorer
 from recolor.models.unet import SQUARED_ERROR_UNIT, UNet
 from recolor.models.weights import Weights, named_values
 from recolor.platform.training.devices import Devices
@@ -189,15 +192,37 @@ def test_variants_are_known_by_name_but_not_listed():
         MODELS["unet+nothing"]
 
 
-def test_weights_of_a_variant_are_read_again(classes, tmp_path):
+def random_weights(name, cells):
     keras.utils.set_random_seed(0)
-    kind = MODELS["unet+half"](classes)
+    counts = np.zeros(1024, int)
+    counts[cells] = np.arange(1, len(cells) + 1) ** 2
+    kind = MODELS[name](ColorClasses.from_counts(counts))
     network = kind.build(32)
-    counts = np.bincount(classes.cells, minlength=1024)
-    weights = Weights(
-        kind.name, 32, "none", OwnDecoding(), counts, no_calibration(),
-        named_values(network.weights), {},
-    )  # fmt: skip
+    tensors = named_values(network.weights)
+    weights = Weights(name, 32, "none", OwnDecoding(), counts, no_calibration(), tensors, {})
+    return kind, network, weights
+
+
+def test_schemes_are_ranked_with_rare_colors_made_stronger(classes, monkeypatch):
+    kind, _, weights = random_weights("unet", classes.cells)
+    picture = Image.fromarray(RNG.integers(0, 256, (32, 24), np.uint8)).convert("RGB")
+
+    def shares():
+        return Recolorer(weights, None).painter().see(picture, Decoding()).shares
+
+    stronger = shares()
+    monkeypatch.setattr(UNet, "scheme_rebalancing", 0.0)
+    plain = shares()
+    expected = plain[classes.cells] * np.sqrt(kind.classes.weights)
+    np.testing.assert_allclose(stronger[classes.cells], expected / expected.sum(), rtol=1e-4)
+    assert plain.sum() == pytest.approx(1, abs=1e-4)
+    # Rarer first: the smallest count has gained most.
+    gain = stronger[classes.cells] / plain[classes.cells]
+    assert gain[0] > 1.05 and (np.diff(gain) < 0).all()
+
+
+def test_weights_of_a_variant_are_read_again(classes, tmp_path):
+    _, network, weights = random_weights("unet+half", classes.cells)
     weights.save(tmp_path / "it.safetensors")
     again, found = Weights.load(tmp_path / "it.safetensors").network()
     assert (again.name, again.step) == ("unet+half", 2)
