@@ -29,4 +29,4 @@ MODELS = ModelKinds(
 # Those of the paper, of which its experiment and the demo consist.
 PAPER = ("regression", "classification")
 # Comes with recolor, trained; what `recolor apply` takes where there is no champion.
-DEFAULT = "classification"
+DEFAULT = "unet"

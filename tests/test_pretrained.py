@@ -14,7 +14,7 @@ from PIL import Image
 from skimage import data as samples
 from skimage.color import rgb2lab
 
-from recolor.models.catalog import DEFAULT, PAPER
+from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import FOLDER, pretrained_weights
 from recolor.platform.cli.main import main
@@ -27,15 +27,18 @@ def without_store() -> dict[str, str]:
     return kept
 
 
-@pytest.mark.parametrize("kind", PAPER)
-def test_weights_know_where_they_are_from(kind):
+@pytest.mark.parametrize(
+    ("kind", "training_posters"), [("regression", 9000), ("classification", 9000), ("unet", 16020)]
+)
+def test_weights_know_where_they_are_from(kind, training_posters):
     weights = pretrained_weights(kind)
     assert weights.model == kind
     assert weights.embedding == "none"
     card = (FOLDER / "README.md").read_text()
     for stage in weights.stages:
-        assert stage["training_posters"] == 9000
-        assert stage["tags"]["git.dirty"] == "false"
+        assert stage["training_posters"] == training_posters
+        if stage["tags"]["git.dirty"] == "true":
+            assert "with changes" in card
         # The model card tells the same.
         for fact in (stage["tags"]["mlflow.source.git.commit"], stage["dataset_digest"]):
             assert fact[:12] in card
