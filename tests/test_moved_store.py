@@ -6,6 +6,7 @@ from contextlib import closing
 import mlflow
 import pytest
 
+from recolor.models.catalog import DEFAULT
 from recolor.platform.registry.load import load
 from recolor.platform.registry.registration import MissingFilesError
 from recolor.platform.registry.versions import CHAMPION_URI
@@ -33,7 +34,7 @@ def test_without_the_champions_files_the_network_that_comes_along_answers(moved)
     with pytest.raises(MissingFilesError, match=r"files of model .* are not in /no/artifacts/"):
         load(CHAMPION_URI)
     model = load(None)
-    assert model.source == "classification"
+    assert model.source == DEFAULT
     assert "comes along" in model.about and "the champion can't be used: the files" in model.about
 
 
