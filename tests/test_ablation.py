@@ -15,6 +15,7 @@ from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
 from recolor.evaluation.told import Predictions, Told
 from recolor.models.decoding.options import Decoding
+from recolor.platform.experiments.ablation import ablate
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan
 from recolor.platform.registry.load import load
 
@@ -179,6 +180,14 @@ def test_posters_to_judge_by_are_held_out_from_all(tiny, posters, tmp_path, forg
     said = Place(forge, tmp_path, text).call(status=1)
     assert "other: other holds out other posters than" in said
     assert not list((tmp_path / "ablation").glob("*"))
+
+
+def test_a_worker_among_several_is_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
+    (tmp_path / "it.toml").write_text(FILE.format(data=tiny.folder))
+    plan = AblationPlan.read(tmp_path / "it.toml")
+    with pytest.raises(AblationError, match="by one process: unset TF_CONFIG"):
+        ablate(plan, tmp_path / "it.toml", tmp_path, echo=print, bar=None)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ only what is new.
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -86,11 +87,13 @@ def ablate(
         bar: Makes a progress bar from a number of posters and a label.
 
     Raises:
-        AblationError: If a variant learns from posters that others are judged by, or the posters to
-            judge by are missing.
+        AblationError: If a variant learns from posters that others are judged by, the posters to
+            judge by are missing, or this is one of several TensorFlow workers.
         BusyRunError: If another process does this ablation.
         DatasetError, DeviceError, TrainingError, WeightsError: If a variant can't be trained.
     """
+    if os.environ.get("TF_CONFIG"):
+        raise AblationError("every variant is trained by one process: unset TF_CONFIG")
     devices = find_devices()
     trained = [(variant, load_data(variant.data)) for variant in plan.variants]
     judge = _Judge(trained[0][1], plan, bar)
