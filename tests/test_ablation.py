@@ -155,6 +155,7 @@ def test_of_a_changed_file_only_what_is_new_is_trained(killed, tiny):
     assert len(place.runs()[1]) == before + 1
 
 
+@pytest.mark.slow
 def test_a_second_command_does_not_interfere(tiny, small_network, forge, tmp_path, heard):
     place = Place(forge, tmp_path, FILE.format(data=tiny.folder))
     place.call()

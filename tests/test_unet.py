@@ -233,6 +233,7 @@ def test_weights_of_a_variant_are_read_again(classes, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_resumed_training_leaves_out_the_same_as_one_that_was_not_interrupted(posters, tmp_path):
     options = {"split": (4, 0, 0), "embedding": "none", "seed": 0, "workers": 1}
     data_set, _ = prepare(posters[:4], tmp_path / "data", size=32, **options)
