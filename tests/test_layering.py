@@ -43,7 +43,7 @@ ALLOWED = {
     "platform": ALLOWED_1
     | {"alembic", "click", "filelock", "git", "jax", "keras", "matplotlib", "mlflow"}
     | {"onnx", "onnxruntime", "optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io"}
-    | {"tf2onnx", "torch", "tqdm", "yaml"}
+    | {"tf2onnx", "tomli", "torch", "tqdm", "yaml"}
     | {"cachetools", "fastapi", "h11", "prometheus_client", "pydantic", "starlette", "uvicorn"}
     | {"anyio", "httpcore", "httpx", "werkzeug"},
 }  # fmt: skip
