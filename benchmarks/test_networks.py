@@ -13,7 +13,6 @@ import tensorflow as tf
 from recolor.datasets.classes import ColorClasses
 from recolor.models.catalog import MODELS
 
-KINDS = ["regression", "classification", "unet"]
 SIDES = [128, 256]
 
 
@@ -30,14 +29,14 @@ def called(kind: str, side: int):
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODELS)
 def test_one_square(benchmark, kind, side):
     benchmark.group = f"network, {side} pixels"
     benchmark.pedantic(called(kind, side), rounds=20, warmup_rounds=3)
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODELS)
 def test_peak_memory(benchmark, kind, side):
     """Of the whole process, in ``extra_info``; and what the network alone adds to TensorFlow's."""
     code = (

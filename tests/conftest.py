@@ -107,6 +107,16 @@ def manifest(posters, tmp_path_factory):
     return dataset
 
 
+@pytest.fixture(scope="session")
+def tiny(posters, tmp_path_factory):
+    """A data set of 16 pixels: 16 posters to train, 6 to validate."""
+    from recolor.datasets.preparation import prepare
+
+    out = tmp_path_factory.mktemp("tiny") / "data"
+    options = {"split": (16, 6, 0), "embedding": "none", "seed": 1, "workers": 1}
+    return prepare(posters, out, size=16, **options)[0]
+
+
 @pytest.fixture(scope="module")
 def small_network() -> Iterator[str]:
     """The name of a network with 450 weights, known to this process and to those that it starts."""

@@ -3,11 +3,11 @@
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import mlflow
 import pytest
+from forge import wait_until
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from PIL import Image
 
@@ -38,19 +38,12 @@ mirrored = {{augment = "mirror"}}
 """
 
 
-@pytest.fixture(scope="module")
-def tiny(posters, tmp_path_factory):
-    """A data set of 16 pixels: 16 posters to train, 6 to validate."""
-    out = tmp_path_factory.mktemp("tiny") / "data"
-    options = {"split": (16, 6, 0), "embedding": "none", "seed": 1, "workers": 1}
-    return prepare(posters, out, size=16, **options)[0]
-
-
 class Place:
     """A folder with a store of its own and the file of an ablation, where the command is called."""
 
     def __init__(self, forge, folder: Path, text: str):
         self.forge, self.folder, self.file = forge, folder, folder / "small.toml"
+        self.store = f"sqlite:///{folder}/mlruns/mlflow.db"
         self.write(text)
 
     def write(self, text: str) -> None:
@@ -66,7 +59,7 @@ class Place:
 
     def runs(self) -> tuple[list, list]:
         """The ablation's own runs, and those within them, oldest first."""
-        client = mlflow.MlflowClient(f"sqlite:///{self.folder}/mlruns/mlflow.db")
+        client = mlflow.MlflowClient(self.store)
         experiment = client.get_experiment_by_name("recolor").experiment_id
         found = client.search_runs([experiment], order_by=["attributes.start_time"])
         within = [run for run in found if MLFLOW_PARENT_RUN_ID in run.data.tags]
@@ -84,10 +77,7 @@ def killed(tiny, small_network, forge, tmp_path_factory):
     """An ablation whose command was killed in the second training, and then called again."""
     place = Place(forge, tmp_path_factory.mktemp("killed"), FILE.format(data=tiny.folder))
     command = place.begin()
-    deadline = time.monotonic() + 200
-    while "plain, seed 1" not in command.said or "Epoch 2" not in command.said.split("seed 1")[1]:
-        assert time.monotonic() < deadline and command.runs, command.said
-        time.sleep(0.05)
+    wait_until(lambda: "Epoch 2" in command.said.partition("plain, seed 1")[2], command, 200)
     os.kill(command.pid, signal.SIGKILL)
     command.wait()
     return place, place.call()
@@ -113,7 +103,7 @@ def test_every_variant_is_one_run_within_the_ablations(killed):
         assert run.data.tags[MLFLOW_PARENT_RUN_ID] == whole.info.run_id
         assert run.data.metrics["epochs"] == 4
         assert run.data.params["judged.posters"] == "4"
-    kept = {one.path for one in mlflow.MlflowClient(store(place)).list_artifacts(whole.info.run_id)}
+    kept = {one.path for one in mlflow.MlflowClient(place.store).list_artifacts(whole.info.run_id)}
     assert kept == {"small.toml", "small.md", "small.png"}
 
 
@@ -134,10 +124,6 @@ def test_the_table_has_what_the_kept_networks_come_to(killed, tiny):
     assert expected in said
     with Image.open(place.folder / "ablation" / "small.png") as picture:
         assert min(picture.size) > 100
-
-
-def store(place: Place) -> str:
-    return f"sqlite:///{place.folder}/mlruns/mlflow.db"
 
 
 def test_of_a_changed_file_only_what_is_new_is_trained(killed, tiny):
@@ -161,10 +147,7 @@ def test_a_second_command_does_not_interfere(tiny, small_network, forge, tmp_pat
     place.call()
     place.write(FILE.format(data=tiny.folder).replace("epochs = 4", "epochs = 400"))
     first = place.begin()
-    deadline = time.monotonic() + 200
-    while "Epoch 2" not in first.said:
-        assert time.monotonic() < deadline and first.runs, first.said
-        time.sleep(0.05)
+    wait_until(lambda: "Epoch 2" in first.said, first, 200)
     said = place.call(status=1)
     assert re.search("^Error: .*works on run", said, re.MULTILINE), said
     first.signal(signal.SIGINT)

@@ -2,13 +2,12 @@
 
 import re
 import shlex
-import time
 
 import mlflow
 import pytest
 from click.testing import CliRunner
 from conftest import store_in_use
-from forge import Command
+from forge import Command, wait_until
 
 from recolor.datasets.preparation import prepare
 from recolor.platform.cli.main import main
@@ -44,14 +43,6 @@ def begin(forge, folder, data, server, **variables) -> tuple[Command, str]:
     client, run_id = mlflow.MlflowClient(), begun[1]
     wait_until(lambda: client.get_run(run_id).data.metrics.get("epochs", 0) >= 2, command)
     return command, run_id
-
-
-def wait_until(condition, command):
-    """Wait until a condition holds, while a command runs; return what it is."""
-    while not (found := condition()):
-        assert command.runs, command.said
-        time.sleep(0.1)
-    return found
 
 
 def check_that_nothing_is_lost(run_id: str, folder) -> None:

@@ -18,7 +18,6 @@ from forge import PATIENCE, Command, Forge
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import TrialState
 
-from recolor.datasets.preparation import prepare
 from recolor.platform.cli.main import main
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.storage import read_storage
@@ -28,14 +27,6 @@ pytestmark = [
     pytest.mark.usefixtures("small_network"),
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def tiny(posters, tmp_path_factory):
-    """A data set of 16 pixels: 16 posters to train, 6 to validate."""
-    out = tmp_path_factory.mktemp("tiny") / "data"
-    options = {"split": (16, 6, 0), "embedding": "none", "seed": 1, "workers": 1}
-    return prepare(posters, out, size=16, **options)[0]
 
 
 class Place:

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,6 @@ from pathlib import Path
 import keras
 import mlflow
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tqdm import tqdm
 
 from recolor.datasets.atomic_file import atomic_write
@@ -38,6 +37,7 @@ from recolor.platform.registry.publication import best_weights
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.nested_runs import runs_within
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import Devices, find_devices
@@ -107,12 +107,16 @@ def ablate(
         mlflow.log_artifact(str(file))
         log_dataset(judge.manifest, "validation")
         for variant, manifest in trained:
-            metrics = _judged_before(run, variant, manifest, judge)
-            if metrics is not None:
+            digest = _digest(variant, manifest, judge)
+            earlier = next(iter(runs_within(run, DIGEST_TAG, digest)), None)
+            if earlier and earlier.info.status == "FINISHED":
                 echo(f"{variant}: judged already")
+                metrics = earlier.data.metrics
             else:
                 echo(f"{variant}: {variant.settings.model}, {manifest}")
-                metrics = _train_and_judge(run, variant, manifest, judge, devices, echo)
+                tags = {VARIANT_TAG: variant.name, DIGEST_TAG: digest}
+                metrics = _train_and_judge(variant, manifest, judge, devices, earlier, tags, echo)
+                keras.backend.clear_session()
             made.results.setdefault(variant.name, []).append(metrics)
             _write(made, plan)
         for path in (made.report, made.report.with_suffix(".png")):
@@ -188,10 +192,11 @@ def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
         output_format="list",
     )
     run_id = earlier[0].info.run_id if earlier else None
-    with ExitStack() as stack:
-        if run_id:
-            stack.enter_context(alone_with(run_id))
-        yield stack.enter_context(tracked_run(f"ablate {name}", run_id, {ABLATION_TAG: name}))
+    with (
+        alone_with(run_id) if run_id else nullcontext(),
+        tracked_run(f"ablate {name}", run_id, {ABLATION_TAG: name}) as run,
+    ):
+        yield run
 
 
 def _digest(variant: Variant, manifest: Manifest, judge: _Judge) -> str:
@@ -199,40 +204,21 @@ def _digest(variant: Variant, manifest: Manifest, judge: _Judge) -> str:
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
 
-def _find(whole: mlflow.ActiveRun, digest: str) -> Run | None:
-    """Find the run of a variant."""
-    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{whole.info.run_id}'"
-    found = mlflow.search_runs(
-        [whole.info.experiment_id],
-        f"{wanted} AND tags.`{DIGEST_TAG}` = '{digest}'",
-        output_format="list",
-    )
-    return found[0] if found else None
-
-
-def _judged_before(
-    whole: mlflow.ActiveRun, variant: Variant, manifest: Manifest, judge: _Judge
-) -> Metrics | None:
-    run = _find(whole, _digest(variant, manifest, judge))
-    return run.data.metrics if run and run.info.status == "FINISHED" else None
-
-
 def _train_and_judge(
-    whole: mlflow.ActiveRun,
     variant: Variant,
     manifest: Manifest,
     judge: _Judge,
     devices: Devices,
+    earlier: Run | None,
+    tags: dict[str, str],
     echo: Callable[[str], None],
 ) -> Metrics:
-    """Train a variant, or go on with its training, and log what it comes to."""
-    digest = _digest(variant, manifest, judge)
+    """Train a variant, or go on with its earlier run, and log what it comes to."""
     settings, own = variant.settings.complete(), OwnDecoding().changed(judge.plan.decoding)
-    earlier = _find(whole, digest)
     run_id = earlier.info.run_id if earlier else None
     start = newest_checkpoint(run_id) if run_id else None
     initial = initial_weights(manifest, settings) if start is None else None
-    with tracked_run(str(variant), run_id, {VARIANT_TAG: variant.name, DIGEST_TAG: digest}) as run:
+    with tracked_run(str(variant), run_id, tags) as run:
         try:
             last = train_in_run(run, manifest, settings, own, devices, start, initial)
         except DivergenceError as error:
@@ -241,9 +227,7 @@ def _train_and_judge(
             return {}
         log_parameters(run, {f"judged.{name}": value for name, value in judge.about.items()})
         log_columns(_measure(manifest, last, own, judge))
-        metrics = mlflow.get_run(run.info.run_id).data.metrics
-    keras.backend.clear_session()
-    return metrics
+        return mlflow.get_run(run.info.run_id).data.metrics
 
 
 def _measure(manifest: Manifest, last: Checkpoint, own: OwnDecoding, judge: _Judge) -> dict:

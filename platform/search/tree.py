@@ -14,6 +14,7 @@ from recolor.datasets.manifest import Manifest
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import in_words
 from recolor.platform.search.study import DONE, RUN_ID, TRIALS, count
+from recolor.platform.tracking import nested_runs
 from recolor.platform.tracking.database import alone
 from recolor.platform.tracking.provenance import STUDY_TAG
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
@@ -81,12 +82,7 @@ def runs_within(study: Study, tag: str, value: object = None) -> list[Run]:
         tag: The tag's name.
         value: Its value; None for any.
     """
-    parent = mlflow.get_run(study.user_attrs[RUN_ID])
-    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}'"
-    wanted += f" AND tags.`{tag}` " + ("LIKE '%'" if value is None else f"= '{value}'")
-    return mlflow.search_runs(
-        [parent.info.experiment_id], wanted, output_format="list", max_results=100_000
-    )
+    return nested_runs.runs_within(mlflow.get_run(study.user_attrs[RUN_ID]), tag, value)
 
 
 def _settle(study: Study) -> None:

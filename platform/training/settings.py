@@ -73,7 +73,9 @@ class Settings:
         'plateau'
     """
 
-    model: str = _option(MISSING, "Kind of network.", choices=MODELS)
+    model: str = _option(
+        MISSING, "Kind of network; the U-Net has variants, as unet+half.", choices=MODELS
+    )
     epochs: int | None = _option(
         None,
         "Passes over the training posters.  [default: the paper's, for this kind of network]",
