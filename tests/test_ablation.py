@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from click.testing import CliRunner
 from forge import wait_until
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from PIL import Image
@@ -15,6 +16,7 @@ from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
 from recolor.evaluation.told import Predictions, Told
 from recolor.models.decoding.options import Decoding
+from recolor.platform.cli.main import main
 from recolor.platform.experiments.ablation import ablate
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan
 from recolor.platform.registry.load import load
@@ -214,6 +216,15 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(AblationError, match="is no text in UTF-8"):
         AblationPlan.read(tmp_path / "binary.toml")
+
+
+def test_a_wrong_file_leaves_nothing_behind(tmp_path):
+    (tmp_path / "it.toml").write_text("[variants]")
+    asked = ["ablate", str(tmp_path / "it.toml"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].endswith("it.toml: there are no [variants]")
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "it.toml"]
 
 
 def test_the_files_that_come_along_can_be_read():

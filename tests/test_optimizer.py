@@ -25,3 +25,21 @@ def test_variables_learn_by_their_own_learning_rates(jit):
         expected = 0.01 * scales.get(variable.path, 1.0) * variable.trainable
         moved = np.abs(np.array(variable) - before[variable.path])
         np.testing.assert_allclose(moved, expected, rtol=0.05, atol=1e-8)
+
+
+def test_kernels_decay_and_biases_do_not():
+    inputs = keras.Input((3,))
+    x = keras.layers.BatchNormalization(name="scaled")(inputs)
+    network = keras.Model(inputs, keras.layers.Dense(1, name="head")(x))
+    keras.utils.set_random_seed(0)
+    for variable in network.trainable_variables:
+        variable.assign(np.random.default_rng(0).uniform(1, 2, variable.shape))
+    optimizer = ScaledAdam(0.5, lambda path: 1.0, weight_decay=0.1)
+    before = {variable.path: np.array(variable) for variable in network.trainable_variables}
+    # Without a gradient, Adam itself moves nothing.
+    optimizer.apply(
+        [np.zeros_like(value) for value in before.values()], network.trainable_variables
+    )
+    for variable in network.trainable_variables:
+        expected = before[variable.path] * (0.95 if variable.path == "head/kernel" else 1)
+        np.testing.assert_allclose(np.array(variable), expected, rtol=1e-6)

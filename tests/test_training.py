@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import git
+import keras
 import mlflow
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from recolor.platform.cli.main import main
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
 from recolor.platform.tracking.store import RunError
+from recolor.platform.training import loop
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit
@@ -41,6 +43,15 @@ def assert_equal_bit_by_bit(one: Checkpoint, other: Checkpoint) -> None:
         assert ours.keys() == theirs.keys()
         for path, tensor in ours.items():
             np.testing.assert_array_equal(tensor, theirs[path], err_msg=path)
+
+
+def validation_loss(manifest, network) -> float:
+    """That of a network that answers with colors, poster by poster."""
+    errors = []
+    for poster in Posters(manifest, "validation"):
+        ab = network([poster["lightness"][None], poster["embedding"][None]])
+        errors.append(np.mean(np.square(poster["ab"] - np.asarray(ab)[0])))
+    return float(np.mean(errors))
 
 
 def test_a_run_records_all_it_depends_on(trained, manifest):
@@ -123,6 +134,69 @@ def test_a_cosine_lowers_the_learning_rate_and_fixes_the_number_of_epochs(manife
     np.testing.assert_allclose(rates, expected, rtol=1e-5)
     with pytest.raises(TrainingError, match="ends after 4 epochs by its cosine"):
         replace(settings, epochs=8).check_continues(settings, "it")
+
+
+@pytest.fixture
+def steps(monkeypatch) -> list[tuple[float, dict[str, np.ndarray]]]:
+    """The learning rate of every step of a training, and the weights after it."""
+    found = []
+
+    class Spy(keras.callbacks.Callback):
+        def __init__(self, seed):
+            super().__init__()
+
+        def on_train_batch_end(self, batch, logs=None):
+            rate = float(self.model.optimizer.learning_rate)
+            found.append((rate, named_values(self.model.trainable_variables)))
+
+    monkeypatch.setattr(loop, "_DropoutSeed", Spy)
+    return found
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
+def test_the_learning_rate_rises_to_that_of_the_schedule(manifest, small_network, steps, schedule):
+    settings = Settings(
+        small_network, epochs=4, batch_size=10, learning_rate=4e-4, schedule=schedule, warmup=2
+    )
+    last = fit(manifest, settings, Devices())
+    full = {"plateau": [1.0] * 4, "cosine": [1, 0.5 + 2**0.5 / 4, 0.5, 0.5 - 2**0.5 / 4]}[schedule]
+    rises = np.array([1, 2, 3, 4, 4, 4, 4, 4]) / 4
+    expected = np.repeat(full, 2) * rises * 4e-4
+    np.testing.assert_allclose([rate for rate, _ in steps], expected, rtol=1e-5)
+    again, saved = steps.copy(), []
+    steps.clear()
+
+    def interrupt(checkpoint):
+        saved.append(checkpoint)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(manifest, settings, Devices(), after_epoch=interrupt)
+    assert_equal_bit_by_bit(fit(manifest, settings, Devices(), saved[0]), last)
+    assert [rate for rate, _ in steps] == [rate for rate, _ in again]
+
+
+def test_the_average_of_the_weights_is_what_is_used(manifest, small_network, steps):
+    settings = Settings(
+        small_network, epochs=3, batch_size=5, learning_rate=1e-2, ema=0.8, clip=1.0
+    )
+    last = fit(manifest, settings, Devices())
+    averages = []
+    for _, weights in steps:
+        before = averages[-1] if averages else weights
+        averages.append({path: 0.8 * before[path] + 0.2 * weights[path] for path in weights})
+    best = averages[4 * last.progress.best_epoch - 1]
+    for path, value in best.items():
+        np.testing.assert_allclose(last.best[path], value, rtol=1e-5, atol=1e-6)
+        # A training goes on with the weights themselves.
+        np.testing.assert_allclose(last.weights[path], steps[-1][1][path], rtol=1e-5, atol=1e-6)
+        assert np.abs(last.weights[path] - averages[-1][path]).max() > 1e-4
+    # The validation loss is that of the average.
+    network = MODELS[small_network](manifest.classes).build(manifest.size)
+    assign_by_name(network.weights, last.best)
+    assert last.progress.best_loss == pytest.approx(validation_loss(manifest, network), rel=1e-5)
+    first = fit(manifest, replace(settings, epochs=1), Devices())
+    assert_equal_bit_by_bit(fit(manifest, settings, Devices(), first), last)
 
 
 @pytest.mark.parametrize(
@@ -302,9 +376,5 @@ def test_every_epoch_is_validated_on_the_whole_split(manifest, small_network):
     last = fit(manifest, settings, Devices())
     network = MODELS[small_network](manifest.classes).build(manifest.size)
     assign_by_name(network.weights, last.weights)
-    errors = []
-    for poster in Posters(manifest, "validation"):
-        ab = network([poster["lightness"][None], poster["embedding"][None]])
-        errors.append(np.mean(np.square(poster["ab"] - np.asarray(ab)[0])))
     found = [epoch["val_loss"] for epoch in last.progress.history]
-    np.testing.assert_allclose(found, [np.mean(errors)] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found, [validation_loss(manifest, network)] * 3, rtol=1e-5)

@@ -25,13 +25,13 @@ def ablate(file, out):
     examples.
     """
     check_backend()
-    check_writable(out)
     with lasting_imports():
         quiet_mlflow()
         from recolor.platform.experiments.ablation_plan import AblationPlan
         from recolor.platform.tracking import store
 
         plan = AblationPlan.read(file)
+        check_writable(out)
         store.connect(to_write=True)
         from recolor.platform.experiments import ablation
     try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import keras
 import numpy as np
+from keras import ops
 
 from recolor.datasets.augmentation.catalog import PORTRAIT, names_of
 from recolor.datasets.errors import RecolorError, first_line
@@ -109,7 +110,9 @@ def fit(
             "val_loss" if validated else "loss", best, progress, schedule,
             after_epoch if devices.chief else lambda checkpoint: None,
         )  # fmt: skip
-        callbacks = [schedule, keeper, _DropoutSeed(settings.seed)]
+        callbacks = [
+            _Warmup(settings.warmup, steps), schedule, keeper, _DropoutSeed(settings.seed)
+        ]  # fmt: skip
         if validated:
 
             def validation():
@@ -139,7 +142,8 @@ def fit(
                 callbacks=callbacks,
                 verbose=(1 if sys.stdout.isatty() else 2) if devices.chief else 0,
             )
-    return Checkpoint.of(network, keeper.best, progress)
+    # At the end of `fit`, Keras has put the average of the weights in their place.
+    return keeper.last or Checkpoint.of(network, best, progress)
 
 
 def _side(manifest: Manifest, settings: Settings) -> int | None:
@@ -181,6 +185,9 @@ def compiled_network(kind, size: int | None, settings: Settings, devices: Device
                     settings.learning_rate,
                     kind.learning_rate_scale,
                     global_clipnorm=settings.clip,
+                    weight_decay=settings.weight_decay,
+                    use_ema=settings.ema is not None,
+                    ema_momentum=settings.ema or 0.0,
                     gradient_accumulation_steps=(
                         settings.accumulate if settings.accumulate > 1 else None
                     ),
@@ -247,6 +254,30 @@ class _CosineDecay(keras.callbacks.LearningRateScheduler):
         self.state = {}
 
 
+class _Warmup(keras.callbacks.Callback):
+    """Raises the learning rate, step by step, to what the schedule has it at."""
+
+    def __init__(self, epochs: int, steps: int):
+        super().__init__()
+        self.epochs = epochs
+        self.steps = steps
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before = epoch * self.steps
+
+    def on_train_batch_begin(self, batch, logs=None):
+        optimizer = self.model.optimizer
+        if batch == 0:
+            # Here the schedule has set it, which comes later in the list.
+            self.full = float(ops.convert_to_numpy(optimizer.learning_rate))
+        if (step := self.before + batch + 1) <= (all_steps := self.epochs * self.steps):
+            optimizer.learning_rate = self.full * step / all_steps
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch < self.epochs:
+            self.model.optimizer.learning_rate = self.full
+
+
 class _DropoutSeed(keras.callbacks.Callback):
     """Lets dropout depend on seed and epoch alone, so that a training resumes exactly."""
 
@@ -274,7 +305,10 @@ class _Validation(keras.callbacks.Callback):
         self.steps = steps
 
     def on_epoch_end(self, epoch, logs=None):
-        found = self.model.evaluate(self.new_pass(), steps=self.steps, verbose=0, return_dict=True)
+        with _averaged(self.model):
+            found = self.model.evaluate(
+                self.new_pass(), steps=self.steps, verbose=0, return_dict=True
+            )
         logs.update({f"val_{name}": value for name, value in found.items()})
 
 
@@ -295,6 +329,7 @@ class _ProgressKeeper(keras.callbacks.Callback):
         self.progress = progress
         self.schedule = schedule
         self.after_epoch = after_epoch
+        self.last: Checkpoint | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in logs.items()}
@@ -308,6 +343,24 @@ class _ProgressKeeper(keras.callbacks.Callback):
         if values[self.monitor] < self.progress.best_loss:
             self.progress.best_loss = values[self.monitor]
             self.progress.best_epoch = epoch + 1
-            self.best = named_values(self.model.weights)
+            with _averaged(self.model):
+                self.best = named_values(self.model.weights)
         self.progress.schedule = self.schedule.state
-        self.after_epoch(Checkpoint.of(self.model, self.best, self.progress))
+        self.last = Checkpoint.of(self.model, self.best, self.progress)
+        self.after_epoch(self.last)
+
+
+@contextmanager
+def _averaged(network: keras.Model) -> Iterator[None]:
+    """Put the weights' moving average in their place, where the optimizer keeps one."""
+    optimizer = network.optimizer
+    if not getattr(optimizer, "inner_optimizer", optimizer).use_ema:
+        yield
+        return
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(network)
+    swap.on_test_begin()
+    try:
+        yield
+    finally:
+        swap.on_test_end()

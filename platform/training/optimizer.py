@@ -6,7 +6,7 @@ import keras
 
 
 class ScaledAdam(keras.optimizers.Adam):
-    """Adam with a learning rate that is multiplied for some variables.
+    """Adam with a learning rate that is multiplied for some variables; only kernels decay.
 
     Args:
         learning_rate: For variables whose scale is 1.
@@ -18,6 +18,8 @@ class ScaledAdam(keras.optimizers.Adam):
         # A name of its own, since Keras' depends on what else was made before.
         super().__init__(learning_rate, name="adam", **options)
         self.scale = scale
+        # Of no use to what only shifts or scales.
+        self.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
 
     def build(self, variables):
         """Make the optimizer's variables."""

@@ -60,6 +60,12 @@ class Settings:
         accumulate: Number of steps whose gradients are averaged before the weights change.
         clip: Largest norm of all gradients together, to which longer ones are scaled down; None to
             leave them as they are.
+        warmup: Number of epochs in which the learning rate rises from zero to what the schedule
+            has it at.
+        weight_decay: What kernels lose in each step, as a share of themselves and of the learning
+            rate; None for nothing.
+        ema: Momentum of a moving average of the weights, which is validated and used in their
+            place; None for none.
         initial_weights: File, URI or model kind whose weights to begin with; None for random ones.
         force_initial: Whether these may be of a data set with other splits.
         train_fraction: Share of the training posters that are used: always the same ones, and at
@@ -112,6 +118,25 @@ class Settings:
     )
     clip: float | None = _option(
         None, "Scale gradients down to this norm where theirs is larger.", above=0, metavar="NORM"
+    )
+    warmup: int = _option(
+        0,
+        "In so many epochs, raise the learning rate from zero to the schedule's.",
+        integers=(0, None),
+        metavar="EPOCHS",
+    )
+    weight_decay: float | None = _option(
+        None,
+        "Let kernels lose this share of themselves, times the learning rate, in each step.",
+        above=0,
+        metavar="SHARE",
+    )
+    ema: float | None = _option(
+        None,
+        "Use an exponential moving average of the weights, of this momentum.",
+        above=0,
+        most=0.99999,
+        metavar="MOMENTUM",
     )
     initial_weights: str | None = _option(
         None,
