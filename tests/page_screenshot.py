@@ -26,7 +26,7 @@ def screenshot() -> Image.Image:
         sync_playwright() as playwright,
     ):
         posters = sorted(generate_demo_posters(Path(folder, "posters"), 12, "old", seed=1))
-        server = Served(forge, Path(folder, "posters"), "--model", "classification")
+        server = Served(forge, Path(folder, "posters"), "--model", "unet")
         posters.sort(key=lambda poster: not poster.stem.startswith("sea"))
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         visit = Visit(browser, server, color_scheme="dark")
