@@ -6,14 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-from PIL import Image
 
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.input_pipeline import read_posters
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
-from recolor.evaluation.figures import contact_sheet
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import Features, KernelDistance
 from recolor.evaluation.metrics.metric import Metric
@@ -23,7 +21,6 @@ from recolor.evaluation.told import Answer, Predictor, baselines_told_the_palett
 from recolor.models.decoding.options import PALETTE_VIVIDNESS
 
 BATCH_POSTERS = 8
-SHEET_POSTERS = 12
 # How many training posters the colors by lightness are counted on.
 COUNTED_POSTERS = 1000
 # How many true posters recolored ones are compared with by their features.
@@ -127,26 +124,6 @@ def score(
             progress(1)
         add(measured)
     return totals
-
-
-def comparison_sheet(
-    manifest: Manifest, split: str, predictors: dict[str, Predictor]
-) -> Image.Image:
-    """Draw the split's first posters: gray, each prediction, and the truth."""
-    rows = []
-    for poster in itertools.islice(posters(manifest, split), SHEET_POSTERS):
-        answers = [np.zeros_like(poster["ab"])]
-        answers += [predict(poster).ab for predict in predictors.values()]
-        answers.append(poster["ab"])
-        inside = Box(*poster["box"]).slices
-        lightness = poster["lightness"][inside][..., 0]
-        rows.append([Image.fromarray(lab8_to_rgb(lightness, ab[inside])) for ab in answers])
-    return contact_sheet(rows, ["gray", *predictors, "true"], columns=2)
-
-
-def preview_sheet(manifest: Manifest, split: str) -> Image.Image:
-    """Draw the split's first posters: what the network sees, and what it is to predict."""
-    return comparison_sheet(manifest, split, {})
 
 
 def posters(manifest: Manifest, split: str) -> Iterator[dict[str, np.ndarray]]:

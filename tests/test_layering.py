@@ -129,6 +129,20 @@ def test_the_registry_is_asked_without_tensorflow():
     assert result.returncode == 0, result.stderr
 
 
+def test_a_data_set_is_prepared_and_drawn_without_tensorflow(posters, tmp_path):
+    """It would take most of the time and memory of a small preparation."""
+    command = ["prepare", str(posters[0].parent), "--out", str(tmp_path / "data"), "--size", "16"]
+    code = (
+        "import sys\nfrom recolor.platform.cli.main import main\n"
+        f"main({command}, standalone_mode=False)\n"
+        "heavy = {'keras', 'mlflow', 'tensorflow'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "data" / "preview.png").exists()
+
+
 @pytest.mark.parametrize(
     "code",
     ["", "import recolor.platform.cli.main", "from recolor.platform import training"],

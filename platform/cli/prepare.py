@@ -185,7 +185,7 @@ def _extend(images, out, embedding, workers):
 def _draw(manifest):
     """Add pictures to a data set."""
     from recolor.evaluation.figures import class_distribution
-    from recolor.evaluation.scoring import preview_sheet
+    from recolor.evaluation.poster_sheets import preview_sheet
 
     first = next(name for name in SPLITS if manifest.count(name))
     distribution = class_distribution({first: manifest.cell_counts(first)})

@@ -9,12 +9,8 @@ from mlflow.entities import LoggedModelInput
 
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.metrics.catalog import METRICS
-from recolor.evaluation.scoring import (
-    baseline_predictors,
-    comparison_sheet,
-    score,
-    with_kernel_distance,
-)
+from recolor.evaluation.poster_sheets import comparison_sheet
+from recolor.evaluation.scoring import baseline_predictors, score, with_kernel_distance
 from recolor.evaluation.tables import report
 from recolor.evaluation.told import NOTHING, Predictions, Predictor, Told
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding

@@ -20,7 +20,8 @@ from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
-from recolor.evaluation.scoring import comparison_sheet, posters
+from recolor.evaluation.poster_sheets import comparison_sheet
+from recolor.evaluation.scoring import posters
 from recolor.evaluation.told import Predictions, Told
 from recolor.evaluation.validation import validate
 from recolor.models.catalog import MODELS
