@@ -80,7 +80,7 @@ class UNet(ClassDistribution):
     )
 
     def build(self, size: int | None) -> keras.Model:
-        """Build the network, 4.1 million parameters.
+        """Build the network, 4.0 million parameters.
 
         Its outputs are features ``float32 [batch, S / step, S / step, 96]``.
         """
@@ -135,10 +135,10 @@ class UNet(ClassDistribution):
             counts = ops.ones_like(logits[..., 0])
         loss = 0.0
         if self.told_share:
-            palette = _mean_target(targets, weights, classes)
+            palette = _mean_target(targets, weights * counts[..., None], classes)
             some = ops.stop_gradient(logits[:, ::FITTED])
             # The derivative by the offsets is zero, since they make the loss least.
-            offsets = palette_offsets(some, palette, ops.ones_like(some[..., 0]), sharpening=1.0)
+            offsets = palette_offsets(some, palette, counts[:, ::FITTED], sharpening=1.0)
             told = _cross_entropy(logits + offsets[:, None], targets, weights, counts)
             loss += self.told_share * told
         if self.free_share:
@@ -158,7 +158,7 @@ def _mean_target(targets, weights, classes: int):
 
     Args:
         targets: Numbers of the K classes in each pixel's target, ``int32 [batch, pixels, K]``.
-        weights: Their probabilities, ``float32 [batch, pixels, K]``.
+        weights: Their probabilities times what the pixel counts, ``float32 [batch, pixels, K]``.
         classes: Q.
     """
     posters = ops.shape(targets)[0]

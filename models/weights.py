@@ -193,7 +193,10 @@ class Weights:
         try:
             assign_by_name(network.weights, kind.adapted(self.tensors, own))
         except (ValueError, IndexError):
-            raise WeightsError(f"the weights are not those of a {self.model} network") from None
+            raise WeightsError(
+                f"weights of a {self.model} network do not fit this {kind.name} network: it has "
+                "other layers or another embedding"
+            ) from None
 
     def check_model(self, model: str) -> None:
         """Check that these are weights of a model kind, or of a variant of it.

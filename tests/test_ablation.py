@@ -120,7 +120,7 @@ def test_the_table_has_what_the_kept_networks_come_to(killed, tiny):
         measured[run.info.run_name] = result
     plain = [measured["plain, seed 0"], measured["plain, seed 1"]]
     table = place.table()
-    expected = f"{sum(plain) / 2:.1f} ± {abs(plain[0] - plain[1]) / 2:.1f}"
+    expected = f"{sum(plain) / 2:.1f} ± {abs(plain[0] - plain[1]) / 2**0.5:.1f}"
     assert table["plain"][0] == expected
     assert table["mirrored"][0] == f"{measured['mirrored, seed 0']:.1f}"
     assert expected in said
@@ -189,11 +189,23 @@ def test_a_worker_among_several_is_refused(tiny, tmp_path, monkeypatch):
         ("[variants]\na = {model = 'unet', seed = 1}", "a: seed is none of"),
         ("[variants]\na = {model = 'net'}", "a: model must be one of .*, not net"),
         ("[variants]\na = {model = 'unet+x'}", "a: model must be one of .*, not unet.x"),
-        ("[variants]\na = {model = 'unet', epochs = 'two'}", "a: epochs can't be 'two'"),
+        (
+            "[variants]\na = {model = 'unet', epochs = 'two'}",
+            "epochs must be a whole number, not 't",
+        ),
+        (
+            "[variants]\na = {model = 'unet', epochs = 2.5}",
+            "epochs must be a whole number, not 2.5",
+        ),
+        ("[variants]\na = {model = 'unet', epochs = true}", "must be a whole number, not True"),
+        ("[variants]\na = {model = 'unet', clip = 'x'}", "a: clip must be a number, not 'x'"),
+        ("[variants]\na = {model = 'unet', jit = 'no'}", "jit must be true or false, not 'no'"),
+        ("[variants]\na = {model = 'unet', augment = 3}", "a: augment must be a text, not 3"),
         ("[variants]\na = {model = 'unet', epochs = 0}", "a: epochs must be at least 1, not 0"),
         ("[variants]\na = {model = 'unet', data = 'd'}", "a: data must be a list of folders, not"),
         ("[variants]\na = {model = 'unet', data = []}", "a: data is empty"),
         ("[variants]\na = {model = 'unet', seeds = [1.5]}", "seeds must be a list of numbers"),
+        ("[variants]\na = {model = 'unet', seeds = [0, 0]}", "a: seeds has a number twice"),
         ("[variants]\na = {model = 'unet', seeds = [-1]}", "a: seed must be between 0"),
         ("[judged]\ntold = ['x']\n[variants]\na = {model = 'unet'}", "'x' is nothing that can be"),
         ("[judged]\nposters = 0\n[variants]\na = {model = 'unet'}", "posters must be at least 1"),

@@ -11,9 +11,10 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from statistics import mean, stdev
 
 import keras
 import mlflow
@@ -186,7 +187,7 @@ def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
     """Begin an ablation's run, or go on with the one of this name."""
     earlier = mlflow.search_runs(
         search_all_experiments=True,
-        filter_string=f"tags.`{ABLATION_TAG}` = '{name}'",
+        filter_string=f'tags.`{ABLATION_TAG}` = "{name}"',
         order_by=["attributes.start_time DESC"],
         max_results=1,
         output_format="list",
@@ -200,7 +201,14 @@ def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
 
 
 def _digest(variant: Variant, manifest: Manifest, judge: _Judge) -> str:
-    about = [asdict(variant.settings.complete()), manifest.digest, judge.about]
+    settings = variant.settings.complete()
+    # Without defaults: a later version may have more options.
+    options = {
+        option.name: value
+        for option in fields(settings)
+        if (value := getattr(settings, option.name)) != option.default
+    }
+    about = [options, manifest.digest, judge.about]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
 
@@ -268,9 +276,8 @@ def _shown(plan: AblationPlan) -> dict[str, str]:
 
 
 def _cell(values: list[float]) -> str:
-    """Return the mean of some trainings, and how far they lie apart."""
+    """Return the mean of some trainings, and their standard deviation."""
     if not values:
         return "-"
-    mean = sum(values) / len(values)
-    apart = f" ± {(max(values) - min(values)) / 2:.1f}" if len(values) > 1 else ""
-    return f"{mean:.1f}{apart}"
+    deviation = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{mean(values):.1f}{deviation}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from recolor.datasets.errors import RecolorError
+from recolor.datasets.object_storage import RemotePath, is_remote
 from recolor.evaluation.told import NOTHING, Told
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.platform.training.settings import Settings
@@ -33,7 +34,8 @@ class Variant:
 
     Attributes:
         name: What the variant is called; those that differ in their seeds share it.
-        data: Folders of the data sets that it learns from, as for `load_data`.
+        data: Folders of the data sets that it learns from, local or in object storage, as for
+            `load_data`.
         settings: How it is trained.
     """
 
@@ -111,15 +113,13 @@ def _with_every_seed(name: str, options: dict) -> list[Variant]:
     data, seeds = options.pop(DATA, ["data"]), options.pop(SEEDS, [0])
     _check_are(data, str, f"{name}: {DATA}", "folders")
     _check_are(seeds, int, f"{name}: {SEEDS}", "numbers")
-    for option, value in [*options.items(), *(("seed", seed) for seed in seeds)]:
-        try:
-            Settings(**{"model": options["model"], option: value})
-        except TypeError:
-            raise AblationError(f"{name}: {option} can't be {value!r}") from None
-        except RecolorError as error:
-            raise AblationError(f"{name}: {error}") from None
-    folders = tuple(map(Path, data))
-    return [Variant(name, folders, Settings(**options, seed=seed)) for seed in seeds]
+    if len(set(seeds)) < len(seeds):
+        raise AblationError(f"{name}: {SEEDS} has a number twice")
+    places = tuple(RemotePath(place) if is_remote(place) else Path(place) for place in data)
+    try:
+        return [Variant(name, places, Settings(**options, seed=seed)) for seed in seeds]
+    except RecolorError as error:
+        raise AblationError(f"{name}: {error}") from None
 
 
 def _judged(options: Mapping) -> dict:

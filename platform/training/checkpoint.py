@@ -76,8 +76,11 @@ class Checkpoint:
         """Write the file; it is replaced only when all is written."""
         about = {"progress": asdict(self.progress), "origin": self.origin}
         state = {"about": np.array(json.dumps(about))}
-        # The best weights may be the last ones, a quarter of the file.
-        last_is_best = self.progress.best_epoch == self.progress.epoch
+        # The best weights may be the last ones, a quarter of the file. Those of the best epoch may
+        # be an average, which the last ones are not.
+        last_is_best = self.best.keys() == self.weights.keys() and all(
+            np.array_equal(value, self.weights[path]) for path, value in self.best.items()
+        )
         for name in ("weights", "optimizer", *(() if last_is_best else ("best",))):
             state |= {f"{name}/{path}": value for path, value in getattr(self, name).items()}
         with atomic_write(file) as temporary, temporary.open("wb") as stream:

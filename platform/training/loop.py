@@ -19,7 +19,7 @@ from recolor.datasets.input_pipeline import (
 )
 from recolor.datasets.manifest import Manifest
 from recolor.models.catalog import MODELS
-from recolor.models.weights import Weights, named_values
+from recolor.models.weights import Weights, assign_by_name, named_values
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices, jit_helps, make_deterministic
 from recolor.platform.training.optimizer import ScaledAdam
@@ -110,9 +110,8 @@ def fit(
             "val_loss" if validated else "loss", best, progress, schedule,
             after_epoch if devices.chief else lambda checkpoint: None,
         )  # fmt: skip
-        callbacks = [
-            _Warmup(settings.warmup, steps), schedule, keeper, _DropoutSeed(settings.seed)
-        ]  # fmt: skip
+        warmup = [_Warmup(settings.warmup, steps)] if settings.warmup else []
+        callbacks = [schedule, *warmup, keeper, _DropoutSeed(settings.seed)]
         if validated:
 
             def validation():
@@ -182,12 +181,13 @@ def compiled_network(kind, size: int | None, settings: Settings, devices: Device
             network = devices.adopt(kind.build(size))
             network.compile(
                 ScaledAdam(
-                    settings.learning_rate,
+                    float(settings.learning_rate),
                     kind.learning_rate_scale,
                     global_clipnorm=settings.clip,
-                    weight_decay=settings.weight_decay,
+                    decay=settings.weight_decay or 0.0,
                     use_ema=settings.ema is not None,
-                    ema_momentum=settings.ema or 0.0,
+                    # Keras averages after every batch, also where no weight has changed.
+                    ema_momentum=(settings.ema or 0.0) ** (1 / settings.accumulate),
                     gradient_accumulation_steps=(
                         settings.accumulate if settings.accumulate > 1 else None
                     ),
@@ -255,7 +255,12 @@ class _CosineDecay(keras.callbacks.LearningRateScheduler):
 
 
 class _Warmup(keras.callbacks.Callback):
-    """Raises the learning rate, step by step, to what the schedule has it at."""
+    """Raises the learning rate, step by step, to what the schedule has it at.
+
+    Args:
+        epochs: In how many epochs.
+        steps: Steps of an epoch.
+    """
 
     def __init__(self, epochs: int, steps: int):
         super().__init__()
@@ -263,17 +268,18 @@ class _Warmup(keras.callbacks.Callback):
         self.steps = steps
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.before = epoch * self.steps
+        self.epoch = epoch
+        # The schedule comes earlier in the list, and has set it.
+        self.full = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def on_train_batch_begin(self, batch, logs=None):
-        optimizer = self.model.optimizer
-        if batch == 0:
-            # Here the schedule has set it, which comes later in the list.
-            self.full = float(ops.convert_to_numpy(optimizer.learning_rate))
-        if (step := self.before + batch + 1) <= (all_steps := self.epochs * self.steps):
-            optimizer.learning_rate = self.full * step / all_steps
+        # Afterwards not even the model is asked for: JAX would copy its whole state.
+        if self.epoch < self.epochs:
+            step = self.epoch * self.steps + batch + 1
+            self.model.optimizer.learning_rate = self.full * step / (self.epochs * self.steps)
 
     def on_epoch_end(self, epoch, logs=None):
+        # The schedule has logged what it was at last.
         if epoch < self.epochs:
             self.model.optimizer.learning_rate = self.full
 
@@ -353,14 +359,9 @@ class _ProgressKeeper(keras.callbacks.Callback):
 @contextmanager
 def _averaged(network: keras.Model) -> Iterator[None]:
     """Put the weights' moving average in their place, where the optimizer keeps one."""
-    optimizer = network.optimizer
-    if not getattr(optimizer, "inner_optimizer", optimizer).use_ema:
-        yield
-        return
-    swap = keras.callbacks.SwapEMAWeights()
-    swap.set_model(network)
-    swap.on_test_begin()
+    weights = named_values(network.trainable_variables)
+    network.optimizer.finalize_variable_values(network.trainable_variables)
     try:
         yield
     finally:
-        swap.on_test_end()
+        assign_by_name(network.trainable_variables, weights)

@@ -60,13 +60,14 @@ class Settings:
         accumulate: Number of steps whose gradients are averaged before the weights change.
         clip: Largest norm of all gradients together, to which longer ones are scaled down; None to
             leave them as they are.
-        warmup: Number of epochs in which the learning rate rises from zero to what the schedule
-            has it at.
-        weight_decay: What kernels lose in each step, as a share of themselves and of the learning
-            rate; None for nothing.
-        ema: Momentum of a moving average of the weights, which is validated and used in their
-            place; None for none.
-        initial_weights: File, URI or model kind whose weights to begin with; None for random ones.
+        warmup: Number of the first epochs in which the learning rate rises linearly, step by step,
+            from zero to what the schedule has it at.
+        weight_decay: Decoupled weight decay, as in AdamW: in each step a kernel is multiplied by
+            1 - its learning rate x this; None for none.
+        ema: Momentum of an exponential moving average of the weights, which is validated and kept
+            as the model; None for none.
+        initial_weights: File, URI or model kind whose weights to begin with; None for those that
+            the model kind begins with.
         force_initial: Whether these may be of a data set with other splits.
         train_fraction: Share of the training posters that are used: always the same ones, and at
             least one.
@@ -84,12 +85,12 @@ class Settings:
     )
     epochs: int | None = _option(
         None,
-        "Passes over the training posters.  [default: the paper's, for this kind of network]",
+        "Passes over the training posters.  [default: the kind of network's own]",
         integers=(1, None),
     )
     batch_size: int | None = _option(
         None,
-        "Posters in a step.  [default: the paper's, for this kind of network]",
+        "Posters in a step.  [default: the kind of network's own]",
         integers=(1, None),
     )
     learning_rate: float = _option(1e-4, "Of Adam, at the start.", above=0)
@@ -121,19 +122,21 @@ class Settings:
     )
     warmup: int = _option(
         0,
-        "In so many epochs, raise the learning rate from zero to the schedule's.",
+        "Raise the learning rate linearly from zero over the first epochs.",
         integers=(0, None),
         metavar="EPOCHS",
     )
     weight_decay: float | None = _option(
         None,
-        "Let kernels lose this share of themselves, times the learning rate, in each step.",
+        "Decoupled weight decay, as in AdamW: each step multiplies kernels by 1 - learning rate x "
+        "DECAY.",
         above=0,
-        metavar="SHARE",
+        metavar="DECAY",
     )
     ema: float | None = _option(
         None,
-        "Use an exponential moving average of the weights, of this momentum.",
+        "Validate and keep an exponential moving average of the weights; the training goes on with "
+        "the weights themselves.",
         above=0,
         most=0.99999,
         metavar="MOMENTUM",
@@ -180,13 +183,15 @@ class Settings:
         """Fill in the model kind's defaults where the number of epochs or the batch size is None.
 
         Keras is imported for it.
+
+        Raises:
+            TrainingError: If the warmup takes more epochs than there are.
         """
         kind = MODELS[self.model]
-        return replace(
-            self,
-            epochs=self.epochs or kind.epochs,
-            batch_size=self.batch_size or kind.batch_size,
-        )
+        epochs = self.epochs or kind.epochs
+        if self.warmup > epochs:
+            raise TrainingError(f"a warmup of {self.warmup} epochs does not fit into {epochs}")
+        return replace(self, epochs=epochs, batch_size=self.batch_size or kind.batch_size)
 
     def check_continues(self, began: Settings, what: str) -> None:
         """Check that a training that began with other settings may go on with these.
@@ -206,6 +211,15 @@ class Settings:
 
 
 def _check(name: str, value, about) -> None:
+    if "choices" in about:
+        names = about["choices"]
+        if value not in names:
+            raise TrainingError(f"{name} must be one of {', '.join(names)}, not {value}")
+        return
+    kinds, what = _types(about)
+    # In Python, True is an integer too.
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+        raise TrainingError(f"{name} must be {what}, not {value!r}")
     if "integers" in about:
         low, high = about["integers"]
         if value < low or (high is not None and value > high):
@@ -216,9 +230,14 @@ def _check(name: str, value, about) -> None:
         if not (math.isfinite(value) and low < value <= high):
             limits = f"above {low}" if high == math.inf else f"above {low} and at most {high}"
             raise TrainingError(f"{name} must be a number {limits}, not {value}")
-    if "choices" in about:
-        names = about["choices"]
-        if value not in names:
-            raise TrainingError(f"{name} must be one of {', '.join(names)}, not {value}")
     if "check" in about:
         about["check"](value)
+
+
+def _types(about) -> tuple:
+    """Return the types of an option's values, and the words for them."""
+    if "integers" in about:
+        return int, "a whole number"
+    if "above" in about:
+        return (int, float), "a number"
+    return (bool, "true or false") if about.get("flag") else (str, "a text")
