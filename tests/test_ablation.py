@@ -12,6 +12,7 @@ from forge import wait_until
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from PIL import Image
 
+from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
 from recolor.evaluation.told import Predictions, Told
@@ -44,7 +45,7 @@ class Place:
     """A folder with a store of its own and the file of an ablation, where the command is called."""
 
     def __init__(self, forge, folder: Path, text: str):
-        self.forge, self.folder, self.file = forge, folder, folder / "small.toml"
+        self.forge, self.folder, self.file = forge, folder, folder / "it's small.toml"
         self.store = f"sqlite:///{folder}/mlruns/mlflow.db"
         self.write(text)
 
@@ -69,7 +70,7 @@ class Place:
 
     def table(self) -> dict[str, list[str]]:
         """The cells of the report's rows by their first one."""
-        lines = (self.folder / "ablation" / "small.md").read_text().splitlines()
+        lines = (self.folder / "ablation" / "it's small.md").read_text().splitlines()
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
         return {row[0]: row[1:] for row in rows}
 
@@ -97,7 +98,7 @@ def test_it_goes_on_where_it_was_killed(killed):
 def test_every_variant_is_one_run_within_the_ablations(killed):
     place, _ = killed
     (whole,), within = place.runs()
-    assert (whole.info.run_name, whole.info.status) == ("ablate small", "FINISHED")
+    assert (whole.info.run_name, whole.info.status) == ("ablate it's small", "FINISHED")
     names = [run.info.run_name for run in within]
     assert names == ["plain, seed 0", "plain, seed 1", "mirrored, seed 0"]
     for run in within:
@@ -106,7 +107,7 @@ def test_every_variant_is_one_run_within_the_ablations(killed):
         assert run.data.metrics["epochs"] == 4
         assert run.data.params["judged.posters"] == "4"
     kept = {one.path for one in mlflow.MlflowClient(place.store).list_artifacts(whole.info.run_id)}
-    assert kept == {"small.toml", "small.md", "small.png"}
+    assert kept == {f"it's small.{ending}" for ending in ("toml", "md", "png")}
 
 
 def test_the_table_has_what_the_kept_networks_come_to(killed, tiny):
@@ -124,7 +125,7 @@ def test_the_table_has_what_the_kept_networks_come_to(killed, tiny):
     assert table["plain"][0] == expected
     assert table["mirrored"][0] == f"{measured['mirrored, seed 0']:.1f}"
     assert expected in said
-    with Image.open(place.folder / "ablation" / "small.png") as picture:
+    with Image.open(place.folder / "ablation" / "it's small.png") as picture:
         assert min(picture.size) > 100
 
 
@@ -228,6 +229,14 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(AblationError, match="is no text in UTF-8"):
         AblationPlan.read(tmp_path / "binary.toml")
+
+
+def test_data_sets_may_be_in_object_storage(tmp_path):
+    (tmp_path / "it.toml").write_text(
+        "[variants]\na = {model = 'unet', data = ['data', 's3://bucket/data']}"
+    )
+    (variant,) = AblationPlan.read(tmp_path / "it.toml").variants
+    assert variant.data == (Path("data"), RemotePath("s3://bucket/data"))
 
 
 def test_a_wrong_file_leaves_nothing_behind(tmp_path):
