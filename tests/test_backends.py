@@ -161,7 +161,7 @@ def test_from_posters_to_a_registered_model_without_tensorflow(
     result = blocked(backend, "prepare", posters[0].parent, "--out", data, *options)
     assert result.returncode == 0, result.stderr
     options = ["--data", data, "--untracked", file, "--model", small_network, "--batch-size", 5]
-    result = blocked(backend, "train", *options, "--epochs", 2)
+    result = blocked(backend, "train", *options, "--epochs", 2, "--ema", 0.8)
     assert result.returncode == 0, result.stderr
     assert f"2 epochs in {file}" in result.stdout
 

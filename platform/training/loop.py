@@ -359,9 +359,12 @@ class _ProgressKeeper(keras.callbacks.Callback):
 @contextmanager
 def _averaged(network: keras.Model) -> Iterator[None]:
     """Put the weights' moving average in their place, where the optimizer keeps one."""
-    weights = named_values(network.trainable_variables)
-    network.optimizer.finalize_variable_values(network.trainable_variables)
+    variables = network.trainable_variables
+    weights = named_values(variables)
+    network.optimizer.finalize_variable_values(variables)
+    # JAX has one array for both now, and would free it in its next step.
+    assign_by_name(variables, {path: one.copy() for path, one in named_values(variables).items()})
     try:
         yield
     finally:
-        assign_by_name(network.trainable_variables, weights)
+        assign_by_name(variables, weights)
