@@ -3,7 +3,7 @@
 Asking a catalog for its names imports nothing, so the command line's `--help` answers at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from typing import TypeVar
 
@@ -60,3 +60,11 @@ class Catalog(Mapping[str, Thing]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._places
+
+
+def names_near(names: Collection[str], wrong: str) -> list[str]:
+    """Return the names that a wrong one may stand for: all, where a catalog does not know better.
+
+    A catalog that holds more than it lists has a method ``near``.
+    """
+    return names.near(wrong) if hasattr(names, "near") else list(names)

@@ -17,6 +17,12 @@ class ModelKinds(Catalog):
             return False
         return not variants or set(variants) <= set(self[kind].variants)
 
+    def near(self, wrong: str) -> list[str]:
+        """Return the variants of the kind that a wrong name begins with; all kinds if none."""
+        kind = wrong.split("+")[0]
+        variants = self[kind].variants if kind in list(self) else ()
+        return [f"{kind}+{variant}" for variant in variants] or list(self)
+
 
 MODELS = ModelKinds(
     {

@@ -189,7 +189,7 @@ def test_a_worker_among_several_is_refused(tiny, tmp_path, monkeypatch):
         ("[variants]\na = {model = 'unet', epoch = 1}", "a: epoch is none of data, seeds, acc"),
         ("[variants]\na = {model = 'unet', seed = 1}", "a: seed is none of"),
         ("[variants]\na = {model = 'net'}", "a: model must be one of .*, not net"),
-        ("[variants]\na = {model = 'unet+x'}", "a: model must be one of .*, not unet.x"),
+        ("[variants]\na = {model = 'unet+x'}", "model must be one of unet.quick, .*, not unet.x"),
         (
             "[variants]\na = {model = 'unet', epochs = 'two'}",
             "epochs must be a whole number, not 't",

@@ -87,6 +87,7 @@ def error(result) -> str:
         (["train", "--data", "/nowhere", "--model", "regression"], "/nowhere does not exist"),
         (["train", "--data", "/nowhere"], "Missing option '--model'"),
         (["train", "--model", "gan"], "'gan' is not one of"),
+        (["train", "--model", "unet+haf"], "'unet+haf' is not one of 'unet+quick', 'unet+random'"),
         (["train", "--model", "regression", "--learning-rate", "0"], "0"),
         (["evaluate", "--data", "/nowhere"], "/nowhere does not exist"),
         (["evaluate", "--split", "half"], "'half' is not one of"),

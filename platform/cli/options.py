@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from recolor.datasets.catalog import names_near
 from recolor.datasets.object_storage import RemotePath, is_remote
 from recolor.platform.search.options import DEFAULT_STORAGE
 
@@ -103,7 +104,10 @@ class Name(click.Choice):
 
     def convert(self, value, param, ctx):
         """Return the name."""
-        return value if value in self.names else super().convert(value, param, ctx)
+        if value not in self.names:
+            near = ", ".join(map(repr, names_near(self.names, value)))
+            self.fail(f"{value!r} is not one of {near}.", param, ctx)
+        return value
 
 
 class Repeated(click.Option):

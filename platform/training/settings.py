@@ -9,6 +9,7 @@ import math
 from dataclasses import MISSING, dataclass, field, fields, replace
 
 from recolor.datasets.augmentation.catalog import names_of
+from recolor.datasets.catalog import names_near
 from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
@@ -214,7 +215,8 @@ def _check(name: str, value, about) -> None:
     if "choices" in about:
         names = about["choices"]
         if value not in names:
-            raise TrainingError(f"{name} must be one of {', '.join(names)}, not {value}")
+            near = ", ".join(names_near(names, str(value)))
+            raise TrainingError(f"{name} must be one of {near}, not {value}")
         return
     kinds, what = _types(about)
     # In Python, True is an integer too.
