@@ -19,6 +19,8 @@ class SplitError(RecolorError):
 def parse_split(text: str) -> tuple[float, ...]:
     """Parse ``TRAIN,VALIDATION,TEST``: three counts (``9000,1000,800``) or shares (``.8,.1,.1``).
 
+    ``1,0,0`` are shares: all posters, not a single one.
+
     Returns:
         Three ``int`` counts, or three ``float`` shares with a sum of at most 1.
 
@@ -27,7 +29,7 @@ def parse_split(text: str) -> tuple[float, ...]:
     """
     parts = text.split(",")
     try:
-        if all(part.strip().isdigit() for part in parts):
+        if all(part.strip().isdigit() for part in parts) and sum(map(int, parts)) > 1:
             split = tuple(int(part) for part in parts)
         else:
             split = tuple(float(part) for part in parts)

@@ -437,9 +437,9 @@ def test_what_prepare_writes_is_not_read_again(posters, tmp_path):
 
 def test_a_file_given_twice_counts_once_and_left_over_ones_are_said(posters, tmp_path):
     arguments = ["prepare", *posters[:4], *posters[:4], "--out", tmp_path / "data", "--size", 16]
-    result = run(*arguments, "--split", "1,0,0")
-    assert "1 train, 0 validation, 0 test posters" in result.output
-    assert "3 more posters were left over" in result.output
+    result = run(*arguments, "--split", "2,0,0")
+    assert "2 train, 0 validation, 0 test posters" in result.output
+    assert "2 more posters were left over" in result.output
 
 
 def test_too_few_posters_for_any_split(posters, tmp_path):

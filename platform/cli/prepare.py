@@ -39,7 +39,7 @@ WITHOUT = {
     default="0.8,0.1,0.1",
     show_default=True,
     metavar="TRAIN,VALIDATION,TEST",
-    help="Three counts, or three shares.",
+    help="Three counts, or three shares: 1,0,0 takes all for training.",
 )
 @click.option(
     "--embedding",

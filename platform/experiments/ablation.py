@@ -114,7 +114,8 @@ def ablate(
                 echo(f"{variant}: judged already")
                 metrics = earlier.data.metrics
             else:
-                echo(f"{variant}: {variant.settings.model}, {manifest}")
+                count = f"{manifest.count('train')} training posters of {manifest}"
+                echo(f"{variant}: {variant.settings.model}, {count}")
                 tags = {VARIANT_TAG: variant.name, DIGEST_TAG: digest}
                 metrics = _train_and_judge(variant, manifest, judge, devices, earlier, tags, echo)
                 keras.backend.clear_session()
