@@ -148,7 +148,7 @@ def test_of_a_changed_file_only_what_is_new_is_trained(killed, tiny):
 def test_a_second_command_does_not_interfere(tiny, small_network, forge, tmp_path, heard):
     place = Place(forge, tmp_path, FILE.format(data=tiny.folder))
     place.call()
-    place.write(FILE.format(data=tiny.folder).replace("epochs = 4", "epochs = 400"))
+    place.write(FILE.format(data=tiny.folder).replace("epochs = 4", "epochs = 40000"))
     first = place.begin()
     wait_until(lambda: "Epoch 2" in first.said, first, 200)
     said = place.call(status=1)
