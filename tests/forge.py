@@ -199,6 +199,15 @@ def _become_command(request: dict) -> None:
         site.execsitecustomize()
 
 
+def wait_until(condition, command: Command, patience: float = PATIENCE):
+    """Wait until a condition holds, while a command runs; return what it is."""
+    deadline = time.monotonic() + patience
+    while not (found := condition()):
+        assert command.runs and time.monotonic() < deadline, command.said
+        time.sleep(0.05)
+    return found
+
+
 if __name__ == "__main__":
     from recolor.platform.lasting_imports import lasting_imports
 
@@ -209,12 +218,3 @@ if __name__ == "__main__":
         from recolor.platform.cli.main import main
 
         main(arguments, prog_name="recolor")
-
-
-def wait_until(condition, command: Command, patience: float = PATIENCE):
-    """Wait until a condition holds, while a command runs; return what it is."""
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert command.runs and time.monotonic() < deadline, command.said
-        time.sleep(0.05)
-    return found

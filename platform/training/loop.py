@@ -359,9 +359,14 @@ class _ProgressKeeper(keras.callbacks.Callback):
 @contextmanager
 def _averaged(network: keras.Model) -> Iterator[None]:
     """Put the weights' moving average in their place, where the optimizer keeps one."""
+    optimizer = network.optimizer
+    # In float16, Keras wraps it.
+    if not getattr(optimizer, "inner_optimizer", optimizer).use_ema:
+        yield
+        return
     variables = network.trainable_variables
     weights = named_values(variables)
-    network.optimizer.finalize_variable_values(variables)
+    optimizer.finalize_variable_values(variables)
     # JAX has one array for both now, and would free it in its next step.
     assign_by_name(variables, {path: one.copy() for path, one in named_values(variables).items()})
     try:
