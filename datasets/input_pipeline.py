@@ -18,10 +18,10 @@ from recolor.datasets.shards import parse
 
 THREADS = min(8, os.cpu_count() or 1)
 
-# A network's inputs, and the target ab ``int8 [batch, S, S, 2]``: x and y of Keras' `fit`.
+# A network's inputs, and its target: x and y of Keras' `fit`.
 Batch = tuple[tuple[np.ndarray, ...], np.ndarray]
-# From a poster, as of `recolor.datasets.shards.parse`, to what a network takes of it.
-Inputs = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, ...]]
+# From a poster, as of `recolor.datasets.shards.parse`, and a random generator, to the same of it.
+Example = Callable[[dict[str, np.ndarray], np.random.Generator], Batch]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,18 @@ class Share:
 
 
 WHOLE = Share()
+# Whatever is random in an example for validation is always the same.
+VALIDATION_SEED = 0
+
+
+def stored_example(poster: dict[str, np.ndarray], generator: np.random.Generator) -> Batch:
+    """Return what the paper's networks take of a poster, and its ab ``int8 [S, S, 2]``."""
+    return stored_inputs(poster), poster["ab"]
+
+
+def fixed_generator(poster: dict[str, np.ndarray], seed: int) -> np.random.Generator:
+    """Return a generator that depends on a seed and the poster's content alone."""
+    return np.random.default_rng([seed, int(str(poster["sha256"])[:8], 16)])
 
 
 class Posters:
@@ -110,7 +122,7 @@ def validation_batches(
     split: str,
     batch_size: int,
     share: Share = WHOLE,
-    inputs: Inputs = stored_inputs,
+    example: Example = stored_example,
 ) -> Iterator[Batch]:
     """Read a split once, in stored order.
 
@@ -120,7 +132,12 @@ def validation_batches(
     """
     posters = Posters(manifest, split)
     parts = _cut(np.arange(len(posters)), batch_size, share)
-    return _ahead(lambda part: _batch([posters[number] for number in part], inputs), parts)
+
+    def read(part: np.ndarray) -> Batch:
+        chosen = [posters[number] for number in part]
+        return _batch([example(one, fixed_generator(one, VALIDATION_SEED)) for one in chosen])
+
+    return _ahead(read, parts)
 
 
 def training_batches(
@@ -132,7 +149,7 @@ def training_batches(
     augment: str,
     fraction: float = 1.0,
     share: Share = WHOLE,
-    inputs: Inputs = stored_inputs,
+    example: Example = stored_example,
 ) -> Iterator[Batch]:
     """Read the training split epoch after epoch, without an end.
 
@@ -148,7 +165,7 @@ def training_batches(
         augment: A recipe of what is done to posters at random, see `augmentation`.
         fraction: Share of the training posters to read, see `posters_in`.
         share: What this worker reads of each batch.
-        inputs: What the network takes of a poster.
+        example: Makes an example of an augmented poster, with the same generator.
 
     Raises:
         AugmentationError: If the recipe names what is no augmentation.
@@ -166,13 +183,11 @@ def training_batches(
 
     def read(numbered: tuple[int, np.ndarray]) -> Batch:
         epoch, part = numbered
-        return _batch(
-            [
-                change(posters[number], np.random.default_rng([seed, epoch, number]))
-                for number in part
-            ],
-            inputs,
-        )
+        examples = []
+        for number in part:
+            generator = np.random.default_rng([seed, epoch, number])
+            examples.append(example(change(posters[number], generator), generator))
+        return _batch(examples)
 
     return _ahead(read, parts())
 
@@ -218,6 +233,6 @@ def _ahead(read: Callable, parts: Iterable) -> Iterator:
             pool.shutdown(cancel_futures=True)
 
 
-def _batch(posters: list[dict[str, np.ndarray]], inputs: Inputs) -> Batch:
-    of_posters = zip(*(inputs(poster) for poster in posters), strict=True)
-    return tuple(map(np.stack, of_posters)), np.stack([poster["ab"] for poster in posters])
+def _batch(examples: list[Batch]) -> Batch:
+    inputs, targets = zip(*examples, strict=True)
+    return tuple(np.stack(arrays) for arrays in zip(*inputs, strict=True)), np.stack(targets)

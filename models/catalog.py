@@ -29,6 +29,7 @@ MODELS = ModelKinds(
         "regression": "recolor.models.regression:Regression",
         "classification": "recolor.models.classification:Classification",
         "unet": "recolor.models.unet:UNet",
+        "restoration": "recolor.models.restoration:Restoration",
     }
 )
 

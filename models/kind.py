@@ -16,6 +16,8 @@ from recolor.datasets.posters import stored_inputs
 
 # Length of the paper's embedding.
 EMBEDDING_SIZE = 1000
+# What a network is for.
+RECOLOR, RESTORE = "recolor", "restore"
 
 
 class ModelKind(ABC):
@@ -23,6 +25,8 @@ class ModelKind(ABC):
 
     Attributes:
         name: As users type it, and as models are tagged.
+        task: `RECOLOR`, from a gray picture to a colored one, or `RESTORE`, from an aged one to a
+            new one.
         epochs, batch_size: Defaults of its training.
         size_multiple: Its squares' sides are multiples of so many pixels.
         takes_embedding: Whether its networks look at the embedding.
@@ -35,6 +39,7 @@ class ModelKind(ABC):
     """
 
     name: str
+    task = RECOLOR
     epochs: int
     batch_size: int
     size_multiple = 8
@@ -110,6 +115,18 @@ class ModelKind(ABC):
                 integers ``[4]``: top, left, height, width.
         """
         return stored_inputs(poster)
+
+    def example(
+        self, poster: Mapping, generator: np.random.Generator
+    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Return what the network takes of a poster in training, and its target.
+
+        Args:
+            poster: NumPy arrays, as of `recolor.datasets.shards.parse`, already augmented.
+            generator: What everything random is drawn from; a poster of validation always gets
+                the same one.
+        """
+        return self.inputs(poster), poster["ab"]
 
     def initialize(self, network: keras.Model) -> None:  # noqa: B027 - most kinds need not
         """Give a new network weights to begin a training with, where they are not all random.

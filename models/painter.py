@@ -1,4 +1,4 @@
-"""Recoloring one picture: which palette, what the model sees, and what it makes of both.
+"""Restoring and recoloring one picture: what is found in it, which palette, what becomes of it.
 
 `recolor apply`, `recolor evaluate` and the served model all come through here, so they give the
 same pixels. MLflow copies this file, and what it imports of the project, into each registered
@@ -9,20 +9,20 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.contrast import stretched
-from recolor.datasets.hints import hint_array
+from recolor.datasets.color_kind import COLORED, GRAY, kind_of_color
+from recolor.datasets.hints import HintError, hint_array
+from recolor.datasets.margins import poster_box
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.datasets.palettes.palette import (
     CELLS,
     Palette,
     PaletteError,
-    freshened,
-    has_color,
     neutral_share,
 )
 from recolor.datasets.posters import Box, letterbox
@@ -31,11 +31,13 @@ from recolor.models.decoding.options import (
     FREE,
     PALETTE_VIVIDNESS,
     SOURCE,
+    SOURCE_VIVIDNESS,
     Decoding,
     DecodingError,
 )
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.typed import is_typed_colors
+from recolor.models.restoring import Restoration, Restorer, more_vivid
 
 # Pixels that are painted at once: with the number of cores, it bounds the memory that it takes.
 PIECE = 2**17
@@ -46,19 +48,42 @@ SOME = (48, 48)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What depends on a picture alone: kept, so that another palette answers at once.
+class Network:
+    """A color network that is ready to answer.
 
     Attributes:
-        source: The picture, RGB.
-        picture: The picture with the contrast that was asked for.
-        lightness: Its stored L at the network's resolution, ``uint8 [h, w]``.
-        box: Where it lies in the network's square.
-        answer: What the model's ``look`` has returned.
+        look, choose, paint: The functions of `recolor.models.recolorer.Recolorer`, which take
+            arrays by name.
+        own: The model's own decoding.
+        kind: Name of the model kind.
+        size: Side of the network's square in pixels.
+        takes_palette: Whether it can be told a palette, and hints.
     """
 
-    source: Image.Image
-    picture: Image.Image
+    look: Callable
+    choose: Callable
+    paint: Callable
+    own: OwnDecoding
+    kind: str
+    size: int
+    takes_palette: bool
+
+    @classmethod
+    def of(cls, look: Callable, choose: Callable, paint: Callable, about: dict) -> "Network":
+        """Make one of a model's functions and of what `Recolorer.about` has returned."""
+        return cls(look, choose, paint, **{**about, "own": OwnDecoding(**about["own"])})
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a color network says of a gray picture.
+
+    Attributes:
+        lightness: The picture's stored L at the network's resolution, ``uint8 [h, w]``.
+        box: Where it lies in the network's square.
+        answer: What the network's ``look`` has returned.
+    """
+
     lightness: np.ndarray
     box: Box
     answer: dict
@@ -70,26 +95,49 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Painter:
-    """A model that is ready to recolor.
+class Seen:
+    """What depends on a picture alone: kept, so that another palette answers at once.
 
     Attributes:
-        look, choose, paint: The functions of `recolor.models.recolorer.Recolorer`, which take
-            arrays by name.
-        own: The model's own decoding.
-        kind: Name of the model kind.
-        size: Side of the network's square in pixels.
-        takes_palette: Whether it can be told a palette, and hints.
-        library: The color schemes to choose from; None for those that come with recolor.
+        source: The picture, RGB.
+        box: Where the poster lies in it; the rest is a scan's margin, which stays as it is.
+        color: Whether the poster has colors, `color_kind.COLORED`, `ONE_INK` or `GRAY`.
+        restoration: What is done to the poster before anything else.
+        poster: The poster alone, restored.
+        looks: Returns what the network says of the poster.
     """
 
-    look: Callable
-    choose: Callable
-    paint: Callable
-    own: OwnDecoding
-    kind: str
-    size: int
-    takes_palette: bool
+    source: Image.Image
+    box: Box
+    color: str
+    restoration: Restoration
+    poster: Image.Image
+    looks: Callable[[], Look]
+
+    @cached_property
+    def look(self) -> Look:
+        """What the network says of the poster; it is asked when this is needed first."""
+        return self.looks()
+
+    @cached_property
+    def own_palette(self) -> Palette:
+        """The colors of the restored poster."""
+        return Palette.of_picture(self.poster, "the poster's own colors")
+
+
+@dataclass(frozen=True)
+class Painter:
+    """What recolors pictures: it restores them first, and then asks a color network if need be.
+
+    Attributes:
+        load: Returns the color network, always the same one. It is not called before a picture
+            needs it.
+        restorer: What undoes ageing.
+        library: The color schemes to choose from; None for those that ship with recolor.
+    """
+
+    load: Callable[[], Network]
+    restorer: Restorer
     library: PaletteLibrary | None = None
 
     @classmethod
@@ -100,10 +148,19 @@ class Painter:
         paint: Callable,
         about: dict,
         library: PaletteLibrary | None = None,
+        restorer: Restorer | None = None,
     ) -> "Painter":
-        """Make one of a model's functions and of what `Recolorer.about` has returned."""
-        own = OwnDecoding(**about["own"])
-        return cls(look, choose, paint, **{**about, "own": own}, library=library)
+        """Make one of a color network's functions, see `Network.of`.
+
+        The restorer is the one that ships with recolor, unless another one is given.
+        """
+        network = Network.of(look, choose, paint, about)
+        return cls(lambda: network, restorer or Restorer.bundled(), library)
+
+    @property
+    def network(self) -> Network:
+        """The color network."""
+        return self.load()
 
     def recolor(self, picture: Image.Image, decoding: Decoding) -> Image.Image:
         """Recolor an RGB picture at its own resolution.
@@ -118,60 +175,81 @@ class Painter:
     def see(
         self, picture: Image.Image, decoding: Decoding, embedding: np.ndarray | None = None
     ) -> Seen:
-        """Look at a picture.
+        """Find the poster in a picture, and restore it.
 
         Args:
             picture: RGB.
-            decoding: Only its contrast counts.
+            decoding: Only how to restore counts.
             embedding: The gray picture's, ``float32 [n]``, where it is known already.
         """
-        shown = stretched(picture) if decoding.contrast == "auto" else picture
-        square, box = letterbox(shown, self.size)
+        box = poster_box(picture)
+        whole = (box.width, box.height) == picture.size
+        poster = picture if whole else picture.crop(_corners(box))
+        color = kind_of_color(poster)
+        restoration = self._restoration(poster, color, decoding)
+        restored = restoration.applied(poster)
+        return Seen(
+            picture, box, color, restoration, restored, partial(self._look, restored, embedding)
+        )
+
+    def _restoration(self, poster: Image.Image, color: str, decoding: Decoding) -> Restoration:
+        wanted = decoding.restore
+        # A picture without any color does not show how it has aged.
+        if wanted == 0 or (wanted is None and color == GRAY):
+            return Restoration.none()
+        found = self.restorer.look(poster)
+        return found if wanted is None else found.scaled(wanted)
+
+    def _look(self, poster: Image.Image, embedding: np.ndarray | None) -> Look:
+        square, box = letterbox(poster, self.network.size)
         lightness, _ = rgb_to_lab8(square)
         if embedding is None:
             embedding = np.zeros(0)
-        answer = self.look(
+        answer = self.network.look(
             square=lightness[..., None], box=np.int32(astuple(box)), embedding=np.float32(embedding)
         )
-        return Seen(picture, shown, lightness[box.slices], box, answer)
+        return Look(lightness[box.slices], box, answer)
 
     def palette(self, seen: Seen, decoding: Decoding) -> Palette | None:
         """Find the palette that is asked for, or, where none is, the one by default.
 
         Returns:
-            The palette; None for the free answer.
+            The palette; ``seen.own_palette`` where the poster keeps its colors; None for the free
+            answer.
 
         Raises:
             PaletteError: If there is no such palette, or ``source`` is asked for a gray picture.
             DecodingError: If the model takes no palette.
         """
         wanted = decoding.palette
-        if not self.takes_palette:
+        if wanted is None and seen.color == COLORED:
+            wanted = SOURCE
+        if wanted == SOURCE:
+            if seen.color == GRAY:
+                raise PaletteError("the picture has no colors of its own: use palette auto")
+            return seen.own_palette
+        if not self.network.takes_palette:
             self.check(decoding)
             return None
         if wanted is None:
-            wanted = SOURCE if has_color(seen.source) else AUTO
+            wanted = AUTO
         if isinstance(wanted, Palette):
             return wanted
         if wanted == FREE:
             return None
         if wanted == AUTO:
-            return self._library.ranked(seen.shares)[0]
-        if wanted == SOURCE:
-            if not has_color(seen.source):
-                raise PaletteError("the picture has no colors of its own: use palette auto")
-            return freshened(seen.source)
+            return self._library.ranked(seen.look.shares)[0]
         if is_typed_colors(wanted, self._library):
             neutrals = decoding.neutrals
             if neutrals is None:
-                neutrals = neutral_share(seen.lightness)
+                neutrals = neutral_share(seen.look.lightness)
             return Palette.of_colors(wanted, neutrals)
         return self._library[wanted]
 
     def suggestions(self, seen: Seen, count: int) -> list[Palette]:
         """Return palettes to choose from.
 
-        First the picture's own colors, if it has any; then the best-fitting scheme, and then others
+        First the poster's own colors, if it has any; then the best-fitting scheme, and then others
         unlike it.
 
         Raises:
@@ -179,53 +257,83 @@ class Painter:
         """
         self.check(Decoding(palette=AUTO))
         self.check_suggestions(count)
-        own = [freshened(seen.source)] if has_color(seen.source) else []
-        return [*own, *self._library.ranked(seen.shares)][:count]
+        own = [seen.own_palette] if seen.color == COLORED else []
+        return [*own, *self._library.ranked(seen.look.shares)][:count]
 
     def painted(self, seen: Seen, palette: Palette | None, decoding: Decoding) -> Image.Image:
         """Give a picture colors.
 
         Args:
             seen: What `see` has returned.
-            palette: The palette, or None for the free answer; `decoding.palette` is not looked at.
+            palette: The palette: one of `palette` or `suggestions`, or None for the free answer;
+                `decoding.palette` is not looked at.
             decoding: Everything else.
 
+        Returns:
+            A picture as large as the source, or, where margins are to be cut off, as the poster.
+
         Raises:
-            HintError: If a hint lies outside of the picture.
+            HintError: If a hint lies outside of the poster.
             DecodingError: If there are hints and the model takes none.
         """
+        stays = palette is not None and palette is seen.own_palette
+        poster = seen.poster
+        if stays:
+            poster = more_vivid(
+                poster, SOURCE_VIVIDNESS if decoding.vividness is None else decoding.vividness
+            )
+        if not stays:
+            poster = self._recolored(seen, poster, palette, 0.0, decoding)
+        elif decoding.hint or decoding.strength < 1:
+            poster = self._recolored(seen, poster, None, decoding.strength, decoding)
+        if decoding.crop == AUTO or poster.size == seen.source.size:
+            return poster
+        whole = seen.source.copy()
+        whole.paste(poster, (seen.box.left, seen.box.top))
+        return whole
+
+    def _recolored(
+        self,
+        seen: Seen,
+        poster: Image.Image,
+        palette: Palette | None,
+        keep: float,
+        decoding: Decoding,
+    ) -> Image.Image:
+        """Recolor a poster by the color network, of which a share keeps its colors."""
         self.check(replace(decoding, palette=FREE))
-        width, height = seen.picture.size
-        own = self.own.changed(decoding)
+        network, look = self.network, seen.look
+        width, height = poster.size
+        own = network.own.changed(decoding)
         wanted = decoding.vividness
         table = np.zeros((CELLS, 3), np.float32)
         if palette is not None:
             table = np.concatenate([palette.shares[:, None], palette.colors], axis=1)
-        chosen = self.choose(
-            outputs=seen.answer["outputs"],
-            lightness=seen.lightness,
-            box=np.int32(astuple(seen.box)),
-            some=np.asarray(seen.picture.resize(SOME, Image.Resampling.NEAREST)),
+        chosen = network.choose(
+            outputs=look.answer["outputs"],
+            lightness=look.lightness,
+            box=np.int32(astuple(look.box)),
+            some=np.asarray(poster.resize(SOME, Image.Resampling.NEAREST)),
             width=np.int32(width),
             height=np.int32(height),
             palette=np.float32(table),
-            hints=hint_array(decoding.hint, width, height),
+            hints=_inside(hint_array(decoding.hint, *seen.source.size), seen),
             temperature=np.float32(own.temperature),
             vividness=np.float32(PALETTE_VIVIDNESS if wanted is None else wanted),
             free_vividness=np.float32(own.vividness),
             strength=np.float32(decoding.strength),
         )
-        painted = Image.new("RGB", seen.picture.size)
+        painted = Image.new("RGB", poster.size)
         rows = max(1, PIECE // width)
 
         def paint(top: int) -> None:
-            part = seen.picture.crop((0, top, width, min(top + rows, height)))
-            answer = self.paint(
+            part = poster.crop((0, top, width, min(top + rows, height)))
+            answer = network.paint(
                 **chosen,
                 rgb=np.asarray(part),
                 top=np.int32(top),
                 height=np.int32(height),
-                keep=np.float32(decoding.keep),
+                keep=np.float32(keep),
             )
             painted.paste(Image.fromarray(np.asarray(answer["rgb"])), (0, top))
 
@@ -254,12 +362,34 @@ class Painter:
         Raises:
             DecodingError: If it is.
         """
-        if self.takes_palette:
+        if decoding.palette in (None, FREE, SOURCE) and not decoding.hint:
             return
-        if decoding.palette not in (None, FREE):
+        network = self.network
+        if network.takes_palette:
+            return
+        if decoding.palette not in (None, FREE, SOURCE):
             raise DecodingError(
-                f"a {self.kind} network gives one color a pixel and takes no palette: choose "
+                f"a {network.kind} network gives one color a pixel and takes no palette: choose "
                 "another model"
             )
         if decoding.hint:
             raise DecodingError(f"a {self.kind} network takes no hints: choose another model")
+
+
+def _corners(box: Box) -> tuple[int, int, int, int]:
+    return box.left, box.top, box.left + box.width, box.top + box.height
+
+
+def _inside(hints: np.ndarray, seen: Seen) -> np.ndarray:
+    """Bring hints, as of `hint_array`, from places in a picture to places in its poster.
+
+    Raises:
+        HintError: If one lies in the margin.
+    """
+    box, (width, height) = seen.box, seen.source.size
+    hints = hints.copy()
+    hints[:, 0] = (hints[:, 0] * width - box.left) / box.width
+    hints[:, 1] = (hints[:, 1] * height - box.top) / box.height
+    if ((hints[:, :2] < 0) | (hints[:, :2] > 1)).any():
+        raise HintError("a hint lies in the margin around the poster, which stays as it is")
+    return hints

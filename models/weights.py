@@ -47,7 +47,8 @@ class Weights:
         embedding: `Manifest.embedding_id` of its data: a name, or the sha256 of a file of weights.
         decoding: Its own.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
-        calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`.
+        calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`; None for a
+            network without any.
         tensors: The network's variables by their paths, ``float32``.
         origin: How they came about, as JSON; see `best_weights` in the registry's publication.
         coarse_size: Side of smaller squares that it looks at as well; None for none.
@@ -59,7 +60,7 @@ class Weights:
     embedding: str
     decoding: OwnDecoding
     cell_counts: np.ndarray
-    calibration: np.ndarray
+    calibration: np.ndarray | None
     tensors: dict[str, np.ndarray]
     origin: dict
     coarse_size: int | None = None
@@ -124,19 +125,20 @@ class Weights:
                 raise ValueError("it was changed")
             del about["format"]
             decoding = OwnDecoding(about.pop("temperature"), about.pop("vividness"))
+            calibration = tensors.pop("calibration", None)
+            if calibration is not None and calibration.shape != SHAPE:
+                raise ValueError("the calibration has another shape")
             weights = cls(
                 **about,
                 decoding=decoding,
                 cell_counts=tensors.pop("cell_counts"),
-                calibration=tensors.pop("calibration").astype(np.float32),
+                calibration=None if calibration is None else calibration.astype(np.float32),
                 tensors={
                     name.removeprefix(NETWORK): tensor.astype(np.float32)
                     for name, tensor in tensors.items()
                 },
             )
             ColorClasses.from_counts(weights.cell_counts)
-            if weights.calibration.shape != SHAPE:
-                raise ValueError("the calibration has another shape")
         except WeightsError:
             raise
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -155,7 +157,8 @@ class Weights:
             WeightsError: If a weight is no finite number.
         """
         small = {NETWORK + path: tensor for path, tensor in self.tensors.items()}
-        small = {**small, "calibration": self.calibration}
+        if self.calibration is not None:
+            small["calibration"] = self.calibration
         tensors = {name: _small(name, tensor) for name, tensor in small.items()}
         tensors["cell_counts"] = self.cell_counts
         about = {"format": FORMAT, **self.describe(), "origin": self.origin}

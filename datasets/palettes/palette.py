@@ -24,13 +24,6 @@ TYPED_SPREAD, NEUTRAL_SPREAD = 6.0, 1.5
 COUNTED_SIDE = 256
 # A picture whose ab varies less than this (standard deviation) is gray, or gray with a tint.
 LEAST_COLOR = 5.0
-# Mean chroma of the pixels of 9,000 posters of 2000 to 2019 that are not neutral.
-MODERN_CHROMA = 30.8
-# By how much a faded picture's chroma is multiplied at most.
-LARGEST_GAIN = 2.5
-# The rarest colors of a faded picture, together this share of its colored pixels, are left out: a
-# network can't know which small thing had them, and would put them on a cheek or into the sky.
-FADED_RAREST = 0.1
 SWATCH_COLORS = 6
 # Typed colors at most.
 MOST_COLORS = 64
@@ -228,26 +221,12 @@ def has_color(picture: Image.Image) -> bool:
     return float(np.sqrt(ab.reshape(-1, 2).astype(float).var(axis=0).sum())) > LEAST_COLOR
 
 
-def freshened(picture: Image.Image) -> Palette:
-    """Take the palette that a faded picture may have had when it was new.
-
-    The chroma of its colored pixels is multiplied so that its mean becomes that of modern posters,
-    by no less than 1 and no more than 2.5. Hues stay as they are, and neutrals stay neutral. The
-    rarest colors, a tenth of the colored pixels, are left out.
-    """
-    lightness, ab = _counted(picture)
+def colored_chroma(picture: Image.Image) -> float:
+    """Return the mean chroma of a picture's pixels that are not neutral; 0 if there are none."""
+    _, ab = _counted(picture)
     chroma = np.hypot(*np.moveaxis(ab.astype(np.float64), -1, 0))
     colored = chroma > NEUTRAL_CHROMA
-    gain = 1.0
-    if colored.any():
-        gain = float(np.clip(MODERN_CHROMA / chroma[colored].mean(), 1, LARGEST_GAIN))
-    # From neutrals to colored pixels without a step.
-    ramp = np.clip((chroma - NEUTRAL_CHROMA) / NEUTRAL_CHROMA, 0, 1)
-    fresh = np.clip(np.rint(ab * (1 + (gain - 1) * ramp)[..., None]), -128, 127)
-    sums = cell_sums(lightness, fresh.astype(np.int8))
-    mean_abl = sums[:, 1:] / np.maximum(sums[:, :1], 1e-12)
-    weights = without_rarest(sums[:, 0], mean_abl, FADED_RAREST)
-    return Palette.of_sums(weights, mean_abl, "the source's own colors, freshened")
+    return float(chroma[colored].mean()) if colored.any() else 0.0
 
 
 def neutral_share(lightness: np.ndarray) -> float:

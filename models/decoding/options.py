@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 # Palettes that depend on the picture, and the answer without any.
 SOURCE, AUTO, FREE = "source", "auto", "none"
-CONTRASTS = ("none", "auto")
+CROPS = ("none", "auto")
+# What `restore` is in words: all that is found, or nothing.
+RESTORE_WORDS = {"auto": None, "none": 0.0}
 # The share of the way to a palette's own distribution. With all of it, posters recolored under
 # their own palettes are about as colorful as in truth.
 PALETTE_VIVIDNESS = 1.0
+# Above the restored poster's own colors, which are what it is to have.
+SOURCE_VIVIDNESS = 0.0
 
 
 class DecodingError(RecolorError):
     """An option of decoding is out of range, or the model does not support it."""
 
 
-def _number(default, low, high, help):
-    return field(default=default, metadata={"range": (low, high), "help": help})
+def _number(default, low, high, help, **about):
+    return field(default=default, metadata={"range": (low, high), "help": help, **about})
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,18 @@ class Decoding:
     """How an answer becomes colors.
 
     Attributes:
+        restore: The share of the ageing found that is undone first, 0 to 1; None for all of it
+            where the picture has colors to tell it by.
         palette: A `Palette`, or ``source``, ``auto`` or ``none``; None for ``source`` where the
-            picture has colors of its own, ``auto`` where it is gray, and ``none`` where the model
-            takes no palette.
+            picture has colors of its own, ``auto`` where it has none, and ``none`` where the model
+            takes no palette. Under ``source`` the restored colors stay where they are.
         strength: From the answer without a palette, 0, to the palette's, 1.
         temperature: T of the annealed mean (eq. 4); None for the model's own.
         vividness: Share of the way from the colors as they are decoded to the distribution of the
             palette, or, without one, of posters. None for 1 under a palette, and for the model's
-            own without.
-        keep: How much of the source's own colors is blended in, 0 to 1.
-        contrast: ``auto`` stretches the lightness of a faded picture, within limits.
+            own without. Under ``source`` the share of the way to the chroma of modern posters, and
+            None for none of it.
+        crop: ``auto`` cuts off a scan's margin.
         neutrals: Least share of white, gray and black in typed colors; None to estimate it.
         hint: Colors wanted at points.
 
@@ -58,11 +64,20 @@ class Decoding:
         0.5
     """
 
+    restore: float | None = _number(
+        None,
+        0,
+        1,
+        "How much of the ageing that is found to undo first: auto, none, or a share from 0 to 1.  "
+        "[default: auto, which is all of it]",
+        words=RESTORE_WORDS,
+        metavar="auto|none|0..1",
+    )
     palette: str | Palette | None = field(
         default=None,
         metadata={
             "metavar": "source|auto|none|NAME|FILE|COLORS",
-            "help": "Colors to decode under: source (the picture's own, freshened), auto (the best-"
+            "help": "Colors: source (the restored poster's own, where they are), auto (the best-"
             "fitting scheme), none, a scheme's name or number (see `recolor palettes`), another "
             "picture's path, or colors as #0b3c5d,orange:3.  [default: source where the picture "
             "has color, else auto]",
@@ -79,14 +94,14 @@ class Decoding:
         0,
         1,
         "0 leaves colors as decoded; 1 gives them the palette's full range or, without a palette, "
-        "that of real posters.  [default: 1 under a palette, else the model's own]",
+        "that of real posters.  [default: 1 under a palette, 0 for the source's own colors, else "
+        "the model's own]",
     )
-    keep: float = _number(0.0, 0, 1, "How much of the source's own colors to keep.  [default: 0]")
-    contrast: str = field(
+    crop: str = field(
         default="none",
         metadata={
-            "choices": CONTRASTS,
-            "help": "Stretch the lightness of faded posters, within limits.  [default: none]",
+            "choices": CROPS,
+            "help": "Cut off the gray margin of a scan; none leaves it as it is.  [default: none]",
         },
     )
     neutrals: float | None = _number(

@@ -5,7 +5,14 @@ from collections.abc import Callable, Mapping
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import Palette, PaletteError, is_colors
-from recolor.models.decoding.options import AUTO, FREE, SOURCE, Decoding
+from recolor.models.decoding.options import (
+    AUTO,
+    FREE,
+    RESTORE_WORDS,
+    SOURCE,
+    Decoding,
+    DecodingError,
+)
 
 
 def typed_decoding(
@@ -24,6 +31,8 @@ def typed_decoding(
         RecolorError: If there is no such palette, or a value can't be used.
     """
     given = {name: value for name, value in typed.items() if value not in (None, "", (), [])}
+    if isinstance(given.get("restore"), str):
+        given["restore"] = parse_restore(given["restore"])
     if "hint" in given:
         given["hint"] = parse_hints(given["hint"])
     text = given.get("palette")
@@ -31,6 +40,23 @@ def typed_decoding(
         # The library's error says what there is.
         given["palette"] = palette_of(text) or library[text]
     return Decoding(**given)
+
+
+def parse_restore(text: str) -> float | None:
+    """Parse ``auto``, ``none`` or a number.
+
+    Raises:
+        DecodingError: If it is none of them.
+    """
+    word = text.strip().lower()
+    if word in RESTORE_WORDS:
+        return RESTORE_WORDS[word]
+    try:
+        return float(word)
+    except ValueError:
+        raise DecodingError(
+            f"restore must be auto, none or a number from 0 to 1, not {text!r}"
+        ) from None
 
 
 def is_typed_colors(text: str, library: PaletteLibrary) -> bool:

@@ -1,7 +1,7 @@
 """Options of commands that are declared as fields of a dataclass: of `Settings` and `Decoding`.
 
 A field's metadata holds its ``help`` and which values it takes: ``integers`` or a ``range``, from
-the lowest to the highest; ``above``, which numbers must exceed, and ``most``, which they must not;
+the lowest to the highest, and ``words`` that stand for such a number or for None; ``above``, which numbers must exceed, and ``most``, which they must not;
 ``choices``, names; ``flag``, for a yes or no; ``repeated``, for any number of texts. ``metavar`` is
 how `--help` calls a value.
 """
@@ -49,7 +49,7 @@ def _option(declared: Field, help: str | None) -> Callable:
     kind = TEXT
     if "integers" in about:
         kind = click.IntRange(*about["integers"])
-    elif "range" in about:
+    elif "range" in about and "words" not in about:
         kind = Finite(*about["range"])
     elif "above" in about:
         kind = Finite(about["above"], about.get("most"), min_open=True)

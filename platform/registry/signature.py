@@ -19,7 +19,7 @@ def _parameters() -> ParamSchema:
     return ParamSchema(
         [
             ParamSpec(option.name, "double", option.default)
-            if "range" in option.metadata
+            if "range" in option.metadata and "words" not in option.metadata
             # None, and no hints, as an empty text.
             else ParamSpec(option.name, "string", option.default or "")
             for option in fields(Decoding)

@@ -11,7 +11,7 @@ FORMATS = ("source", "png", "jpeg", "webp")
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 # What means something else here than on the command line.
 HELP = {
-    "palette": "Colors to decode under: source (the picture's own, freshened), auto (the best-"
+    "palette": "Colors: source (the restored poster's own, where they are), auto (the best-"
     "fitting scheme), none, a scheme's name or number, colors as #0b3c5d,orange:3, or the id of "
     "another picture that is kept.  [default: source where the picture has color, else auto]",
 }
@@ -39,6 +39,8 @@ def _parameter(option) -> tuple:
     if "range" in about:
         low, high = about["range"]
         kind = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+        if "words" in about:
+            kind |= Literal[tuple(about["words"])]
     elif "choices" in about:
         kind = Literal[about["choices"]]
     else:

@@ -116,7 +116,7 @@ def fit(
 
             def validation():
                 batches = validation_batches(
-                    manifest, "validation", settings.batch_size, share, inputs=kind.inputs
+                    manifest, "validation", settings.batch_size, share, example=kind.example
                 )
                 return devices.feed(_watched(batches, failures))
 
@@ -127,7 +127,7 @@ def fit(
                 manifest,
                 settings.batch_size,
                 progress.epoch,
-                inputs=kind.inputs,
+                example=kind.example,
                 seed=settings.seed,
                 augment=settings.augment,
                 fraction=settings.train_fraction,
