@@ -18,14 +18,8 @@ from recolor.evaluation.dataset_statistics import (
     DatasetStatistics,
     SharedSchemes,
 )
-from recolor.evaluation.figures import (
-    INK,
-    MARGIN,
-    PAPER_WHITE,
-    class_distribution,
-    palette_chart,
-    swatch,
-)
+from recolor.evaluation.figures import class_distribution
+from recolor.evaluation.sheets import INK, MARGIN, PAPER_WHITE, palette_chart, swatch
 
 HUE_STEP = 10
 # In which lightness (stored L) and chroma hues are drawn.

@@ -1,4 +1,4 @@
-"""Pictures: learning curves, the distribution of color classes, and sheets of posters."""
+"""Plots: learning curves, and the distribution of color classes."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,8 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from recolor.datasets.classes import GRID
-from recolor.datasets.palettes.palette import Palette
-
-PAPER_WHITE = (255, 255, 255)
-INK = (40, 40, 40)
-MARGIN = 8
-SWATCH_HEIGHT = 18
 
 
 def learning_curve(history: Sequence[dict[str, float]], title: str) -> Figure:
@@ -91,76 +84,3 @@ def class_distribution(cell_counts: dict[str, np.ndarray]) -> Figure:
         axes.set_facecolor("0.93")
     figure.colorbar(image, ax=figure.axes, label="share of pixels")
     return figure
-
-
-def swatch(palette: Palette, width: int, height: int) -> Image.Image:
-    """Draw a palette as a strip, each color as wide as the root of its share."""
-    strip = Image.new("RGB", (width, height), PAPER_WHITE)
-    draw = ImageDraw.Draw(strip)
-    # By root, since the neutrals would leave the others no room.
-    roots = np.sqrt([share for _, share in palette.swatch])
-    edges = np.rint(np.concatenate([[0], np.cumsum(roots) / roots.sum()]) * width)
-    for (color, _), left, right in zip(palette.swatch, edges, edges[1:], strict=False):
-        draw.rectangle((left, 0, right, height), fill=color)
-    return strip
-
-
-def with_swatch(picture: Image.Image, palette: Palette | None, side: int) -> Image.Image:
-    """Put a palette's swatch below a picture that fits a square; none leaves the place white."""
-    framed = Image.new("RGB", (side, side + SWATCH_HEIGHT), PAPER_WHITE)
-    framed.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-    if palette is not None:
-        left = (side - picture.width) // 2
-        top = (side + picture.height) // 2 + 4
-        framed.paste(swatch(palette, picture.width, SWATCH_HEIGHT - 6), (left, top))
-    return framed
-
-
-def palette_chart(palettes: Sequence[Palette], commonness: Sequence[float]) -> Image.Image:
-    """Draw a library's palettes, numbered from 1, each with its name and how common it is."""
-    font = ImageFont.load_default(15)
-    line, width, left = 34, 320, 44
-    chart = Image.new("RGB", (left + width + 330, line * len(palettes) + MARGIN), PAPER_WHITE)
-    draw = ImageDraw.Draw(chart)
-    for number, (palette, share) in enumerate(zip(palettes, commonness, strict=True), 1):
-        top = (number - 1) * line + MARGIN
-        middle = top + (line - MARGIN) // 2
-        draw.text((left - 10, middle), str(number), INK, font, anchor="rm")
-        chart.paste(swatch(palette, width, line - MARGIN), (left, top))
-        words = f"{palette.name}, {100 * share:.0f} %"
-        draw.text((left + width + 12, middle), words, INK, font, anchor="lm")
-    return chart
-
-
-def contact_sheet(
-    rows: Sequence[Sequence[Image.Image]], labels: Sequence[str], side: int = 256, columns: int = 1
-) -> Image.Image:
-    """Lay out rows of pictures below their labels.
-
-    Args:
-        rows: For each row its pictures, as many as there are labels. They are scaled to fit.
-        labels: Heading of each picture in a row.
-        side: Side of the square that a picture has, in pixels.
-        columns: How many rows stand side by side.
-    """
-    font = ImageFont.load_default(14)
-    header = 26
-    cell = side + MARGIN
-    block = cell * len(labels) + MARGIN
-    height = header + -(-len(rows) // columns) * cell + MARGIN
-    columns = min(columns, len(rows))
-    sheet = Image.new("RGB", (block * columns, height), PAPER_WHITE)
-    draw = ImageDraw.Draw(sheet)
-    for column in range(columns):
-        for number, label in enumerate(labels):
-            center = column * block + MARGIN + number * cell + side // 2
-            draw.text((center, header // 2), label, INK, font, anchor="mm")
-    for number, row in enumerate(rows):
-        top = header + (number // columns) * cell
-        left = (number % columns) * block + MARGIN
-        for picture in row:
-            picture = ImageOps.contain(picture, (side, side), Image.Resampling.LANCZOS)
-            offset = (left + (side - picture.width) // 2, top + (side - picture.height) // 2)
-            sheet.paste(picture, offset)
-            left += cell
-    return sheet

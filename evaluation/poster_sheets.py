@@ -15,7 +15,7 @@ from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
-from recolor.evaluation.figures import contact_sheet
+from recolor.evaluation.sheets import contact_sheet
 
 if TYPE_CHECKING:
     from recolor.evaluation.told import Predictor

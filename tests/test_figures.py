@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recolor.evaluation.figures import class_distribution, contact_sheet, learning_curve
+from recolor.evaluation.figures import class_distribution, learning_curve
+from recolor.evaluation.sheets import contact_sheet
 
 SIDE = 32
 COLORS = [(230, 0, 0), (0, 170, 0), (0, 0, 230), (220, 0, 220), (0, 190, 190), (210, 160, 0)]

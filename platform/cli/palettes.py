@@ -44,7 +44,7 @@ def palettes(make, count, out, chart, library):
         colors = " ".join(color for color, _ in palette.swatch)
         click.echo(f"{number:3}  {100 * share:4.1f} %  {palette.name:34}  {colors}")
     if chart:
-        from recolor.evaluation.figures import palette_chart
+        from recolor.evaluation.sheets import palette_chart
 
         picture = palette_chart(found.palettes, found.commonness)
         with atomic_write(chart) as temporary:

@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 from recolor.datasets.demo_posters import generate_demo_posters
 from recolor.datasets.images import open_image, to_rgb
 from recolor.datasets.preparation import prepare
-from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
+from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.evaluation.tables import markdown, metric_table
 from recolor.models.catalog import DEFAULT, PAPER
 from recolor.models.decoding.options import Decoding

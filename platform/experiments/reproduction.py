@@ -21,11 +21,12 @@ from recolor.datasets.images import find_images, open_image, read_file, to_rgb
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.splits import SPLITS
 from recolor.evaluation import html_page
-from recolor.evaluation.figures import class_distribution, contact_sheet, learning_curve
+from recolor.evaluation.figures import class_distribution, learning_curve
 from recolor.evaluation.metrics.split_metrics import SplitMetrics
 from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.report import PICTURES, Training, report
 from recolor.evaluation.scoring import baseline_predictors, score
+from recolor.evaluation.sheets import contact_sheet
 from recolor.evaluation.told import NOTHING, PALETTE, Predictor
 from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import FREE, Decoding

@@ -1,4 +1,4 @@
-"""Recoloring image files with a trained model."""
+"""Restoring and recoloring image files."""
 
 import errno
 import io
@@ -12,6 +12,7 @@ from itertools import starmap
 from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.color_kind import COLORED, ONE_INK
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint, HintError
@@ -20,9 +21,9 @@ from recolor.datasets.inputs import Place
 from recolor.datasets.object_storage import RemotePath, StorageError
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
-from recolor.evaluation.figures import SWATCH_HEIGHT, contact_sheet, with_swatch
+from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
-from recolor.models.painter import Painter
+from recolor.models.painter import Painter, Seen
 from recolor.platform.serving.memory import out_of_memory
 from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, Task, exists, plan
 
@@ -41,8 +42,11 @@ class Outcome:
         skipped: Name and reason of each image that could not be recolored.
         kept: How many images were left out, since their results are there already.
         animated: Names of the files of which only the first frame or page was recolored.
-        palettes: How many pictures were recolored under each palette, by name; the free answer's
-            name is empty.
+        palettes: How many results were recolored under each palette, by name; the free answer's
+            name is empty. Results that keep their own colors don't count.
+        restored: How many results keep their own colors, restored.
+        found: How many pictures had aged in which way, in words.
+        one_ink: Names of the pictures in one ink that were recolored as if they were gray.
         sheet: The before/after sheet, if there is one.
     """
 
@@ -51,6 +55,9 @@ class Outcome:
     kept: int = 0
     animated: list[str] = field(default_factory=list)
     palettes: Counter[str] = field(default_factory=Counter)
+    restored: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    one_ink: list[str] = field(default_factory=list)
     sheet: Place | None = None
 
 
@@ -63,7 +70,11 @@ class Recolored:
         skipped: Why the image could not be recolored; None if it could.
         unreadable: Whether that is since its file could not be read.
         animated: Whether only the first frame or page was recolored.
-        palettes: The names of the palettes; the free answer's is empty.
+        palettes: The names of the palettes; the free answer's is empty. Results that keep their
+            own colors have none.
+        restored: How many of them there are.
+        found: How the picture had aged, in words; empty where nothing was to restore.
+        color: Whether it has colors, as `recolor.datasets.color_kind` tells.
         row: The image before and after, for the sheet, if it was asked for.
     """
 
@@ -72,6 +83,9 @@ class Recolored:
     unreadable: bool = False
     animated: bool = False
     palettes: list[str] = field(default_factory=list)
+    restored: int = 0
+    found: str = ""
+    color: str = COLORED
     row: list[Image.Image] | None = None
 
 
@@ -133,6 +147,11 @@ def recolor_files(
             outcome.skipped.append((task.name, done.skipped))
             continue
         outcome.palettes.update(done.palettes)
+        outcome.restored += done.restored
+        if done.found:
+            outcome.found[done.found] += 1
+        if done.color == ONE_INK and done.palettes:
+            outcome.one_ink.append(task.name)
         if done.animated:
             outcome.animated.append(task.name)
         if done.row and len(rows) < SHEET_POSTERS:
@@ -165,7 +184,8 @@ def recolor_file(
         except ImageError:
             done.unreadable = True
             raise
-        versions = _versions(painter, source, decoding, suggestions, shown)
+        seen = painter.see(source.picture, decoding)
+        versions = _versions(painter, source, seen, decoding, suggestions, shown)
         for target, version in zip(task.targets, versions, strict=True):
             if not (existing == SKIP and exists(target)):
                 _write(target, version.data)
@@ -186,7 +206,10 @@ def recolor_file(
             raise
         done.skipped = "too large for this machine's memory"
         return done
-    done.palettes = [version.palette.name if version.palette else "" for version in versions]
+    chosen = [version.palette for version in versions if version.palette is not seen.own_palette]
+    done.palettes = [palette.name if palette else "" for palette in chosen]
+    done.restored = len(versions) - len(chosen)
+    done.found, done.color = seen.restoration.describe(), seen.color
     done.animated = source.animated
     if shown:
         row = [(_small(source.picture), None), *((one.small, one.palette) for one in versions)]
@@ -205,10 +228,16 @@ class _Version:
 
 
 def _versions(
-    painter: Painter, source: PictureFile, decoding: Decoding, suggestions: int, shown: bool
+    painter: Painter,
+    source: PictureFile,
+    seen: Seen,
+    decoding: Decoding,
+    suggestions: int,
+    shown: bool,
 ) -> list[_Version]:
     """Recolor a picture, under one palette or several."""
-    seen = painter.see(source.picture, decoding)
+    if decoding.crop == AUTO:
+        source = source.cropped(seen.box)
     if suggestions:
         palettes = painter.suggestions(seen, suggestions)
     else:
