@@ -1,5 +1,7 @@
 """`recolor apply`."""
 
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from recolor.platform.cli.options import (
     LIBRARY,
     MODEL,
     OUTPUT_ANYWHERE,
+    OUTPUT_FILE,
     RAY_ADDRESS,
 )
 from recolor.platform.cli.printable import printable
@@ -43,6 +46,13 @@ MOST_NAMED = 6
     help='Hints for many images: {"poster.jpg": ["120,80=#c1121f", ...], ...}',
 )
 @LIBRARY
+@click.option(
+    "--lut",
+    type=OUTPUT_FILE,
+    metavar="FILE.cube",
+    help="Write what restoring does to the image, as a 3D look-up table for other editors; for one "
+    "image.",
+)
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @click.option(
@@ -65,6 +75,7 @@ def apply(
     suggestions,
     hints,
     library,
+    lut,
     sheet,
     overwrite,
     skip_existing,
@@ -72,7 +83,10 @@ def apply(
     ray_address,
     **options,
 ):
-    """Recolor images at their own resolution.
+    """Restore images, and recolor them, at their own resolution.
+
+    A poster that has color is restored: it keeps its colors, less what time did to them. A gray one
+    gets the color scheme that fits it best. --palette recolors either.
 
     Results have the images' names and formats, their transparency, Exif and resolution (dpi); the
     orientation is applied, 16 bits become 8, and the color profile is that of sRGB. Of animations
@@ -86,17 +100,21 @@ def apply(
         raise click.UsageError("--overwrite and --skip-existing: leave out one")
     existing = REPLACE if overwrite else SKIP if skip_existing else REFUSE
     # What is typed wrong is said before the seconds that loading a model takes.
-    plan(list(images), out, suggestions=suggestions or 0, sheet=sheet, existing=existing)
+    tasks = plan(list(images), out, suggestions=suggestions or 0, sheet=sheet, existing=existing)
+    if lut and len(tasks) != 1:
+        raise click.UsageError(f"--lut writes the table of one image, and there are {len(tasks)}")
     decoding = decoding_of_options(options, library)
     hints = load_hints(hints) if hints else {}
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     with using as cluster:
-        chosen = _load(model, library)
         from recolor.platform.serving.files import recolor_files
 
+        model = _Model(model, library)
+        if cluster:
+            model.load()
         outcome = recolor_files(
-            chosen.painter,
+            model.painter(),
             list(images),
             out,
             decoding=decoding,
@@ -105,21 +123,45 @@ def apply(
             sheet=sheet,
             existing=existing,
             progress=lambda files: progress_bar(len(files), "recoloring", files),
-            engine=cluster and _engine(cluster, chosen.source, library, out),
+            engine=cluster and _engine(cluster, model.load().source, library, out),
         )
-    kept = f"; {outcome.kept} more were there already" if outcome.kept else ""
-    click.echo(printable(f"{len(outcome.written)} recolored in {out} by {chosen.about}{kept}"))
-    if used := {name: count for name, count in outcome.palettes.most_common() if name}:
-        shown = [f"{name} ({count})" if count > 1 else name for name, count in used.items()]
-        click.echo(printable(f"colors: {_first('; ', shown)}"))
-    if outcome.animated:
-        click.echo(printable(f"only the first frame or page of {_first(', ', outcome.animated)}"))
-    if outcome.sheet:
-        click.echo(printable(f"before and after: {outcome.sheet}"))
-    if outcome.skipped:
-        report_skipped(outcome.skipped)
+    if lut:
+        _write_lut(lut, tasks[0].path, model.painter(), decoding)
+    _report(outcome, out, model)
     if outcome.skipped and not (outcome.written or outcome.kept):
         raise click.ClickException("no image could be recolored")
+
+
+class _Model:
+    """The model that is asked for. By default its color network is loaded when it is needed."""
+
+    def __init__(self, source: str | None, library: Path | None):
+        from recolor.datasets.palettes.library import load_library
+        from recolor.models.painter import Painter
+        from recolor.platform.registry.restorers import load_restorer
+
+        self.source, self.library = source, library
+        check_backend()
+        self.load = cache(self._load)
+        if source is None:
+            restorer = load_restorer()
+            lazy = Painter(lambda: self.load().painter.network, restorer, load_library(library))
+            self.painter = lambda: lazy
+        else:
+            self.painter = lambda: self.load().painter
+
+    def _load(self):
+        """Load it; no framework is imported where none is needed."""
+        from recolor.datasets.palettes.library import load_library
+        from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
+
+        if self.source and self.source.endswith(SUFFIX):
+            return load_onnx(Path(self.source), load_library(self.library))
+        with lasting_imports():
+            quiet_mlflow()
+            from recolor.platform.registry.load import load
+
+        return load(self.source, self.library)
 
 
 def _engine(cluster, source, library, out):
@@ -128,19 +170,49 @@ def _engine(cluster, source, library, out):
     return cluster_engine(cluster, SharedModel.of(source, library), out)
 
 
-def _load(model, library):
-    """Load a model; no framework is imported where none is needed."""
-    from recolor.datasets.palettes.library import load_library
-    from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
+def _write_lut(file, image, painter, decoding):
+    from recolor.datasets.atomic_file import atomic_write
+    from recolor.datasets.picture_file import PictureFile
 
-    if model and model.endswith(SUFFIX):
-        return load_onnx(Path(model), load_library(library))
-    check_backend()
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.registry.load import load
+    restoration = painter.see(PictureFile.read(image).picture, decoding).restoration
+    with atomic_write(file) as temporary:
+        temporary.write_text(restoration.cube(), encoding="ascii")
 
-    return load(model, library)
+
+def _report(outcome, out, model):
+    """Say what was done."""
+    lines = []
+    if outcome.restored:
+        by = model.painter().restorer.about
+        lines.append(f"{outcome.restored} restored in {out} by {by}")
+    if recolored := len(outcome.written) - outcome.restored:
+        lines.append(f"{recolored} recolored in {out} by {model.load().about}")
+    if not lines:
+        lines.append(f"nothing new in {out}")
+    if outcome.kept:
+        lines[-1] += f"; {outcome.kept} more were there already"
+    if outcome.found:
+        lines.append(f"found: {_first('; ', _counted(outcome.found))}")
+    if outcome.one_ink:
+        lines.append(
+            f"printed in one ink, so recolored like gray ones: {_first(', ', outcome.one_ink)}; "
+            "--palette source keeps the ink"
+        )
+    if used := {name: count for name, count in outcome.palettes.items() if name}:
+        lines.append(f"colors: {_first('; ', _counted(Counter(used)))}")
+    if outcome.animated:
+        lines.append(f"only the first frame or page of {_first(', ', outcome.animated)}")
+    if outcome.sheet:
+        lines.append(f"before and after: {outcome.sheet}")
+    for line in lines:
+        click.echo(printable(line))
+    if outcome.skipped:
+        report_skipped(outcome.skipped)
+
+
+def _counted(counter):
+    """Return texts, the most frequent first, each with its count where it is more than one."""
+    return [f"{text} ({n})" if n > 1 else text for text, n in counter.most_common()]
 
 
 def _first(separator, texts):

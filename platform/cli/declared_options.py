@@ -1,9 +1,9 @@
 """Options of commands that are declared as fields of a dataclass: of `Settings` and `Decoding`.
 
 A field's metadata holds its ``help`` and which values it takes: ``integers`` or a ``range``, from
-the lowest to the highest, and ``words`` that stand for such a number or for None; ``above``, which numbers must exceed, and ``most``, which they must not;
-``choices``, names; ``flag``, for a yes or no; ``repeated``, for any number of texts. ``metavar`` is
-how `--help` calls a value.
+the lowest to the highest; ``words``, which may be typed instead of a number of a range; ``above``,
+which numbers must exceed, and ``most``, which they must not; ``choices``, names; ``flag``, for a yes
+or no; ``repeated``, for any number of texts. ``metavar`` is how `--help` calls a value.
 """
 
 from collections.abc import Callable, Iterable
