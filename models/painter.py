@@ -33,6 +33,7 @@ from recolor.models.decoding.options import (
     SOURCE,
     Decoding,
     DecodingError,
+    UnsupportedError,
 )
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.typed import is_typed_colors
@@ -252,14 +253,13 @@ class Painter:
         """Check that a model that takes no palettes and hints is asked for none.
 
         Raises:
-            DecodingError: If it is.
+            UnsupportedError: If it is.
         """
         if self.takes_palette:
             return
         if decoding.palette not in (None, FREE):
-            raise DecodingError(
-                f"a {self.kind} network gives one color a pixel and takes no palette: choose "
-                "another model"
+            raise UnsupportedError(
+                f"a {self.kind} network gives one color a pixel and takes no palette"
             )
         if decoding.hint:
-            raise DecodingError(f"a {self.kind} network takes no hints: choose another model")
+            raise UnsupportedError(f"a {self.kind} network takes no hints")

@@ -28,6 +28,10 @@ class DecodingError(RecolorError):
     """An option of decoding is out of range, or the model does not support it."""
 
 
+class UnsupportedError(DecodingError):
+    """The model takes no palettes or no hints, and is given some."""
+
+
 def _number(default, low, high, help):
     return field(default=default, metadata={"range": (low, high), "help": help})
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from recolor.models.catalog import DEFAULT
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.engine import cluster_of
@@ -93,20 +94,26 @@ def apply(
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     with using as cluster:
         chosen = _load(model, library)
+        from recolor.models.decoding.options import UnsupportedError
         from recolor.platform.serving.files import recolor_files
 
-        outcome = recolor_files(
-            chosen.painter,
-            list(images),
-            out,
-            decoding=decoding,
-            hints=hints,
-            suggestions=suggestions or 0,
-            sheet=sheet,
-            existing=existing,
-            progress=lambda files: progress_bar(len(files), "recoloring", files),
-            engine=cluster and _engine(cluster, chosen.source, library, out),
-        )
+        try:
+            outcome = recolor_files(
+                chosen.painter,
+                list(images),
+                out,
+                decoding=decoding,
+                hints=hints,
+                suggestions=suggestions or 0,
+                sheet=sheet,
+                existing=existing,
+                progress=lambda files: progress_bar(len(files), "recoloring", files),
+                engine=cluster and _engine(cluster, chosen.source, library, out),
+            )
+        except UnsupportedError as error:
+            raise UnsupportedError(
+                f"{chosen.which}: {error}; --model {DEFAULT} takes palettes and hints"
+            ) from None
     kept = f"; {outcome.kept} more were there already" if outcome.kept else ""
     click.echo(printable(f"{len(outcome.written)} recolored in {out} by {chosen.about}{kept}"))
     if used := {name: count for name, count in outcome.palettes.most_common() if name}:

@@ -1,4 +1,4 @@
-"""A model that is ready to recolor, whether it is registered, in a file, or comes with recolor."""
+"""A model that is ready to recolor, whether it is registered, in a file, or bundled."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +15,13 @@ from recolor.models.painter import Painter
 from recolor.models.pretrained import pretrained_weights
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
+from recolor.platform.registry.comparison import shortfall
 from recolor.platform.registry.registration import MissingFilesError, load_model, version_of
 from recolor.platform.registry.versions import (
+    CHAMPION,
     MODEL_NAME,
     current_champion,
+    find_champion,
     version_uri,
 )
 from recolor.platform.registry.weight_sources import local_weights, no_weights
@@ -35,7 +38,8 @@ class UsableModel:
         embedding: The `Manifest.embedding_id` that it was trained with.
         painter: What recolors pictures by it.
         label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
-        about: Which model it is, and why it was chosen, for people to read.
+        which: Which model it is, for people to read.
+        about: The same, and why it was chosen.
         version: Its registered version, if it is one of this store's.
     """
 
@@ -43,6 +47,7 @@ class UsableModel:
     embedding: str
     painter: Painter
     label: str = ""
+    which: str = ""
     about: str = ""
     version: ModelVersion | None = None
 
@@ -55,11 +60,12 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     """Find and load a model; the store is not touched where none is needed.
 
     Args:
-        source: The URI of a registered model, the path of a file of weights or of an ONNX file of
-            `recolor export`, or the name of a model kind, for the weights that come with recolor.
-            None for the champion, or, where there is none or its files are missing, for
-            `recolor.models.catalog.DEFAULT`.
-        library: A file of color schemes; by default those that come with recolor.
+        source: ``champion``, the URI of a registered model, the path of a file of weights or of an
+            ONNX file of `recolor export`, or the name of a model kind, for its bundled network.
+            None for the champion if it is better than the bundled network of
+            `recolor.models.catalog.DEFAULT`, see `comparison`. If it is not, or its files are
+            missing, for that network.
+        library: A file of color schemes; by default the bundled ones.
 
     Raises:
         RegistryError: If there is no such model.
@@ -71,6 +77,10 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     schemes = load_library(library)
     if source is None:
         return _by_default(schemes)
+    if source == CHAMPION:
+        champion = find_champion()
+        # By its version, since there may be another champion by now.
+        return _registered(version_uri(champion.version), schemes, champion)
     if source.endswith(SUFFIX):
         return _of_onnx(source, schemes)
     weights = local_weights(source)
@@ -87,12 +97,14 @@ def _by_default(schemes: PaletteLibrary) -> UsableModel:
     if store.store_exists():
         store.connect()
         champion = current_champion()
-    why = "no champion is registered here"
-    if champion is not None:
+    if champion is None:
+        why = "no champion is registered here"
+    elif reason := shortfall(champion):
+        why = f"champion version {champion.version} {reason}: --model {CHAMPION} takes it"
+    else:
         try:
-            # By its version, since there may be another champion by now.
             model = _registered(version_uri(champion.version), schemes, champion)
-            why = f"--model {DEFAULT} takes the network that comes along"
+            why = f"--model {DEFAULT} takes the bundled network"
             return replace(model, about=f"{model.about}; {why}")
         except MissingFilesError as error:
             why = f"the champion can't be used: {error}"
@@ -112,8 +124,8 @@ def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None
         if champion is not None and champion.version == number:
             said = [f"champion; {painter.kind}"]
     said += facts(known["size"], known.get("training_posters"))
-    about = f"{found} ({', '.join(said)})"
-    return UsableModel(uri, known["embedding"], painter, label, about, version)
+    which = f"{found} ({', '.join(said)})"
+    return UsableModel(uri, known["embedding"], painter, label, which, which, version)
 
 
 def facts(size: int, training_posters: int | None) -> list[str]:
@@ -126,11 +138,11 @@ def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> Usabl
     painter = _recolorer(weights, embedding_network(source, weights)).painter(schemes)
     said = facts(weights.size, weights.origin.get("training_posters"))
     if source in MODELS:
-        label, about = source, f"the {source} network that comes along ({', '.join(said)})"
+        label, which = source, f"the bundled {source} network ({', '.join(said)})"
     else:
         label = f"{weights.model}_{Path(source).stem}"
-        about = f"{source} ({', '.join([weights.model, *said])})"
-    return UsableModel(source, weights.embedding, painter, label, about)
+        which = f"{source} ({', '.join([weights.model, *said])})"
+    return UsableModel(source, weights.embedding, painter, label, which, which)
 
 
 def embedding_network(source: str, weights: Weights) -> keras.Model | None:
@@ -150,7 +162,7 @@ def embedding_network(source: str, weights: Weights) -> keras.Model | None:
 def _of_onnx(source: str, schemes: PaletteLibrary) -> UsableModel:
     model = load_onnx(Path(source), schemes)
     label = f"{model.painter.kind}_{Path(source).stem}"
-    return UsableModel(source, model.embedding, model.painter, label, model.about)
+    return UsableModel(source, model.embedding, model.painter, label, model.which, model.about)
 
 
 def _recolorer(weights: Weights, embedding: keras.Model | None) -> Recolorer:
