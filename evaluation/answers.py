@@ -22,3 +22,17 @@ def told_or_free(metrics: dict[str, float], metric: str) -> float | None:
         metric: The metric's name.
     """
     return metrics.get(TOLD_PALETTE + metric, metrics.get(FREE + metric))
+
+
+def told_or_free_in_words(metrics: dict[str, float], metric: str) -> str:
+    """Return the value that ranks a model, and how the model answered.
+
+    Args:
+        metrics: As `recolor.evaluation.validation.validate` returns them.
+        metric: The metric's name.
+    """
+    value = told_or_free(metrics, metric)
+    if value is None:
+        return f"not validated by {metric}"
+    told = ANSWERS[TOLD_PALETTE] if TOLD_PALETTE + metric in metrics else "free"
+    return f"{metric} {value:.4g}, {told}"

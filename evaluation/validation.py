@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.answers import FREE, TOLD_PALETTE
+from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.scoring import baseline_predictors, score
 from recolor.evaluation.told import PALETTE, Predictions, Told
 from recolor.models.decoding.options import Decoding
@@ -47,3 +48,34 @@ def validate(
         for name, value in measured[answer].result().items()
         if value is not None
     }
+
+
+def validate_by(
+    metric: str,
+    manifest: Manifest,
+    painter: Painter,
+    progress: Callable[[int], None] = lambda count: None,
+    embedded: bool = True,
+) -> dict[str, float]:
+    """Measure by one metric only, told the palette or, where the model takes none, free.
+
+    It is what `validate` measures, but takes a fraction of its time.
+
+    Args:
+        metric: The metric's name.
+        manifest, painter, progress, embedded: As for `validate`.
+
+    Returns:
+        The value by its name in `validate`. Nothing if it is undefined, or there are no validation
+        posters.
+
+    Raises:
+        MeasurementError: If the model's colors are not finite.
+    """
+    if not manifest.count("validation"):
+        return {}
+    answer, told = (TOLD_PALETTE, Told.parse(PALETTE)) if painter.takes_palette else (FREE, Told())
+    predictors = {answer: Predictions(painter, Decoding(), embedded).told(told)}
+    only = {metric: METRICS[metric]}
+    value = score(manifest, "validation", predictors, progress, only)[answer].result()[metric]
+    return {} if value is None else {answer + metric: value}

@@ -34,6 +34,7 @@ from recolor.models.decoding.options import (
     SOURCE_VIVIDNESS,
     Decoding,
     DecodingError,
+    UnsupportedError,
 )
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.typed import is_typed_colors
@@ -360,7 +361,7 @@ class Painter:
         """Check that a model that takes no palettes and hints is asked for none.
 
         Raises:
-            DecodingError: If it is.
+            UnsupportedError: If it is.
         """
         if decoding.palette in (None, FREE, SOURCE) and not decoding.hint:
             return
@@ -368,12 +369,11 @@ class Painter:
         if network.takes_palette:
             return
         if decoding.palette not in (None, FREE, SOURCE):
-            raise DecodingError(
-                f"a {network.kind} network gives one color a pixel and takes no palette: choose "
-                "another model"
+            raise UnsupportedError(
+                f"a {network.kind} network gives one color a pixel and takes no palette"
             )
         if decoding.hint:
-            raise DecodingError(f"a {self.kind} network takes no hints: choose another model")
+            raise UnsupportedError(f"a {network.kind} network takes no hints")
 
 
 def _corners(box: Box) -> tuple[int, int, int, int]:

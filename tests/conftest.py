@@ -145,14 +145,31 @@ def store(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def trained(manifest, store):
-    """A classification network after two epochs, registered as version 1, and the champion."""
+    """A classification network after two epochs, registered as version 1, and the champion.
+
+    It answers by default, since it is said to be better than the bundled network.
+    """
     from recolor.platform.registry.promotion import promote
     from recolor.platform.training.settings import Settings
     from recolor.platform.training.tracked import train
 
     result = train(manifest, Settings("classification", epochs=2, batch_size=5))
+    compared(manifest.digest, version=result.metrics["told_palette.l2_ab"]).keep(result.version)
     promote("l2_ab")
     return result
+
+
+def compared(data: str, *, version: float = 1.0, bundled: float = 10_000.0, metric: str = "l2_ab"):
+    """A comparison of a version with the bundled network, as `recolor promote` keeps it.
+
+    By default the version is better. Promotions on the same data take the bundled network's value
+    from it and measure nothing.
+    """
+    from recolor.models.catalog import DEFAULT
+    from recolor.platform.registry.comparison import Comparison, bundled_digest
+
+    told = {f"told_palette.{metric}": bundled}
+    return Comparison(metric, data, version, told, False, bundled_digest(DEFAULT))
 
 
 @pytest.fixture(scope="session")

@@ -30,12 +30,12 @@ def moved(copied_store, store):
         database.commit()
 
 
-def test_without_the_champions_files_the_network_that_comes_along_answers(moved):
+def test_without_the_champions_files_the_bundled_network_answers(moved):
     with pytest.raises(MissingFilesError, match=r"files of model .* are not in /no/artifacts/"):
         load(CHAMPION_URI)
     model = load(None)
     assert model.source == DEFAULT
-    assert "comes along" in model.about and "the champion can't be used: the files" in model.about
+    assert "bundled" in model.about and "the champion can't be used: the files" in model.about
 
 
 def test_a_run_without_its_files_does_not_go_on(moved, trained):

@@ -58,7 +58,7 @@ def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path
     )
     assert result.returncode == 0, result.stderr
     assert re.search(
-        f"1 recolored in out by the {DEFAULT} network that comes along "
+        f"1 recolored in out by the bundled {DEFAULT} network "
         r"\(\d+ pixels, learned from \d+ posters\); no champion is registered here\n",
         result.stdout,
     )
@@ -67,7 +67,7 @@ def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path
         assert image.size == before.size
 
 
-def test_a_champion_goes_first(trained, posters, tmp_path):
+def test_a_champion_that_is_better_goes_first(trained, posters, tmp_path):
     def apply(out: str, *options) -> str:
         arguments = ["apply", str(posters[0]), "--out", str(tmp_path / out), *options]
         result = CliRunner().invoke(main, arguments)
@@ -76,11 +76,11 @@ def test_a_champion_goes_first(trained, posters, tmp_path):
 
     assert re.search(
         r"1 recolored in \S+ by poster-recolor version \d+ \(champion; classification, 32 pixels, "
-        f"learned from 20 posters\\); --model {DEFAULT} takes the network that comes along\n",
+        f"learned from 20 posters\\); --model {DEFAULT} takes the bundled network\n",
         apply("out"),
     )
     said = apply("other", "--model", "regression")
-    assert re.search(r"1 recolored in \S+ by the regression network that comes along \(", said)
+    assert re.search(r"1 recolored in \S+ by the bundled regression network \(", said)
 
 
 def test_regression_is_nearer_to_the_true_colors_than_gray():

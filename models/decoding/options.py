@@ -32,6 +32,10 @@ class DecodingError(RecolorError):
     """An option of decoding is out of range, or the model does not support it."""
 
 
+class UnsupportedError(DecodingError):
+    """The model takes no palettes or no hints, and is given some."""
+
+
 def _number(default, low, high, help, **about):
     return field(default=default, metadata={"range": (low, high), "help": help, **about})
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from recolor.models.catalog import DEFAULT
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.engine import cluster_of
@@ -108,23 +109,29 @@ def apply(
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     with using as cluster:
+        from recolor.models.decoding.options import UnsupportedError
         from recolor.platform.serving.files import recolor_files
 
         model = _Model(model, library)
         if cluster:
             model.load()
-        outcome = recolor_files(
-            model.painter(),
-            list(images),
-            out,
-            decoding=decoding,
-            hints=hints,
-            suggestions=suggestions or 0,
-            sheet=sheet,
-            existing=existing,
-            progress=lambda files: progress_bar(len(files), "recoloring", files),
-            engine=cluster and _engine(cluster, model.load().source, library, out),
-        )
+        try:
+            outcome = recolor_files(
+                model.painter(),
+                list(images),
+                out,
+                decoding=decoding,
+                hints=hints,
+                suggestions=suggestions or 0,
+                sheet=sheet,
+                existing=existing,
+                progress=lambda files: progress_bar(len(files), "recoloring", files),
+                engine=cluster and _engine(cluster, model.load().source, library, out),
+            )
+        except UnsupportedError as error:
+            raise UnsupportedError(
+                f"{model.load().which}: {error}; --model {DEFAULT} takes palettes and hints"
+            ) from None
     if lut:
         _write_lut(lut, tasks[0].path, model.painter(), decoding)
     _report(outcome, out, model)

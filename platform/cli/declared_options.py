@@ -2,8 +2,8 @@
 
 A field's metadata holds its ``help`` and which values it takes: ``integers`` or a ``range``, from
 the lowest to the highest; ``words``, which may be typed instead of a number of a range; ``above``,
-which numbers must exceed, and ``most``, which they must not; ``choices``, names; ``flag``, for a yes
-or no; ``repeated``, for any number of texts. ``metavar`` is how `--help` calls a value.
+which numbers must exceed, and ``most``, which they must not; ``choices``, names; ``flag``, for a
+yes or no; ``repeated``, for any number of texts. ``metavar`` is how `--help` calls a value.
 """
 
 from collections.abc import Callable, Iterable

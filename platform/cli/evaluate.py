@@ -10,7 +10,14 @@ from recolor.datasets.splits import SPLITS
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.data import read_data
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
-from recolor.platform.cli.options import DATA, LIBRARY, OUTPUT_FILE, TEXT, Repeated
+from recolor.platform.cli.options import (
+    DATA,
+    LIBRARY,
+    MODEL_METAVAR,
+    OUTPUT_FILE,
+    TEXT,
+    Repeated,
+)
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
 from recolor.platform.lasting_imports import lasting_imports
@@ -28,9 +35,9 @@ PALETTE = (
     "--model",
     cls=Repeated,
     type=TEXT,
-    metavar="URI|FILE|KIND",
-    help="A registered model, a file of weights, an ONNX file of `recolor export`, or the kind of "
-    "one that comes with recolor. May be repeated.",
+    metavar=MODEL_METAVAR,
+    help="The champion, another registered model, a file of weights, an ONNX file of `recolor "
+    "export`, or the kind of a bundled network. May be repeated.",
 )
 @click.option(
     "--told",

@@ -3,7 +3,7 @@
 import click
 
 from recolor.platform.cli.backend import use_tensorflow
-from recolor.platform.cli.options import TEXT, Place
+from recolor.platform.cli.options import MODEL_DEFAULT, MODEL_METAVAR, TEXT, Place
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.quiet import quiet_mlflow
 from recolor.platform.lasting_imports import lasting_imports
@@ -15,10 +15,10 @@ from recolor.platform.serving.export_target import FORMATS, KERAS, ONNX, ExportE
 @click.option("--format", type=click.Choice(FORMATS), required=True)
 @click.option(
     "--model",
-    metavar="URI|FILE|KIND",
+    metavar=MODEL_METAVAR,
     type=TEXT,
-    help="A registered model, a file of weights, or the kind of one that comes with recolor.  "
-    "[default: the champion, or else the one that comes with recolor]",
+    help="The champion, another registered model, a file of weights, or the kind of a bundled "
+    f"network.  {MODEL_DEFAULT}",
 )
 @click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 def export(out, format, model, overwrite):

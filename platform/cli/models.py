@@ -52,6 +52,7 @@ def models(history, as_json):
         _show_changes(found)
     else:
         _show_versions(found)
+        _say_what_answers()
 
 
 def _show_versions(found):
@@ -87,6 +88,22 @@ def _show_versions(found):
             "registered (UTC)": [_clock(one.time, "minutes") for one in found],
         }
     )
+
+
+def _say_what_answers():
+    """Say whether the champion answers by default, if there is one."""
+    from recolor.models.catalog import DEFAULT
+    from recolor.platform.registry.comparison import shortfall
+    from recolor.platform.registry.versions import current_champion
+
+    champion = current_champion()
+    if champion is None:
+        return
+    if reason := shortfall(champion):
+        why = f"champion version {champion.version} {reason}"
+        click.echo(f"the bundled {DEFAULT} answers by default: {why}")
+    else:
+        click.echo("the champion answers by default")
 
 
 def _show_changes(found):

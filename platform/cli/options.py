@@ -9,6 +9,7 @@ import click
 
 from recolor.datasets.catalog import names_near
 from recolor.datasets.object_storage import RemotePath, is_remote
+from recolor.models.catalog import DEFAULT
 from recolor.platform.search.options import DEFAULT_STORAGE
 
 
@@ -131,13 +132,14 @@ DATA = click.option(
     help="Prepared data set. May be repeated: of the further ones, only the training posters are "
     "used.",
 )
+MODEL_METAVAR = "champion|URI|FILE|KIND"
+MODEL_DEFAULT = f"[default: the champion if it is better than the bundled {DEFAULT}, else that]"
 MODEL = click.option(
     "--model",
-    metavar="URI|FILE|KIND",
+    metavar=MODEL_METAVAR,
     type=TEXT,
-    help="A registered model, a file of weights, an ONNX file of `recolor export`, or the kind of "
-    "one that comes with recolor.  [default: the champion, or else the one that comes with "
-    "recolor]",
+    help="The champion, another registered model, a file of weights, an ONNX file of `recolor "
+    f"export`, or the kind of a bundled network.  {MODEL_DEFAULT}",
 )
 LIBRARY = click.option(
     "--library",

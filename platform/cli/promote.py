@@ -18,8 +18,9 @@ from recolor.platform.cli.trained import say_how_mlflow_finds_it
 @click.option(
     "--data",
     type=INPUT,
-    help="Measure the version and the champion anew, on the validation posters of this data set; "
-    "for versions that were validated on different ones.",
+    help="Measure the version, the champion and the bundled network on the validation posters of "
+    "this data set; for versions that were validated on different ones, or whose data set was "
+    "moved.",
 )
 @click.option(
     "--force",
@@ -32,7 +33,8 @@ def promote(version, metric, data, force, rollback, reason):
     """Make the best registered version the champion.
 
     Versions are ranked by their error on the validation posters, told each poster's own palette; a
-    network that takes no palette is ranked by its free answer.
+    network that takes no palette is ranked by its free answer. The champion answers by default if
+    it is better than the bundled network; `--model champion` takes it in any case.
     """
     from recolor.evaluation.metrics.catalog import rankable
 
@@ -49,13 +51,11 @@ def promote(version, metric, data, force, rollback, reason):
 
     manifest = Manifest.load(data) if data else None
     store.connect(to_write=True)
+    # For what may have to be measured.
+    use_tensorflow()
     if rollback:
         _, message = promotion.rollback(reason)
-    elif manifest is None:
-        _, message = promotion.promote(metric, version, force, reason)
     else:
-        use_tensorflow()
-        with progress_bar(2 * manifest.count("validation"), "measuring") as bar:
-            _, message = promotion.promote(metric, version, force, reason, manifest, bar.update)
+        _, message = promotion.promote(metric, version, force, reason, manifest, progress_bar)
     click.echo(message)
     say_how_mlflow_finds_it()

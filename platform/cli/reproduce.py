@@ -26,13 +26,13 @@ from recolor.platform.lasting_imports import lasting_imports
 )
 @click.option(
     "--regression",
-    metavar="URI|FILE|regression",
+    metavar="champion|URI|FILE|regression",
     type=TEXT,
     help="A trained network, instead of training it.",
 )
 @click.option(
     "--classification",
-    metavar="URI|FILE|classification",
+    metavar="champion|URI|FILE|classification",
     type=TEXT,
     help="The same for the other network.",
 )

@@ -18,7 +18,7 @@ from recolor.models.painter import Painter
 from recolor.platform.experiments.evaluation import evaluate_models
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote
-from recolor.platform.registry.versions import RegistryError, version_uri
+from recolor.platform.registry.versions import CHAMPION, RegistryError, version_uri
 from recolor.platform.serving.files import recolor_files
 from recolor.platform.serving.targets import REPLACE
 from recolor.platform.tracking.store import own_store
@@ -115,7 +115,7 @@ def _whole_chain(
         # An earlier demo's champion in the same folder may be better.
         echo(str(error))
 
-    chosen = load(None)
+    chosen = load(CHAMPION)
     say(f"Recoloring the old posters by {chosen.about}.")
     return recolor_files(chosen.painter, old, out / "recolored", sheet=True, existing=REPLACE).sheet
 

@@ -9,7 +9,9 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from recolor.platform.registry.comparison import shortfall
 from recolor.platform.registry.versions import (
+    CHAMPION,
     DATA_TAG,
     KIND_TAG,
     POSTERS_TAG,
@@ -31,6 +33,7 @@ class ListedVersion:
         version: Its number.
         kind: Name of its model kind.
         aliases: Its aliases, as ``champion``.
+        by_default: Whether it is the champion and answers by default.
         metrics: As `recolor.evaluation.validation.validate` has returned them.
         data: Digest of its data set.
         training_posters: How many posters it learned from.
@@ -44,6 +47,7 @@ class ListedVersion:
     version: int
     kind: str | None
     aliases: list[str]
+    by_default: bool
     metrics: dict[str, float]
     data: str | None
     training_posters: int | None
@@ -73,6 +77,7 @@ def _listed(version: ModelVersion, aliases: list[str]) -> ListedVersion:
         version=int(version.version),
         kind=version.tags.get(KIND_TAG),
         aliases=aliases,
+        by_default=CHAMPION in aliases and shortfall(version) is None,
         metrics=validated_metrics(version),
         data=version.tags.get(DATA_TAG),
         training_posters=None if posters is None else int(posters),

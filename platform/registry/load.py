@@ -1,6 +1,7 @@
-"""A model that is ready to recolor, whether it is registered, in a file, or comes with recolor."""
+"""A model that is ready to recolor, whether it is registered, in a file, or bundled."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -11,14 +12,20 @@ from recolor.datasets.embeddings.embedding import EmbeddingError
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
+from recolor.models.kind import RESTORE
 from recolor.models.painter import Painter
 from recolor.models.pretrained import pretrained_weights
 from recolor.models.recolorer import Recolorer
+from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights
+from recolor.platform.registry.comparison import shortfall
 from recolor.platform.registry.registration import MissingFilesError, load_model, version_of
+from recolor.platform.registry.restorers import load_restorer
 from recolor.platform.registry.versions import (
+    CHAMPION,
     MODEL_NAME,
     current_champion,
+    find_champion,
     version_uri,
 )
 from recolor.platform.registry.weight_sources import local_weights, no_weights
@@ -35,16 +42,20 @@ class UsableModel:
         embedding: The `Manifest.embedding_id` that it was trained with.
         painter: What recolors pictures by it.
         label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
-        about: Which model it is, and why it was chosen, for people to read.
+        which: Which model it is, for people to read.
+        about: The same, and why it was chosen.
         version: Its registered version, if it is one of this store's.
+        restores: Whether it is a restoration network; its painter recolors by the default model.
     """
 
     source: str
     embedding: str
     painter: Painter
     label: str = ""
+    which: str = ""
     about: str = ""
     version: ModelVersion | None = None
+    restores: bool = False
 
     def knows_embeddings_of(self, manifest: Manifest) -> bool:
         """Whether a data set has the model's embeddings; the model must compute them otherwise."""
@@ -55,11 +66,12 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     """Find and load a model; the store is not touched where none is needed.
 
     Args:
-        source: The URI of a registered model, the path of a file of weights or of an ONNX file of
-            `recolor export`, or the name of a model kind, for the weights that come with recolor.
-            None for the champion, or, where there is none or its files are missing, for
-            `recolor.models.catalog.DEFAULT`.
-        library: A file of color schemes; by default those that come with recolor.
+        source: ``champion``, the URI of a registered model, the path of a file of weights or of an
+            ONNX file of `recolor export`, or the name of a model kind, for its bundled network.
+            None for the champion if it is better than the bundled network of
+            `recolor.models.catalog.DEFAULT`, see `comparison`. If it is not, or its files are
+            missing, for that network.
+        library: A file of color schemes; by default the bundled ones.
 
     Raises:
         RegistryError: If there is no such model.
@@ -69,8 +81,19 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
         PaletteError: If the library can't be read.
     """
     schemes = load_library(library)
+    found = _found(source, schemes)
+    if found.restores:
+        return found
+    return replace(found, painter=replace(found.painter, restorer=load_restorer()))
+
+
+def _found(source: str | None, schemes: PaletteLibrary) -> UsableModel:
     if source is None:
         return _by_default(schemes)
+    if source == CHAMPION:
+        champion = find_champion()
+        # By its version, since there may be another champion by now.
+        return _registered(version_uri(champion.version), schemes, champion)
     if source.endswith(SUFFIX):
         return _of_onnx(source, schemes)
     weights = local_weights(source)
@@ -87,12 +110,14 @@ def _by_default(schemes: PaletteLibrary) -> UsableModel:
     if store.store_exists():
         store.connect()
         champion = current_champion()
-    why = "no champion is registered here"
-    if champion is not None:
+    if champion is None:
+        why = "no champion is registered here"
+    elif reason := shortfall(champion):
+        why = f"champion version {champion.version} {reason}: --model {CHAMPION} takes it"
+    else:
         try:
-            # By its version, since there may be another champion by now.
             model = _registered(version_uri(champion.version), schemes, champion)
-            why = f"--model {DEFAULT} takes the network that comes along"
+            why = f"--model {DEFAULT} takes the bundled network"
             return replace(model, about=f"{model.about}; {why}")
         except MissingFilesError as error:
             why = f"the champion can't be used: {error}"
@@ -104,16 +129,16 @@ def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None
     model = load_model(uri)
     painter = replace(model.unwrap_python_model().painter, library=schemes)
     known = model.metadata.metadata
-    said, label, found = [painter.kind], painter.kind, f"the model {uri}"
+    said, label, found = [painter.network.kind], painter.network.kind, f"the model {uri}"
     version = version_of(model)
     if version:
         number = version.version
-        label, found = f"{painter.kind}_v{number}", f"{MODEL_NAME} version {number}"
+        label, found = f"{painter.network.kind}_v{number}", f"{MODEL_NAME} version {number}"
         if champion is not None and champion.version == number:
-            said = [f"champion; {painter.kind}"]
+            said = [f"champion; {painter.network.kind}"]
     said += facts(known["size"], known.get("training_posters"))
-    about = f"{found} ({', '.join(said)})"
-    return UsableModel(uri, known["embedding"], painter, label, about, version)
+    which = f"{found} ({', '.join(said)})"
+    return UsableModel(uri, known["embedding"], painter, label, which, which, version)
 
 
 def facts(size: int, training_posters: int | None) -> list[str]:
@@ -123,14 +148,26 @@ def facts(size: int, training_posters: int | None) -> list[str]:
 
 
 def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> UsableModel:
-    painter = _recolorer(weights, embedding_network(source, weights)).painter(schemes)
+    restores = MODELS[weights.model].task == RESTORE
+    if restores:
+        painter = _with_default_colors(
+            Restorer(weights.tensors, f"the network of {source}"), schemes
+        )
+    else:
+        painter = _recolorer(weights, embedding_network(source, weights)).painter(schemes)
     said = facts(weights.size, weights.origin.get("training_posters"))
     if source in MODELS:
-        label, about = source, f"the {source} network that comes along ({', '.join(said)})"
+        label, which = source, f"the bundled {source} network ({', '.join(said)})"
     else:
         label = f"{weights.model}_{Path(source).stem}"
-        about = f"{source} ({', '.join([weights.model, *said])})"
-    return UsableModel(source, weights.embedding, painter, label, about)
+        which = f"{source} ({', '.join([weights.model, *said])})"
+    return UsableModel(source, weights.embedding, painter, label, which, which, restores=restores)
+
+
+def _with_default_colors(restorer: Restorer, schemes: PaletteLibrary) -> Painter:
+    """Make a painter that restores, and recolors by the default model where that is asked for."""
+    default = cache(lambda: _by_default(schemes).painter.network)
+    return Painter(default, restorer, schemes)
 
 
 def embedding_network(source: str, weights: Weights) -> keras.Model | None:
@@ -149,8 +186,8 @@ def embedding_network(source: str, weights: Weights) -> keras.Model | None:
 
 def _of_onnx(source: str, schemes: PaletteLibrary) -> UsableModel:
     model = load_onnx(Path(source), schemes)
-    label = f"{model.painter.kind}_{Path(source).stem}"
-    return UsableModel(source, model.embedding, model.painter, label, model.about)
+    label = f"{model.painter.network.kind}_{Path(source).stem}"
+    return UsableModel(source, model.embedding, model.painter, label, model.which, model.about)
 
 
 def _recolorer(weights: Weights, embedding: keras.Model | None) -> Recolorer:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlflow.entities.model_registry import ModelVersion
 
-from recolor.evaluation.answers import GRAY, MEAN_COLOR, TOLD_PALETTE, told_or_free
+from recolor.datasets.errors import RecolorError, first_line
+from recolor.evaluation.answers import GRAY, MEAN_COLOR, told_or_free, told_or_free_in_words
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.metric import HIGHER
+from recolor.models.catalog import DEFAULT
+from recolor.platform.registry.comparison import Bar, Comparison, compare, forget, no_bar
 from recolor.platform.registry.history import Change, read_history, record
 from recolor.platform.registry.versions import (
+    CHAMPION,
     DATA_TAG,
     MODEL_NAME,
     RegistryError,
     current_champion,
     registered_versions,
     validated_metrics,
+    version_uri,
 )
 
 if TYPE_CHECKING:
@@ -31,14 +36,16 @@ def promote(
     force: bool = False,
     reason: str | None = None,
     data: Manifest | None = None,
-    progress: Callable[[int], None] = lambda count: None,
+    bar: Bar = no_bar,
 ) -> tuple[str, str]:
-    """Give the alias ``champion`` to a version.
+    """Give the alias ``champion`` to a version, and compare it with the bundled network.
 
     Versions are ranked by their answers for validation posters, told the palette or, where they
     take none, free. They are compared only where they were validated on the same data.
 
     Of several promotions at the same time that are not forced, the best version wins.
+
+    The champion answers by default only if it is better than the bundled network, see `comparison`.
 
     Args:
         metric: A metric of `recolor.evaluation.metrics.catalog.rankable`.
@@ -47,8 +54,9 @@ def promote(
         force: Promote the version even though gray or the champion is better, or the champion was
             validated on other data.
         reason: Why, for the history; added to what is known of it.
-        data: A data set on whose validation posters the version and the champion are measured anew.
-        progress: Called with 1 after each of its posters, for each of the two.
+        data: A data set on whose validation posters the version and the champion are measured
+            again; by default they are compared by what is known of them.
+        bar: Makes a progress bar for each model that is measured.
 
     Returns:
         The champion's version, and lines that compare it and say what was done.
@@ -58,23 +66,34 @@ def promote(
             version can't be measured on the data set.
     """
     known = read_history().changes
-    existing = {str(v.version): _Candidate.of(v, metric) for v in registered_versions()}
+    versions = {str(version.version): version for version in registered_versions()}
+    existing = {number: _Candidate.of(one, metric) for number, one in versions.items()}
     best = _choose(existing, metric, chosen, unvalidated=force or data is not None)
     standing = current_champion()
     champion = None if standing is None else _Candidate.of(standing, metric)
     stays = champion is not None and champion.number == best.number
-    if data is not None and not stays:
-        best = best.measured_on(data, progress)
-        champion = champion and champion.measured_on(data, progress)
-    lines = _comparison(best, champion)
-    if stays:
-        return best.number, "\n".join([*lines, f"{best} is the champion already"])
-    objection = _objection(best, champion)
+    if data is not None and not (stays and best.validated_on(data)):
+        best = best.measured_on(data, bar)
+        champion = best if stays else champion and champion.measured_on(data, bar)
+    objection = None if stays else _objection(best, champion)
     if objection and not force:
         ways = "--force does it all the same"
         if not _comparable(best, champion):
             ways = f"--data DATA measures both on the same posters, {ways}"
         raise RegistryError(f"{best} was not promoted: {objection}; {ways}")
+    version = versions[best.number]
+    bundled, uncompared = _compare(version, best, data, bar)
+    lines = _comparison(best, champion, bundled, uncompared)
+    if bundled is not None:
+        bundled.keep(best.number)
+    elif stays:
+        # What it was compared by before decides as it did.
+        bundled = Comparison.of(version)
+    else:
+        forget(version)
+    default = _by_default(best.number, bundled)
+    if stays:
+        return best.number, "\n".join([*lines, f"{best} is the champion already, {default}"])
     why = f"forced, though {objection}" if objection else best.measure
     if champion and not objection:
         why += f" (version {champion.number}: {champion.measure})"
@@ -93,10 +112,10 @@ def promote(
     if meanwhile and not force:
         # This version was not compared with those.
         rivals = [existing[number] for number in meanwhile & existing.keys()]
-        return promote(metric, _best([best, *rivals]).number, False, reason, data, progress)
+        return promote(metric, _best([best, *rivals]).number, False, reason, data, bar)
     now = str(current_champion().version)
     outcome = (
-        f"{best} is the champion now"
+        f"{best} is the champion now, {default}"
         if now == best.number
         else f"version {now}, promoted at the same time, is the champion now"
     )
@@ -118,12 +137,14 @@ def rollback(reason: str | None = None) -> tuple[str, str]:
     champion = current_champion()
     standing = None if champion is None else str(champion.version)
     # Not a deleted one, nor the champion itself, which a crash during a promotion may leave there.
-    candidates = {str(v.version) for v in registered_versions()} - {standing}
+    candidates = {str(v.version): v for v in registered_versions() if str(v.version) != standing}
     former = [version for version in read_history().former_champions() if version in candidates]
     if not former:
         raise RegistryError(f"{MODEL_NAME} has no earlier champion to go back to")
-    record(Change(standing, former[-1], _joined("rolled back", reason), rollback=True))
-    return former[-1], f"version {former[-1]} is the champion again"
+    number = former[-1]
+    record(Change(standing, number, _joined("rolled back", reason), rollback=True))
+    default = _by_default(number, Comparison.of(candidates[number]))
+    return number, f"version {number} is the champion again, {default}"
 
 
 @dataclass(frozen=True)
@@ -152,16 +173,21 @@ class _Candidate:
         data = version.tags.get(DATA_TAG)
         return cls(str(version.version), metric, data, validated_metrics(version))
 
-    def measured_on(self, data: Manifest, progress: Callable[[int], None]) -> _Candidate:
-        """Measure the version anew."""
+    def validated_on(self, data: Manifest) -> bool:
+        """Whether its metric on a data set is known."""
+        return self.data == data.digest and self.value is not None
+
+    def measured_on(self, data: Manifest, bar: Bar) -> _Candidate:
+        """Measure the version again."""
         # Only here, since it takes TensorFlow.
         from recolor.platform.registry.revalidation import may_know, validate_version
 
         place = f"the validation posters of {data.folder}"
-        measured = validate_version(data, self.number, progress)
+        with bar(data.count("validation"), f"measuring version {self.number}") as shown:
+            measured = validate_version(data, self.number, shown.update)
         if told_or_free(measured, self.metric) is None:
             raise RegistryError(f"version {self.number} has no {self.metric} on {place}")
-        known = may_know(data, self.number)
+        known = may_know(data, version_uri(self.number))
         return _Candidate(self.number, self.metric, data.digest, measured, place, known)
 
     @property
@@ -172,10 +198,7 @@ class _Candidate:
     @property
     def measure(self) -> str:
         """Its metric and how it answered, in words."""
-        if self.value is None:
-            return f"not validated by {self.metric}"
-        told = "told the palette" if TOLD_PALETTE + self.metric in self.measured else "free"
-        return f"{self.metric} {self.value:.4g}, {told}"
+        return told_or_free_in_words(self.measured, self.metric)
 
     @property
     def gray(self) -> float | None:
@@ -223,10 +246,40 @@ def _best(candidates: Sequence[_Candidate]) -> _Candidate:
     return min(rivals, key=lambda v: (sign * v.value, int(v.number)))
 
 
-def _comparison(best: _Candidate, champion: _Candidate | None) -> list[str]:
-    """Compare a version with the champion and with answers without a model, line by line."""
+def _compare(
+    version: ModelVersion, best: _Candidate, data: Manifest | None, bar: Bar
+) -> tuple[Comparison | None, str]:
+    """Compare a version with the bundled network; say why, if that can't be done."""
+    try:
+        return compare(version, best.metric, best.value, best.data, data, bar), ""
+    except RecolorError as error:
+        return None, first_line(error)
+
+
+def _by_default(number: str, bundled: Comparison | None) -> str:
+    """Say of a champion whether it answers by default."""
+    takes = f"--model {CHAMPION} takes version {number}"
+    if bundled is None:
+        return (
+            f"but was not compared with the bundled {DEFAULT}, which still answers by default: "
+            f"`recolor promote --data DATA` compares them, {takes}"
+        )
+    if bundled.won:
+        return "and answers by default"
+    return (
+        f"but not better than the bundled {DEFAULT} ({bundled.told}), which still answers by "
+        f"default: {takes}"
+    )
+
+
+def _comparison(
+    best: _Candidate, champion: _Candidate | None, bundled: Comparison | None, uncompared: str
+) -> list[str]:
+    """Compare a version with the champion, the bundled network and answers without a model."""
     metric = METRICS[best.metric]
     compared = [f"candidate: {best}", f"champion: {champion or 'none yet'}"]
+    if bundled is not None:
+        compared.append(f"bundled {DEFAULT}: {bundled.told}")
     compared += [
         f"{name}: {value:.4g}"
         for name, value in (("mean color", best.mean_color), ("gray", best.gray))
@@ -245,6 +298,13 @@ def _comparison(best: _Candidate, champion: _Candidate | None) -> list[str]:
                 f"warning: version {one.number} learned from a data set with other splits, perhaps "
                 "from some of these posters"
             )
+    if bundled is None:
+        lines.append(f"not compared with the bundled {DEFAULT}: {uncompared}")
+    elif bundled.may_know:
+        lines.append(
+            f"warning: the bundled {DEFAULT} learned from a data set with other splits, perhaps "
+            "from some of these posters"
+        )
     for name, value in (("gray", best.gray), ("the mean color", best.mean_color)):
         if best.loses_to(value):
             lines.append(f"warning: {name} is better than version {best.number}")

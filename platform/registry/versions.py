@@ -8,8 +8,10 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from recolor.datasets.errors import RecolorError
+from recolor.platform.tracking import store
 
 MODEL_NAME = "poster-recolor"
+# The alias, and the word for it wherever a model is asked for.
 CHAMPION = "champion"
 CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"
 # Version tags with the metrics in validation begin so.
@@ -43,6 +45,22 @@ def current_champion() -> ModelVersion | None:
     if model is None or CHAMPION not in model.aliases:
         return None
     return mlflow.MlflowClient().get_model_version(MODEL_NAME, str(model.aliases[CHAMPION]))
+
+
+def find_champion() -> ModelVersion:
+    """Return the champion of the store, which is not made where there is none.
+
+    Raises:
+        RegistryError: If there is no champion.
+        DatabaseError, ServerError: If the store can't be used.
+    """
+    why = "there is no store here yet"
+    if store.store_exists():
+        store.connect()
+        if champion := current_champion():
+            return champion
+        why = f"{MODEL_NAME} has no champion yet"
+    raise RegistryError(f"{why}: train a model with `recolor train`, then run `recolor promote`")
 
 
 def version_uri(number: str) -> str:

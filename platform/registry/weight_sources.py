@@ -32,11 +32,17 @@ def find_weights(source: str) -> Weights:
     """Find weights here or in the store.
 
     Args:
-        source: As in `local_weights`, or the URI of a registered model.
+        source: As in `local_weights`, or the URI of a registered model, or ``champion``.
 
     Raises:
         WeightsError: If there are none, or they are damaged.
+        RegistryError: If there is no champion.
     """
+    # Only here: without a store, MLflow is not needed.
+    from recolor.platform.registry.versions import CHAMPION, find_champion, version_uri
+
+    if source == CHAMPION:
+        source = version_uri(find_champion().version)
     if found := local_weights(source):
         return found
     if ":/" not in source:
@@ -54,5 +60,5 @@ def find_weights(source: str) -> Weights:
 def no_weights(source: str) -> WeightsError:
     """Say that a source is none."""
     return WeightsError(
-        f"{source} is no file of weights, nor one of {', '.join(MODELS)}, which come with recolor"
+        f"{source} is no file of weights, nor one of {', '.join(MODELS)}, which are bundled"
     )

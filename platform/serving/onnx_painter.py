@@ -43,6 +43,11 @@ class OnnxModel:
     embedding: str
     about: str
 
+    @property
+    def which(self) -> str:
+        """Which model it is, as of `recolor.platform.registry.load.UsableModel`."""
+        return self.about
+
 
 def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
     """Read a file.

@@ -1,15 +1,17 @@
 """The MLflow store, and what every run records about where it came from."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import chain, count
+from itertools import chain, count, permutations
 from pathlib import Path
 
 import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.db import upgrade
+from mlflow.exceptions import MlflowException
 from mlflow.store import db_migrations
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
@@ -17,8 +19,9 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import get_uri_scheme
 
+from recolor.datasets.combination import load_data
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.platform.tracking.database import check_writable, ensure_database, sqlite_file
 from recolor.platform.tracking.lost_runs import PROCESS_TAG, at_work, close_lost_runs
 from recolor.platform.tracking.provenance import origin
@@ -26,6 +29,10 @@ from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patien
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
 EXPERIMENT = "recolor"
+# Of a run: the digest of its data set, or of all its data sets together.
+DATA_TAG = "dataset.digest"
+# MLflow takes at most so many characters of a digest.
+DIGEST = 36
 
 
 class RunError(RecolorError):
@@ -164,7 +171,7 @@ def _ended_by_errors(run: mlflow.ActiveRun) -> Iterator[None]:
         # where the server is gone as well.
         if mlflow.active_run() is run:
             status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            with patience(retries=0, seconds=CHECK_SECONDS), suppress(mlflow.MlflowException):
+            with patience(retries=0, seconds=CHECK_SECONDS), suppress(MlflowException):
                 mlflow.end_run(status)
         raise
 
@@ -196,13 +203,44 @@ def log_dataset(manifest: Manifest, context: str) -> None:
     """Log a data set as the run's input, or each that it consists of, and its digest."""
     for part in manifest.parts:
         folder = part.folder.resolve()
-        # MLflow takes at most 36 characters of a digest; the whole one goes into a tag.
-        digest = part.digest[:36]
+        # The whole digest goes into a tag.
+        digest = part.digest[:DIGEST]
         dataset = MetaDataset(resolve_dataset_source(str(folder)), name=folder.name, digest=digest)
         try:
             mlflow.log_input(dataset, context=context)
-        except mlflow.MlflowException:
+        except MlflowException:
             # At this instant another run may have been the first one with this data set, which the
             # store keeps once. MLflow finds it now.
             mlflow.log_input(dataset, context=context)
-    mlflow.set_tag("dataset.digest", manifest.digest)
+    mlflow.set_tag(DATA_TAG, manifest.digest)
+
+
+def logged_data(run_id: str | None) -> Manifest:
+    """Read the data set that a run has logged, from where it was then.
+
+    Raises:
+        DatasetError: If it is not known, or its folder is gone or holds another one now.
+    """
+    try:
+        run = mlflow.get_run(run_id) if run_id else None
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        run = None
+    inputs = run.inputs.dataset_inputs if run else []
+    if not inputs:
+        raise DatasetError("the data set that it was trained on is not known")
+    folders = []
+    for dataset in (one.dataset for one in inputs):
+        folder = Path(json.loads(dataset.source)["uri"])
+        if not folder.is_dir():
+            raise DatasetError(f"its data set is no longer in {folder}")
+        if Manifest.load(folder).digest[:DIGEST] != dataset.digest:
+            raise DatasetError(f"{folder} holds another data set now")
+        folders.append(folder)
+    # MLflow does not keep the order, which the digest of several depends on.
+    for ordered in permutations(folders):
+        manifest = load_data(ordered)
+        if manifest.digest == run.data.tags.get(DATA_TAG):
+            return manifest
+    raise DatasetError(f"{folders[0]} holds another data set now")

@@ -144,9 +144,9 @@ class Settings:
     )
     initial_weights: str | None = _option(
         None,
-        "Begin with these weights, for example of a training on smaller pictures, or with those "
-        "that come with recolor.",
-        metavar="FILE|URI|KIND",
+        "Begin with these weights, for example of a training on smaller pictures, or with the "
+        "bundled ones.",
+        metavar="champion|FILE|URI|KIND",
     )
     force_initial: bool = _option(
         False, "Even if the initial weights learned from a data set with other splits.", flag=True

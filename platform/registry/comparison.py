@@ -1,0 +1,165 @@
+"""Whether a version is better than the bundled network: only then does it answer by default.
+
+`recolor promote` measures the bundled network, and keeps the result as a tag of the version. Where
+nothing has to be measured, neither Keras nor TensorFlow is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+
+from recolor.evaluation.answers import told_or_free, told_or_free_in_words
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.models.catalog import DEFAULT
+from recolor.models.pretrained import pretrained_file
+from recolor.platform.lasting_imports import lasting_imports
+from recolor.platform.registry.versions import MODEL_NAME, RegistryError, registered_versions
+from recolor.platform.tracking.store import logged_data
+
+if TYPE_CHECKING:
+    from recolor.datasets.manifest import Manifest
+
+COMPARISON_TAG = "bundled.comparison"
+# Makes a progress bar of a number of posters and a label; its `update` takes a count.
+Bar = Callable[[int, str], AbstractContextManager]
+
+
+def no_bar(total: int, label: str) -> AbstractContextManager:
+    """Show no progress."""
+    return nullcontext(SimpleNamespace(update=lambda count: None))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A version and the bundled network, by one metric on the same validation posters.
+
+    Attributes:
+        metric: The metric's name.
+        data: Digest of the data set.
+        version: The version's value, told the palette or, where it takes none, free.
+        bundled: The bundled network's, by its name in `recolor.evaluation.validation.validate`.
+        may_know: Whether the bundled network may have learned from these posters.
+        weights: `bundled_digest` of the bundled network.
+    """
+
+    metric: str
+    data: str
+    version: float
+    bundled: dict[str, float]
+    may_know: bool
+    weights: str
+
+    @classmethod
+    def of(cls, version: ModelVersion, kind: str = DEFAULT) -> Comparison | None:
+        """Read a version's tag.
+
+        Args:
+            version: The version.
+            kind: Model kind of the bundled network.
+
+        Returns:
+            None if the version was not compared with this bundled network, or the tag can't be
+            used here: it is damaged, or its metric is unknown.
+        """
+        try:
+            known = cls(**json.loads(version.tags[COMPARISON_TAG]))
+        except (KeyError, ValueError, TypeError):
+            return None
+        usable = known.metric in METRICS and known.bundled_value is not None
+        return known if usable and known.weights == bundled_digest(kind) else None
+
+    @property
+    def bundled_value(self) -> float:
+        """The bundled network's value."""
+        return told_or_free(self.bundled, self.metric)
+
+    @property
+    def won(self) -> bool:
+        """Whether the version is better."""
+        return METRICS[self.metric].is_better(self.version, than=self.bundled_value)
+
+    @property
+    def told(self) -> str:
+        """The bundled network's value and how it answered, in words."""
+        return told_or_free_in_words(self.bundled, self.metric)
+
+    @property
+    def values(self) -> str:
+        """Both values, in words."""
+        return f"{self.metric} {self.version:.4g} against {self.bundled_value:.4g}"
+
+    def keep(self, number: str) -> None:
+        """Keep it as a version's tag."""
+        client = mlflow.MlflowClient()
+        client.set_model_version_tag(MODEL_NAME, number, COMPARISON_TAG, json.dumps(asdict(self)))
+
+
+def compare(
+    version: ModelVersion,
+    metric: str,
+    value: float | None,
+    digest: str | None,
+    data: Manifest | None = None,
+    bar: Bar = no_bar,
+    kind: str = DEFAULT,
+) -> Comparison:
+    """Compare a version with the bundled network, which is measured only if it was not before.
+
+    Args:
+        version: The version.
+        metric: The metric's name.
+        value: The version's value, told the palette or, where it takes none, free.
+        digest: Digest of the data set that it was measured on.
+        data: This data set; by default it is looked for where the version was trained on it.
+        bar: Makes a progress bar.
+        kind: Model kind of the bundled network.
+
+    Raises:
+        RecolorError: If they can't be compared; it says why.
+    """
+    if value is None:
+        raise RegistryError(f"version {version.version} was not validated by {metric}")
+    weights = bundled_digest(kind)
+    for known in (Comparison.of(other, kind) for other in registered_versions()):
+        if known and (known.metric, known.data) == (metric, digest):
+            return Comparison(metric, digest, value, known.bundled, known.may_know, weights)
+    data = data or logged_data(version.run_id)
+    if data.digest != digest:
+        raise RegistryError("the data set that it was validated on is not known")
+    with lasting_imports():
+        from recolor.platform.registry.revalidation import may_know, validate_bundled
+    with bar(data.count("validation"), f"measuring the bundled {kind}") as shown:
+        bundled = validate_bundled(data, kind, metric, shown.update)
+    if not bundled:
+        raise RegistryError(f"its {metric} is undefined")
+    return Comparison(metric, digest, value, bundled, may_know(data, kind), weights)
+
+
+def forget(version: ModelVersion) -> None:
+    """Delete a version's tag, if it has one."""
+    if COMPARISON_TAG in version.tags:
+        client = mlflow.MlflowClient()
+        client.delete_model_version_tag(MODEL_NAME, str(version.version), COMPARISON_TAG)
+
+
+def shortfall(version: ModelVersion, kind: str = DEFAULT) -> str | None:
+    """Say why a champion does not answer by default; None if it does."""
+    known = Comparison.of(version, kind)
+    if known is None:
+        return f"was not compared with the bundled {kind}"
+    return None if known.won else f"is not better ({known.values})"
+
+
+def bundled_digest(kind: str) -> str:
+    """Return the sha256 of a bundled network's file; empty if there is none."""
+    file = pretrained_file(kind)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
