@@ -20,6 +20,7 @@ FLOOR_1 = {
     "errors",
     "hints",
     "images",
+    "margins",
     "near_duplicates",
     "palettes.color_names",
     "palettes.library",
