@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.color_kind import COLORED, GRAY, kind_of_color
+from recolor.datasets.color_kind import COLORED, GRAY, color_kind
 from recolor.datasets.hints import HintError, hint_array
 from recolor.datasets.margins import poster_box
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
@@ -186,7 +186,7 @@ class Painter:
         box = poster_box(picture)
         whole = (box.width, box.height) == picture.size
         poster = picture if whole else picture.crop(_corners(box))
-        color = kind_of_color(poster)
+        color = color_kind(poster)
         restoration = self._restoration(poster, color, decoding)
         restored = restoration.applied(poster)
         return Seen(

@@ -15,7 +15,6 @@ FLOOR_1 = {
     "atomic_file",
     "catalog",
     "classes",
-    "contrast",
     "demo_posters",
     "errors",
     "hints",

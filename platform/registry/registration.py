@@ -22,7 +22,6 @@ from recolor.datasets import (
     classes,
     color,
     color_profiles,
-    contrast,
     errors,
     hints,
     images,
@@ -63,7 +62,7 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
-    contrast, posters, palette, library, hints, options, own_decoding, typed, painter,
+    posters, palette, library, hints, options, own_decoding, typed, painter,
 )  # fmt: skip
 
 
