@@ -35,10 +35,10 @@ LARGEST_STAIN, LARGEST_HAZE = 0.16, 0.06
 # How much of the other two dyes' density gets into each, together, and by how much the border
 # differs from the mean.
 LARGEST_MIX, LARGEST_BORDER = 0.05, 0.15
-NOISE = 1.0
-# JPEG's quality in per cent. Its blocks mean something in pictures of at least this side alone;
-# dust and scratches are counted for a picture of this side, too.
-QUALITY = (80, 95)
+# The standard deviation of a scanner's noise is at most this many levels; of four scans three become
+# JPEG files, with a quality in per cent.
+LARGEST_NOISE, QUALITY, JPEG_SHARE = 2.0, (85, 97), 0.75
+# Dust and scratches are counted for a picture of this side.
 FULL_SIDE = 256
 SPECKS, SCRATCHES = 12, 3
 # What a print's black reflects.
@@ -92,12 +92,15 @@ class Ageing:
         return to_srgb(haze + (1 - haze) * light_of(density))
 
 
-def aged(rgb: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Age a poster at random.
+def aged(
+    rgb: np.ndarray, generator: np.random.Generator, quality: tuple[int, int] = QUALITY
+) -> np.ndarray:
+    """Age a poster at random, and scan it.
 
     Args:
         rgb: sRGB, ``uint8 [h, w, 3]``.
         generator: What everything is drawn from, so that the same seed gives the same picture.
+        quality: Range of JPEG's quality.
 
     Returns:
         sRGB, ``uint8 [h, w, 3]``.
@@ -110,12 +113,32 @@ def aged(rgb: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """
     faded = Ageing.drawn(generator).applied(rgb)
     _wear(faded, generator)
-    faded += generator.normal(0, NOISE, faded.shape).astype(np.float32)
-    picture = np.clip(np.rint(faded), 0, 255).astype(np.uint8)
-    if min(picture.shape[:2]) < FULL_SIDE // 2:
+    return scanned(faded, generator, quality)
+
+
+def scanned(
+    pixels: np.ndarray, generator: np.random.Generator, quality: tuple[int, int] = QUALITY
+) -> np.ndarray:
+    """Add what a scan does to any print, old or new: noise, and JPEG's errors.
+
+    Args:
+        pixels: sRGB in [0, 255], of any type, ``[h, w, 3]``.
+        generator: What everything is drawn from.
+        quality: Range of JPEG's quality.
+
+    Returns:
+        sRGB, ``uint8 [h, w, 3]``.
+    """
+    noise = generator.uniform(0, LARGEST_NOISE) * generator.standard_normal(
+        pixels.shape, np.float32
+    )
+    picture = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+    if generator.random() > JPEG_SHARE:
         return picture
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=int(generator.integers(*QUALITY)))
+    # Scans are larger than this picture, so their colors are as fine as it.
+    worth = int(generator.integers(*quality, endpoint=True))
+    Image.fromarray(picture).save(file, "JPEG", quality=worth, subsampling=0)
     return np.asarray(Image.open(file))
 
 

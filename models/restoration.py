@@ -4,14 +4,17 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from recolor.datasets.ageing import BLACK, aged, printed_in_one_ink
+from recolor.datasets.ageing import BLACK, aged, printed_in_one_ink, scanned
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import Box
 from recolor.models.kind import RESTORE, ModelKind
 from recolor.models.restoring import CHANNELS, HIDDEN, QUANTILES, STEP, THUMBNAIL, sampled
 
 # Of the posters in training, those that have not aged, and those in one ink.
-UNAGED, ONE_INK = 0.12, 0.06
+UNAGED, ONE_INK = 0.15, 0.06
+# JPEG's quality for the pixels of a thumbnail. They are not neighbors, so JPEG harms them more: its
+# errors are then as large as they are in the whole posters.
+QUALITY = (93, 99)
 
 
 class Restoration(ModelKind):
@@ -62,7 +65,10 @@ class Restoration(ModelKind):
         true = _true_thumbnail(poster)
         if generator.random() < ONE_INK:
             true = printed_in_one_ink(true, generator)
-        seen = true if generator.random() < UNAGED else aged(true, generator)
+        if generator.random() < UNAGED:
+            seen = true if generator.random() < 0.5 else scanned(true, generator, QUALITY)
+        else:
+            seen = aged(true, generator, QUALITY)
         return (seen,), true
 
     def loss(self, true, outputs):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from skimage.exposure import match_histograms
 
+from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.library import load_library
@@ -250,10 +251,10 @@ def test_the_colors_by_lightness_are_as_vivid_as_the_models_beside_them(manifest
 
 
 def test_the_source_the_scheme_and_the_free_answer(network):
-    rgb = Image.fromarray(np.uint8(RNG.integers(0, 255, (40, 30, 3))))
+    rgb = draw_poster(0, 1, "modern")[1]
     gray = rgb.convert("L").convert("RGB")
     colored, colorless = (network.see(picture, Decoding()) for picture in (rgb, gray))
-    assert network.palette(colored, Decoding()).name.startswith("the source's own")
+    assert network.palette(colored, Decoding()) is colored.own_palette
     assert network.palette(colorless, Decoding()).name in load_library().names
     assert network.palette(colored, Decoding(palette="none")) is None
     assert len(network.suggestions(colored, 5)) == 5
@@ -274,11 +275,34 @@ def test_strength_goes_from_the_free_answer_to_the_palettes(network, poster):
     assert np.abs(half - free).mean() < np.abs(free - full).mean()
 
 
-def test_the_sources_own_colors_can_be_kept(network):
-    source = Image.fromarray(np.uint8(RNG.integers(60, 200, (30, 20, 3))))
-    decoding = {"palette": "teal,orange"}
-    kept = np.asarray(network.recolor(source, Decoding(keep=1.0, **decoding))).astype(int)
-    assert np.abs(kept - np.asarray(source)).max() <= 1
+def test_the_sources_own_colors_stay_but_where_a_hint_changes_them(network):
+    source = draw_poster(0, 1, "modern")[1].resize((40, 60))
+    kept, restored = (
+        np.asarray(network.recolor(source, Decoding(restore=share, palette="source"))).astype(int)
+        for share in (0.0, None)
+    )
+    np.testing.assert_array_equal(kept, source)
+    seen = network.see(source, Decoding())
+    np.testing.assert_array_equal(restored, seen.restoration.applied(source))
+    hint = parse_hints(["50%,50%=#c1121f"])
+    hinted = np.asarray(network.recolor(source, Decoding(restore=0.0, hint=hint))).astype(int)
+    ab, true = rgb_to_lab8(hinted.astype(np.uint8))[1], rgb_to_lab8(np.asarray(source))[1]
+    moved = np.hypot(*np.moveaxis(ab.astype(float) - true, -1, 0))
+    assert ab[30, 20, 0] > 30 and moved[30, 20] > 10
+    # Whatever the hint does not reach keeps its color.
+    assert np.median(moved) < 2
+
+
+def test_a_share_of_the_own_colors_is_between_them_and_the_free_answer(network):
+    source = draw_poster(0, 1, "modern")[1].resize((40, 60))
+
+    def ab(**options):
+        painted = network.recolor(source, Decoding(restore=0.0, **options))
+        return rgb_to_lab8(np.asarray(painted))[1].astype(float)
+
+    own, free = ab(palette="source"), ab(palette="none")
+    half = ab(palette="source", strength=0.5)
+    assert np.abs(half - (own + free) / 2).mean() < 1.5
 
 
 def test_a_hint_colors_its_place_and_neutral_keeps_one_gray(network):
