@@ -13,7 +13,7 @@ from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.input_pipeline import read_posters
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.palettes.library import PaletteLibrary
-from recolor.datasets.palettes.palette import LEAST_COLOR, NEUTRAL_CHROMA, Palette, cell_sums
+from recolor.datasets.palettes.palette import NEUTRAL_CHROMA, Palette, cell_sums
 from recolor.datasets.posters import Box
 from recolor.datasets.splits import SPLITS
 from recolor.datasets.years import Years
@@ -23,6 +23,8 @@ BATCH_POSTERS = 16
 # Color schemes are made of so many posters at most, chosen at random.
 SAMPLED_POSTERS = 5000
 SCHEMES = 12
+# A poster whose ab varies less than this (standard deviation) counts as gray, or gray with a tint.
+LEAST_COLOR = 5.0
 # How often posters are chosen at random to see how much their number of color classes varies.
 CHOICES = 100
 # What each poster has one value of.

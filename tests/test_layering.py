@@ -10,6 +10,7 @@ from conftest import ROOT
 
 FLOOR_1 = {
     "color",
+    "color_kind",
     "compression",
     "color_profiles",
     "atomic_file",

@@ -13,6 +13,7 @@ from PIL import Image, ImageColor
 
 from recolor.datasets.classes import GRID, cell_centers, cell_index
 from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.color_kind import COLORED, color_kind
 from recolor.datasets.errors import RecolorError
 
 CELLS = GRID * GRID
@@ -22,8 +23,6 @@ NEUTRAL_CHROMA = 8.0
 TYPED_SPREAD, NEUTRAL_SPREAD = 6.0, 1.5
 # A picture's colors are counted on a copy of at most this side.
 COUNTED_SIDE = 256
-# A picture whose ab varies less than this (standard deviation) is gray, or gray with a tint.
-LEAST_COLOR = 5.0
 SWATCH_COLORS = 6
 # Typed colors at most.
 MOST_COLORS = 64
@@ -216,9 +215,11 @@ def palette_distance(
 
 
 def has_color(picture: Image.Image) -> bool:
-    """Whether a picture has colors of its own, and is neither gray nor gray with a tint."""
-    _, ab = _counted(picture)
-    return float(np.sqrt(ab.reshape(-1, 2).astype(float).var(axis=0).sum())) > LEAST_COLOR
+    """Whether a picture has colors of its own: it is not gray, nor printed in a single ink.
+
+    See `recolor.datasets.color_kind`.
+    """
+    return color_kind(picture) == COLORED
 
 
 def colored_chroma(picture: Image.Image) -> float:

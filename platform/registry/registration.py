@@ -21,6 +21,7 @@ from recolor.datasets import (
     atomic_file,
     classes,
     color,
+    color_kind,
     color_profiles,
     errors,
     hints,
@@ -61,8 +62,8 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
 SERVED_MODULES = (
-    errors, color_profiles, images, atomic_file, shared_table, color, classes, color_names,
-    posters, palette, library, hints, options, own_decoding, typed, painter,
+    errors, color_profiles, images, atomic_file, shared_table, color, color_kind, classes,
+    color_names, posters, palette, library, hints, options, own_decoding, typed, painter,
 )  # fmt: skip
 
 
