@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -288,6 +290,20 @@ def test_another_version_is_compared_by_what_is_known_of_its_data(small, monkeyp
     assert f"  bundled {DEFAULT}: l2_ab 250, told the palette" in message
     assert message.endswith("(l2_ab 200, free) is the champion now, and answers by default")
     assert shortfall(current_champion()) is None
+
+
+def test_what_is_known_is_compared_without_tensorflow(small):
+    data, number = small
+    compared(data.digest).keep(number)
+    code = (
+        "import sys\nfrom recolor.platform.cli.main import main\n"
+        "main(['promote', '--force'], standalone_mode=False)\n"
+        "heavy = {'keras', 'tensorflow'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "is the champion now, and answers by default" in result.stdout
 
 
 def test_without_its_data_a_version_is_promoted_but_not_compared(small, tiny):
