@@ -35,5 +35,5 @@ MODELS = ModelKinds(
 
 # Those of the paper, of which its experiment and the demo consist.
 PAPER = ("regression", "classification")
-# Comes with recolor, trained; what `recolor apply` takes where there is no champion.
+# A bundled network: what `recolor apply` takes unless the champion is better.
 DEFAULT = "unet"

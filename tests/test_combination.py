@@ -22,6 +22,7 @@ from recolor.platform.cli.main import main
 from recolor.platform.search.best import Best
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import parse_space
+from recolor.platform.tracking.store import log_dataset, logged_data
 from recolor.platform.training.settings import Settings
 
 OPTIONS = {"size": 32, "embedding": "none", "seed": 5, "workers": 1}
@@ -124,6 +125,15 @@ def test_what_can_not_be_combined_is_said(manifest, more, posters, tmp_path):
 def call(*arguments) -> str:
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     return result.output if not result.exit_code else f"failed: {result.output}"
+
+
+def test_a_run_leads_back_to_all_its_data_sets_in_their_order(manifest, more, third, tmp_path):
+    with own_store(tmp_path):
+        for parts in ([manifest, more], [manifest, third], [third, manifest]):
+            with mlflow.start_run() as run:
+                log_dataset(combine(parts), "training")
+            found = logged_data(run.info.run_id)
+            assert [part.folder for part in found.parts] == [part.folder for part in parts]
 
 
 def test_commands_take_several(manifest, more, both, small_network, tmp_path):

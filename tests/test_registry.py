@@ -151,8 +151,8 @@ def test_versions_are_ranked_by_what_they_answer_when_told_the_palette(versions)
         "  mean color: 212",
         "  gray: 236",
         "not compared with the bundled unet: the data set that it was trained on is not known",
-        "version 2 (l2_ab 120, told the palette) is the champion now, but was not compared with the "
-        "bundled unet, which still answers by default: `recolor promote --data DATA` compares "
+        "version 2 (l2_ab 120, told the palette) is the champion now, but was not compared with "
+        "the bundled unet, which still answers by default: `recolor promote --data DATA` compares "
         "them, --model champion takes version 2",
     ]
     versions(**validated(free=190, told=130))

@@ -240,7 +240,8 @@ def logged_data(run_id: str | None) -> Manifest:
         folders.append(folder)
     # MLflow does not keep the order, which the digest of several depends on.
     for ordered in permutations(folders):
-        manifest = load_data(ordered)
-        if manifest.digest == run.data.tags.get(DATA_TAG):
-            return manifest
+        with suppress(DatasetError):
+            manifest = load_data(ordered)
+            if manifest.digest == run.data.tags.get(DATA_TAG):
+                return manifest
     raise DatasetError(f"{folders[0]} holds another data set now")
