@@ -35,7 +35,7 @@ LARGEST_STAIN, LARGEST_HAZE = 0.16, 0.06
 # How much of the other two dyes' density gets into each, together, and by how much the border
 # differs from the mean.
 LARGEST_MIX, LARGEST_BORDER = 0.05, 0.15
-# The standard deviation of a scanner's noise is at most this many levels. Three of four scans become
+# A scanner's noise has a standard deviation of at most this many levels. Three of four scans become
 # JPEG files, with a quality in per cent.
 LARGEST_NOISE, QUALITY, JPEG_SHARE = 2.0, (85, 97), 0.75
 # Dust and scratches are counted for a picture of this side.

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 from skimage import data
+
+from recolor.datasets.ageing import aged
 
 ERAS = ("modern", "old")
 
@@ -508,26 +510,16 @@ def _letter(c: Canvas, genre: _Genre, title: tuple[float, float], tagline: float
 
 
 def _age(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Fade a fresh poster as decades do; how far is drawn anew for each poster."""
-    faded = ImageEnhance.Color(image).enhance(rng.uniform(0.3, 0.6))
-    black, white = rng.uniform(25, 55), rng.uniform(215, 245)
-    pixels = black + np.asarray(faded, np.float32) * np.float32((white - black) / 255)
-    pixels *= np.float32((1, rng.uniform(0.92, 0.96), rng.uniform(0.74, 0.86)))  # yellowed paper
-    height, width = pixels.shape[:2]
-    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    light = 1 - rng.uniform(0.1, 0.25) * ((x**2 + y**2) / 2) ** 1.5
-    light += rng.normal(0, rng.uniform(0.015, 0.035), light.shape)
+    """Age a fresh poster as `recolor.datasets.ageing` does, and fold it."""
+    pixels = np.array(image, np.float32)
+    height = len(pixels)
+    y = np.linspace(-1, 1, height)
     for fold in rng.uniform(-0.5, 0.5, rng.integers(0, 3)):  # a bright crease and its shadow
         away = (y - fold) * height / 2
-        light += 0.12 * np.exp(-(away**2) / 2) - 0.06 * np.exp(-((away - 3) ** 2) / 8)
-    pixels *= light[..., None].astype(np.float32)
-    aged = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    draw = ImageDraw.Draw(aged, "RGBA")
-    for _ in range(rng.integers(2, 12)):
-        x, y = rng.uniform((0, 0), (width, height))
-        end = x + rng.normal(0, 4), y + rng.uniform(0.03, 0.3) * height
-        draw.line((x, y, *end), (240, 228, 200, int(rng.integers(60, 160))))
-    return aged
+        light = 1 + 0.12 * np.exp(-(away**2) / 2) - 0.06 * np.exp(-((away - 3) ** 2) / 8)
+        pixels *= light[:, None, None].astype(np.float32)
+    folded = np.clip(pixels, 0, 255).astype(np.uint8)
+    return Image.fromarray(aged(folded, rng))
 
 
 def _check(era: str, seed: int) -> None:

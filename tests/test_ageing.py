@@ -200,7 +200,7 @@ def test_pixels_are_sampled_in_the_middle_of_equal_parts():
 def test_a_file_that_holds_no_restoration_network_is_refused(tmp_path):
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"nothing")
-    with pytest.raises(RestorerError, match="broken.safetensors holds no restoration network"):
+    with pytest.raises(RestorerError, match=r"broken\.safetensors holds no restoration network"):
         Restorer.load(broken, "")
     with pytest.raises(RestorerError, match="missing"):
         Restorer.load(tmp_path / "missing.safetensors", "")

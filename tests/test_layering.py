@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 FLOOR_1 = {
+    "ageing",
     "color",
     "color_kind",
     "compression",

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from skimage.exposure import match_histograms
 
-from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
