@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import lab8_to_rgb
@@ -33,13 +32,19 @@ def comparison_sheet(
     """
     rows = []
     for poster in itertools.islice(Posters(manifest, split), SHEET_POSTERS):
-        answers = [np.zeros_like(poster["ab"])]
-        answers += [predict(poster).ab for predict in predictors.values()]
-        answers.append(poster["ab"])
+        true = poster["lightness"][..., 0], poster["ab"]
+        answers = [predict(poster) for predict in predictors.values()]
+        # What was given: a gray poster, or an aged one.
+        given = next((one.given for one in answers if one.given), (true[0], 0 * true[1]))
+        shown = [(true[0] if one.lightness is None else one.lightness, one.ab) for one in answers]
         inside = Box(*poster["box"]).slices
-        lightness = poster["lightness"][inside][..., 0]
-        rows.append([Image.fromarray(lab8_to_rgb(lightness, ab[inside])) for ab in answers])
-    return contact_sheet(rows, ["gray", *predictors, "true"], columns=2)
+        rows.append(
+            [
+                Image.fromarray(lab8_to_rgb(lightness[inside], ab[inside]))
+                for lightness, ab in (given, *shown, true)
+            ]
+        )
+    return contact_sheet(rows, ["given", *predictors, "true"], columns=2)
 
 
 def preview_sheet(manifest: Manifest, split: str) -> Image.Image:

@@ -142,7 +142,11 @@ def _measured(
 ) -> SplitMetrics:
     measured = SplitMetrics(metrics)
     try:
-        measured.update(Observation(truth, answer.ab, answer.asked, answer.suggestions))
+        measured.update(
+            Observation(
+                truth, answer.ab, answer.asked, answer.suggestions, answer.lightness, answer.given
+            )
+        )
     except MeasurementError as error:
         raise MeasurementError(f"{column}, poster {poster['sha256']}: {error}") from None
     return measured

@@ -1,7 +1,8 @@
 """What a model is told about a poster, beside its lightness, before its answer is measured.
 
 A gray picture has many right answers. What a model was told decides how near it can come to the
-truth, so an answer is compared only with others that were told the same.
+truth, so an answer is compared only with others that were told the same. Or a model is given the
+poster in color, aged or as it is, and is to restore it.
 """
 
 import re
@@ -12,19 +13,28 @@ import numpy as np
 from keras import ops
 from PIL import Image
 
+from recolor.datasets.ageing import aged
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8, round_ab
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint
+from recolor.datasets.input_pipeline import fixed_generator
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
-from recolor.evaluation import baselines
+from recolor.evaluation import baselines, restoring_baselines
 from recolor.evaluation.metrics.observation import MeasurementError
 from recolor.models.decoding.options import AUTO, FREE, PALETTE_VIVIDNESS, SOURCE, Decoding
 from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
 from recolor.models.painter import Painter, Seen
 
 NOTHING, PALETTE = "nothing", "palette"
-FORMS = "nothing, auto, palette, best4, hints5, palette+hints5 (any number of suggestions or hints)"
+# Colored posters to restore, aged or not.
+AGED, UNAGED = "aged", "unaged"
+FORMS = (
+    "nothing, auto, palette, best4, hints5, palette+hints5 (any number of suggestions or hints), "
+    "aged, unaged"
+)
+# All models, and all evaluations, are given the same aged posters.
+AGEING_SEED = 1
 
 
 class ToldError(RecolorError):
@@ -41,22 +51,27 @@ class Told:
         suggestions: How many suggestions to make, of which the one nearest to the truth counts; 0
             for a single answer.
         hints: The true color at this many random points.
+        age: `AGED` or `UNAGED`, where it is not told anything of a gray poster, but given the
+            poster in color, to restore it; empty otherwise.
     """
 
     palette: bool = False
     auto: bool = False
     suggestions: int = 0
     hints: int = 0
+    age: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Told":
-        """Parse ``nothing``, ``auto``, ``palette``, ``best8``, ``hints5`` or ``palette+hints5``.
+        """Parse one of `FORMS`.
 
         Raises:
             ToldError: If the text is none of them.
         """
         if text == NOTHING:
             return cls()
+        if text in (AGED, UNAGED):
+            return cls(age=text)
         if best := re.fullmatch(r"best([1-9]\d?)", text):
             return cls(suggestions=int(best[1]))
         parts = re.fullmatch(r"(palette|auto|)(?:(?:^|\+)hints([1-9]\d?))?", text)
@@ -73,15 +88,66 @@ class Answer:
         ab: ``int8 [S, S, 2]``, neutral in the padding.
         asked: The palette that was asked for, if any.
         suggestions: All answers that this one was chosen from.
+        lightness: Stored L, ``uint8 [S, S]``; None for the poster's own.
+        given: Stored L and ab of the colored poster that was given; None where a gray one was.
     """
 
     ab: np.ndarray
     asked: Palette | None = None
     suggestions: tuple[np.ndarray, ...] = ()
+    lightness: np.ndarray | None = None
+    given: tuple[np.ndarray, np.ndarray] | None = None
 
 
 # From a poster, as of `recolor.datasets.shards.parse`, to an answer.
 Predictor = Callable[[dict[str, np.ndarray]], Answer]
+
+
+class Restorations:
+    """Answers to the question what a colored poster looked like when it was new.
+
+    A poster is aged once for all of them.
+    """
+
+    def __init__(self):
+        self._poster: dict[str, np.ndarray] | None = None
+        self._given: dict[str, tuple] = {}
+
+    def by(self, restore: Callable[[Image.Image], Image.Image], age: str) -> Predictor:
+        """Return a predictor that restores.
+
+        Args:
+            restore: Takes an RGB picture, and returns one of the same size.
+            age: `AGED` or `UNAGED`.
+        """
+
+        def predict(poster: dict[str, np.ndarray]) -> Answer:
+            picture, given = self._of(poster, age)
+            lightness, ab = _in_square(np.asarray(restore(picture)), poster)
+            return Answer(ab, lightness=lightness, given=given)
+
+        return predict
+
+    def baselines(self, age: str) -> dict[str, Predictor]:
+        """Return the answers without a model, and the best one that there is."""
+
+        def oracle(poster: dict[str, np.ndarray]) -> Answer:
+            true = Image.fromarray(_colored(poster))
+            return self.by(lambda aged: restoring_baselines.oracle(aged, true), age)(poster)
+
+        names = restoring_baselines.BASELINES.items()
+        return {**{name: self.by(restore, age) for name, restore in names}, "oracle": oracle}
+
+    def _of(self, poster: dict[str, np.ndarray], age: str) -> tuple:
+        """Return the picture that is given, and its stored L and ab in the square."""
+        if poster is not self._poster:
+            self._poster, self._given = poster, {}
+        if age not in self._given:
+            rgb = _colored(poster)
+            if age == AGED:
+                rgb = aged(rgb, fixed_generator(poster, AGEING_SEED))
+            self._given[age] = Image.fromarray(rgb), _in_square(rgb, poster)
+        return self._given[age]
 
 
 class Predictions:
@@ -95,12 +161,22 @@ class Predictions:
         decoding: How its answers become colors.
         embedded: Whether the posters' stored embeddings are the model's. Otherwise it computes its
             own.
+        restorations: Shared by models that are given the same colored posters.
     """
 
-    def __init__(self, painter: Painter, decoding: Decoding, embedded: bool = True):
+    def __init__(
+        self,
+        painter: Painter,
+        decoding: Decoding,
+        embedded: bool = True,
+        restorations: Restorations | None = None,
+    ):
         self.painter = painter
-        self.decoding = decoding
+        self.colored = decoding
+        # A gray poster has the lightness that it is to have.
+        self.decoding = replace(decoding, restore=0.0)
         self.embedded = embedded
+        self.restorations = restorations or Restorations()
         self._poster: dict[str, np.ndarray] | None = None
         self._seen: Seen | None = None
         self._painted: dict[str, np.ndarray] = {}
@@ -112,6 +188,10 @@ class Predictions:
             ToldError, DecodingError: If the model can't be told that.
             MeasurementError: When the predictor is called, if the network's outputs are not finite.
         """
+        if told.age:
+            return self.restorations.by(
+                lambda picture: self.painter.recolor(picture, self.colored), told.age
+            )
         decoding = self.decoding
         if told.auto or told.palette or told.suggestions:
             decoding = replace(decoding, palette=AUTO)
@@ -139,7 +219,7 @@ class Predictions:
             known = poster["embedding"] if self.embedded else None
             seen = self.painter.see(picture, self.decoding, known)
             # A picture has no room for what is not finite: it would come out as some color.
-            if not np.isfinite(seen.answer["outputs"]).all():
+            if not np.isfinite(seen.look.answer["outputs"]).all():
                 raise MeasurementError(
                     f"poster {poster['sha256']}: the network's outputs are not finite numbers "
                     "everywhere"
@@ -217,6 +297,20 @@ def _carried(ab: np.ndarray, palette: Palette, vividness: float) -> np.ndarray:
 
 def _box(poster: dict[str, np.ndarray]) -> Box:
     return Box(*poster["box"])
+
+
+def _colored(poster: dict[str, np.ndarray]) -> np.ndarray:
+    """Return a stored poster as it is, sRGB ``uint8 [h, w, 3]``."""
+    inside = _box(poster).slices
+    return lab8_to_rgb(poster["lightness"][inside][..., 0], poster["ab"][inside])
+
+
+def _in_square(rgb: np.ndarray, poster: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Put a picture in a poster's place: stored L ``uint8 [S, S]`` and ab ``int8 [S, S, 2]``."""
+    lightness, ab = poster["lightness"][..., 0].copy(), np.zeros_like(poster["ab"])
+    inside = _box(poster).slices
+    lightness[inside], ab[inside] = rgb_to_lab8(rgb)
+    return lightness, ab
 
 
 def _own_palette(poster: dict[str, np.ndarray]) -> Palette:

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 
+from PIL import Image
+
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.answers import FREE, TOLD_PALETTE
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.scoring import baseline_predictors, score
-from recolor.evaluation.told import PALETTE, Predictions, Told
+from recolor.evaluation.told import AGED, PALETTE, UNAGED, Predictions, Restorations, Told
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
+from recolor.models.restoring import Restorer
+
+# What restorations are measured by.
+RESTORING = ("l2_ab", "delta_e_2000", "lightness_error", "harmed", "colorfulness")
 
 
 def validate(
@@ -37,7 +43,7 @@ def validate(
         return {}
     predictions = Predictions(painter, Decoding(), embedded)
     predictors = {FREE: predictions.told(Told())}
-    if painter.takes_palette:
+    if painter.network.takes_palette:
         predictors[TOLD_PALETTE] = predictions.told(Told.parse(PALETTE))
     baselines = baseline_predictors(manifest)
     predictors |= {f"{name.replace(' ', '_')}.": answer for name, answer in baselines.items()}
@@ -74,8 +80,52 @@ def validate_by(
     """
     if not manifest.count("validation"):
         return {}
-    answer, told = (TOLD_PALETTE, Told.parse(PALETTE)) if painter.takes_palette else (FREE, Told())
+    answer, told = FREE, Told()
+    if painter.network.takes_palette:
+        answer, told = TOLD_PALETTE, Told.parse(PALETTE)
     predictors = {answer: Predictions(painter, Decoding(), embedded).told(told)}
     only = {metric: METRICS[metric]}
     value = score(manifest, "validation", predictors, progress, only)[answer].result()[metric]
     return {} if value is None else {answer + metric: value}
+
+
+def validate_restoration(
+    manifest: Manifest,
+    restorer: Restorer,
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, float]:
+    """Measure a restoration network on the validation posters, aged and as they are.
+
+    Args:
+        manifest: The data set.
+        restorer: The network.
+        progress: Called with 1 after each poster.
+
+    Returns:
+        `RESTORING` metrics of restored posters as ``aged.delta_e_2000`` and, of those that had not
+        aged, as ``unaged.delta_e_2000``; of aged ones left alone as ``left_alone.delta_e_2000``,
+        and under Pillow's autocontrast as ``autocontrast.delta_e_2000``. Nothing if there are no
+        validation posters.
+    """
+    if not manifest.count("validation"):
+        return {}
+
+    def restore(picture: Image.Image) -> Image.Image:
+        return restorer.look(picture).applied(picture)
+
+    shared = Restorations()
+    baselines = shared.baselines(AGED)
+    predictors = {
+        "aged.": shared.by(restore, AGED),
+        "unaged.": shared.by(restore, UNAGED),
+        "left_alone.": baselines["left alone"],
+        "autocontrast.": baselines["autocontrast"],
+    }
+    metrics = {name: METRICS[name] for name in RESTORING}
+    measured = score(manifest, "validation", predictors, progress, metrics)
+    return {
+        answer + name: value
+        for answer in predictors
+        for name, value in measured[answer].result().items()
+        if value is not None
+    }

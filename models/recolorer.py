@@ -207,10 +207,10 @@ class Recolorer:
             lambda: self._either(is_needed(free_lines), both, told),
             free,
         )
+        ab = self._either(keep > 0, lambda: run(with_own_colors, pixels, ab, keep), lambda: ab)
         ab = self._either(
             is_needed(hint_lines), lambda: with_lines(with_hints, hint_lines, ab), lambda: ab
         )
-        ab = self._either(keep > 0, lambda: run(with_own_colors, pixels, ab, keep), lambda: ab)
         painted = run(lab_to_rgb, lightness, ab)
         shape = ops.shape(rgb)
         return {"rgb": ops.reshape(painted[: shape[0] * shape[1]], shape)}

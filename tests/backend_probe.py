@@ -56,7 +56,7 @@ def recolored(file: Path) -> dict[str, np.ndarray]:
     """Return a picture as `recolor apply` makes it, decoded in several ways."""
     painter = load(str(file)).painter
     picture = Image.fromarray(samples.astronaut()).resize((100, 130))
-    ways = FREE | PALETTE if painter.takes_palette else FREE
+    ways = FREE | PALETTE if painter.network.takes_palette else FREE
     return {
         f"{PICTURE} {file.stem} {name}": np.asarray(painter.recolor(picture, way))
         for name, way in ways.items()

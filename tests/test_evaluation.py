@@ -51,7 +51,7 @@ def test_an_evaluation_records_which_version_an_alias_stood_for(manifest, traine
     parameters = run.data.params
     assert parameters[f"{label}.version"] == trained.version
     assert f"version {trained.version} (champion; classification" in parameters[f"{label}.model"]
-    assert parameters[f"{label}.temperature"] == str(model.painter.own.temperature)
+    assert parameters[f"{label}.temperature"] == str(model.painter.network.own.temperature)
     assert parameters[f"{label}.vividness"] == parameters["regression.vividness"] == "0.25"
     assert "regression.version" not in parameters
     (read,) = mlflow.get_run(run.info.run_id).inputs.model_inputs

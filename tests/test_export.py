@@ -68,7 +68,7 @@ def test_the_champion_as_a_saved_model(trained, copied_store, tmp_path):
     square = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 1), np.uint8)
     given = {"square": square, "box": np.int32([0, 0, SIZE, SIZE]), "embedding": np.zeros(0, "f4")}
     found = saved.signatures["look"](**{name: tf.constant(one) for name, one in given.items()})
-    expected = load(None).painter.look(**given)
+    expected = load(None).painter.network.look(**given)
     for name in ("outputs", "shares"):
         # The weights that are kept with a version are of half precision.
         scale = np.abs(expected[name]).max()

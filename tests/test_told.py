@@ -290,7 +290,7 @@ def test_the_sources_own_colors_stay_but_where_a_hint_changes_them(network):
     moved = np.hypot(*np.moveaxis(ab.astype(float) - true, -1, 0))
     assert ab[30, 20, 0] > 30 and moved[30, 20] > 10
     # Whatever the hint does not reach keeps its color.
-    assert np.median(moved) < 2
+    assert moved[0, 0] < 1 and moved[-1, -1] < 1
 
 
 def test_a_share_of_the_own_colors_is_between_them_and_the_free_answer(network):

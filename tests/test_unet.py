@@ -216,7 +216,7 @@ def test_schemes_are_ranked_with_rare_colors_made_stronger(classes, monkeypatch)
     picture = Image.fromarray(RNG.integers(0, 256, (32, 24), np.uint8)).convert("RGB")
 
     def shares():
-        return Recolorer(weights, None).painter().see(picture, Decoding()).shares
+        return Recolorer(weights, None).painter().see(picture, Decoding()).look.shares
 
     stronger = shares()
     monkeypatch.setattr(UNet, "scheme_rebalancing", 0.0)

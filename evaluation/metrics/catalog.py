@@ -22,6 +22,8 @@ METRICS: Catalog[type[Metric]] = Catalog(
         "accuracy_1_chromatic": f"{_HERE}.accuracy:Chromatic1",
         "accuracy_2_chromatic": f"{_HERE}.accuracy:Chromatic2",
         "delta_e_2000": f"{_HERE}.delta_e_2000:DeltaE2000",
+        "lightness_error": f"{_HERE}.lightness_error:LightnessError",
+        "harmed": f"{_HERE}.harmed:Harmed",
         "colorfulness": f"{_HERE}.colorfulness:Colorfulness",
         "psnr": f"{_HERE}.psnr:Psnr",
         "ssim": f"{_HERE}.ssim:Ssim",

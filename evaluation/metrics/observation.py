@@ -73,14 +73,18 @@ class Observation:
             [-128, 127].
         asked: The palette that the answer was to have, if any.
         suggestions: All answers that this one was chosen from, like ``predicted_ab``.
+        lightness: Stored L of the answer, ``uint8 [S, S]``; None where it is the poster's.
+        given: Stored L and ab of the aged poster that the answer was made of; None where it was
+            made of a gray one.
 
     Attributes:
         true, predicted: The `Colors` of both.
         box: Where the poster lies in the square.
-        lightness: Stored L of the poster alone, ``uint8 [h, w]``.
+        lightness: Stored L of the true poster alone, ``uint8 [h, w]``.
         cells_off: How many cells of the color grid the answer is away from the truth, the larger
             of the distances in a and b: ``int16 [S, S]``.
         delta_e: CIEDE2000 at each pixel of the poster alone, ``float32 [h, w]``.
+        given_delta_e: The same of what was given, or None.
         asked: As above.
         suggestions: Rounded, and of the poster alone: ``int8 [h, w, 2]`` each.
 
@@ -94,6 +98,8 @@ class Observation:
         predicted_ab: np.ndarray,
         asked: Palette | None = None,
         suggestions: Sequence[np.ndarray] = (),
+        lightness: np.ndarray | None = None,
+        given: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         for ab in (predicted_ab, *suggestions):
             if not np.isfinite(ab).all():
@@ -101,9 +107,15 @@ class Observation:
         self.box = truth.box
         self.lightness = truth.lightness
         self.true = truth.colors
-        self.predicted = Colors(truth.square_lightness, round_ab(predicted_ab), truth.box)
+        if lightness is None:
+            lightness = truth.square_lightness
+        self.predicted = Colors(lightness, round_ab(predicted_ab), truth.box)
         self.cells_off = np.abs(self.true.cell - self.predicted.cell).max(axis=-1)
         self.delta_e = deltaE_ciede2000(self.true.lab, self.predicted.lab)
+        self.given_delta_e = None
+        if given is not None:
+            aged = Colors(*given, truth.box)
+            self.given_delta_e = deltaE_ciede2000(self.true.lab, aged.lab)
         self.asked = asked
         self.suggestions = [round_ab(ab[truth.box.slices]) for ab in suggestions]
 

@@ -42,10 +42,11 @@ PALETTE = (
 @click.option(
     "--told",
     cls=Repeated,
-    metavar="nothing|auto|palette|bestN|hintsN|palette+hintsN",
-    help="What the models are told of each poster: nothing, its own palette, its true color at N "
-    "points; or they choose a scheme (auto), or make N suggestions, of which the best counts. May "
-    "be repeated.  [default: nothing]",
+    metavar="nothing|auto|palette|bestN|hintsN|palette+hintsN|aged|unaged",
+    help="What the models are told of each gray poster: nothing, its own palette, its true color "
+    "at N points; or they choose a scheme (auto), or make N suggestions, of which the best counts. "
+    "Or they restore the colored poster, artificially aged (always in the same way) or as it is "
+    "(unaged). May be repeated.  [default: nothing]",
 )
 @decoding_options(
     *("palette", "strength", "temperature", "vividness", "neutrals"),

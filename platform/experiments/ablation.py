@@ -174,7 +174,11 @@ class _Judge:
         predictions = Predictions(
             model.painter, self.plan.decoding, model.knows_embeddings_of(self.manifest)
         )
-        told = [text for text in self.plan.told if text == NOTHING or model.painter.takes_palette]
+        told = [
+            text
+            for text in self.plan.told
+            if text == NOTHING or model.painter.network.takes_palette
+        ]
         predictors = {text: predictions.told(Told.parse(text)) for text in told}
         with self.bar(self.posters, "judging") as shown:
             measured = score(

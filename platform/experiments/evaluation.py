@@ -12,7 +12,7 @@ from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.scoring import baseline_predictors, score, with_kernel_distance
 from recolor.evaluation.tables import report
-from recolor.evaluation.told import NOTHING, Predictions, Predictor, Told
+from recolor.evaluation.told import NOTHING, Predictions, Predictor, Restorations, Told
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry.load import UsableModel
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
@@ -47,10 +47,12 @@ def evaluate_models(
         MeasurementError: If a model's colors are not finite.
         DatasetError: If the split is empty.
     """
-    predictors = {}
+    predictors, restorations = {}, Restorations()
     for model in models:
-        predictors |= predictors_told(model, manifest, told, decoding)
-    palettes = any(Told.parse(text).palette for text in told)
+        predictors |= predictors_told(model, manifest, told, decoding, restorations)
+    parsed = [Told.parse(text) for text in told]
+    ages = [one.age for one in parsed if one.age]
+    palettes = any(one.palette for one in parsed)
     vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
     # Begun before the posters are scored, so that a scoring that fails leaves a failed run.
     with tracked_run(f"evaluate {split}") as run:
@@ -60,7 +62,12 @@ def evaluate_models(
         log_dataset(manifest, split)
         labels = _labels(models)
         _log_models(run, models, labels, decoding)
-        answers = {**predictors, **baseline_predictors(manifest, palettes, vividness)}
+        answers = dict(predictors)
+        if len(ages) < len(told):
+            answers |= baseline_predictors(manifest, palettes, vividness)
+        for age in ages:
+            baselines = restorations.baselines(age)
+            answers |= {f"{name}, told {age}": answer for name, answer in baselines.items()}
         metrics = with_kernel_distance(manifest, split) if kernel_distance else METRICS
         measured = score(manifest, split, answers, progress, metrics)
         columns = {name: metrics.result() for name, metrics in measured.items()}
@@ -93,8 +100,9 @@ def _log_models(
         inputs = [LoggedModelInput(one.source.removeprefix("models:/")) for one in registered]
         mlflow.MlflowClient().log_inputs(run.info.run_id, models=inputs)
     for model in models:
-        own = model.painter.own.changed(decoding)
-        facts = {"model": model.about, **asdict(own)}
+        facts = {"model": model.about}
+        if not model.restores:
+            facts |= asdict(model.painter.network.own.changed(decoding))
         if model.version:
             facts["version"] = model.version.version
         mlflow.log_params({f"{labels[model.source]}.{name}": fact for name, fact in facts.items()})
@@ -127,13 +135,22 @@ def predictors_told(
     manifest: Manifest,
     told: Sequence[str] = (NOTHING,),
     decoding: Decoding = DEFAULT_DECODING,
+    restorations: Restorations | None = None,
 ) -> dict[str, Predictor]:
     """Make a model answer for a data set's posters, by column name.
+
+    Args:
+        model: The model.
+        manifest: The data set.
+        told: What it is told, each as `Told.parse` takes it.
+        decoding: How its answers become colors.
+        restorations: As for `Predictions`.
 
     Raises:
         ToldError, DecodingError: If the model can't be told what it is to be told.
     """
-    predictions = Predictions(model.painter, decoding, model.knows_embeddings_of(manifest))
+    embedded = model.knows_embeddings_of(manifest)
+    predictions = Predictions(model.painter, decoding, embedded, restorations)
     palette = decoding.describe()["palette"]
     free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"
     return {

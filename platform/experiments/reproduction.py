@@ -162,7 +162,7 @@ def _predictors(manifest: Manifest, models: dict[str, UsableModel]) -> dict[str,
     """Let each model answer as in the paper and, where it can, told each poster's palette."""
     predictors = {}
     for kind, model in models.items():
-        told = (NOTHING, PALETTE) if model.painter.takes_palette else (NOTHING,)
+        told = (NOTHING, PALETTE) if model.painter.network.takes_palette else (NOTHING,)
         predictors |= predictors_told(replace(model, source=kind), manifest, told)
     return predictors
 
@@ -289,7 +289,7 @@ def _ways(models: dict[str, UsableModel]) -> Iterator[tuple[str, Painter, Decodi
     """Return the ways to recolor old posters: as in the paper, and under a palette."""
     for kind, model in models.items():
         yield kind, model.painter, Decoding(palette=FREE)
-        if model.painter.takes_palette:
+        if model.painter.network.takes_palette:
             yield f"{kind} under a palette", model.painter, Decoding()
 
 

@@ -150,15 +150,15 @@ def application(model: UsableModel, limits: Limits) -> Reception:
 
 
 def _described(model: UsableModel, studio: Studio, limits: Limits) -> dict:
-    takes_palette = model.painter.takes_palette
+    takes_palette = model.painter.network.takes_palette
     schemes = studio.library.palettes if takes_palette else []
     return {
         "name": model.label,
         "version": str(model.version.version) if model.version else None,
-        "kind": model.painter.kind,
+        "kind": model.painter.network.kind,
         "about": model.about,
         "takes_palette": takes_palette,
-        "size": model.painter.size,
+        "size": model.painter.network.size,
         "schemes": [described(scheme, scheme.name) for scheme in schemes],
         "options": {
             option.name: _range_of(option)

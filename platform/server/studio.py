@@ -110,7 +110,7 @@ class Studio:
         if not self._remember(("file", key), file, _bytes(file.picture, file.alpha)):
             raise RequestError(413, "too large to be edited here; `recolor apply` takes it")
         palettes, own = [], has_color(file.picture)
-        if self.painter.takes_palette:
+        if self.painter.network.takes_palette:
             seen = self._seen(key, file, AS_IT_IS)
             palettes = self.painter.suggestions(seen, min(SUGGESTIONS, len(self.library.palettes)))
         return {

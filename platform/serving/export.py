@@ -77,10 +77,10 @@ def export(
         "facts": facts,
         "embedding": weights.embedding,
         "painter": {
-            "own": asdict(painter.own),
-            "kind": painter.kind,
-            "size": painter.size,
-            "takes_palette": painter.takes_palette,
+            "own": asdict(painter.network.own),
+            "kind": painter.network.kind,
+            "size": painter.network.size,
+            "takes_palette": painter.network.takes_palette,
         },
     }
     with atomic_write(target) as temporary:
@@ -158,7 +158,7 @@ def _steps(names: str) -> str:
 def _in_pictures(painter: Painter, other: Painter) -> list[np.ndarray]:
     """Recolor posters by both, and return the differences for each of `SIZES`, in gray levels."""
     ways = [Decoding(palette=FREE)]
-    if painter.takes_palette:
+    if painter.network.takes_palette:
         hint = parse_hints(["50%,20%=#c1121f"])
         ways.append(Decoding(palette="#0b4f5c,#f28c28:2", hint=hint))
     differences = []
