@@ -174,7 +174,11 @@ class Painter:
         return self.painted(seen, self.palette(seen, decoding), decoding)
 
     def see(
-        self, picture: Image.Image, decoding: Decoding, embedding: np.ndarray | None = None
+        self,
+        picture: Image.Image,
+        decoding: Decoding,
+        embedding: np.ndarray | None = None,
+        box: Box | None = None,
     ) -> Seen:
         """Find the poster in a picture, and restore it.
 
@@ -182,8 +186,9 @@ class Painter:
             picture: RGB.
             decoding: Only how to restore counts.
             embedding: The gray picture's, ``float32 [n]``, where it is known already.
+            box: Where the poster lies in it, where that is known already.
         """
-        box = poster_box(picture)
+        box = box or poster_box(picture)
         whole = (box.width, box.height) == picture.size
         poster = picture if whole else picture.crop(_corners(box))
         color = color_kind(poster)
