@@ -292,7 +292,7 @@ def test_promote_and_apply(trained, posters, tmp_path):
     )
     result = run("apply", posters[0], posters[1], "--out", tmp_path / "out", "--sheet")
     assert result.exit_code == 0, result.output
-    assert "2 recolored" in result.output
+    assert "2 restored" in result.output
     assert (tmp_path / "out" / "before-after.png").exists()
     assert (tmp_path / "out" / posters[0].name).exists()
 
