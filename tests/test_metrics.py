@@ -111,6 +111,7 @@ def test_a_metric_ranks_by_its_direction_if_it_has_one():
     assert METRICS["ssim"].direction == HIGHER
     assert METRICS["ssim"].is_better(2.0, 1.0) and not METRICS["ssim"].is_better(2.0, 2.0)
     unranked = {"n_classes", "colorfulness", "palette_distance", "diversity"}
+    unranked |= {"lightness_error", "harmed"}
     assert set(rankable()) == set(METRICS) - unranked
 
 
