@@ -7,7 +7,7 @@ the picture is in sRGB anyway, and converting it back would only add errors of r
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import first_line
 from recolor.datasets.images import MAX_PIXELS, ImageError, open_image, read_file, to_rgb_and_alpha
+from recolor.datasets.posters import Box
 
 # With little loss.
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
@@ -85,6 +86,12 @@ class PictureFile:
             warnings.simplefilter("ignore")
             exif = _exif(image, picture.size)
             return cls(picture, kind, alpha, exif, _dpi(image), _animated(image))
+
+    def cropped(self, box: Box) -> "PictureFile":
+        """Return the file of a part of the picture."""
+        corners = (box.left, box.top, box.left + box.width, box.top + box.height)
+        alpha = self.alpha and self.alpha.crop(corners)
+        return replace(self, picture=self.picture.crop(corners), alpha=alpha)
 
     def with_colors_of(self, picture: Image.Image) -> bytes:
         """Return a file of the same format and content, but for the colors.

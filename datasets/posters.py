@@ -36,6 +36,18 @@ class Box:
             slice(self.left, self.left + self.width),
         )
 
+    def scaled(self, factor: float, size: tuple[int, int]) -> "Box":
+        """Return where it lies in a copy of the whole picture.
+
+        Args:
+            factor: By what the sides were multiplied.
+            size: Width and height of the copy.
+        """
+        left, right = (min(size[0], round(x * factor)) for x in (self.left, self.left + self.width))
+        top, bottom = (min(size[1], round(y * factor)) for y in (self.top, self.top + self.height))
+        left, top = min(left, size[0] - 1), min(top, size[1] - 1)
+        return Box(top, left, max(1, bottom - top), max(1, right - left))
+
 
 @dataclass(frozen=True)
 class Poster:

@@ -96,13 +96,35 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What is found in a picture without a color network.
+
+    Attributes:
+        box: Where the poster lies in it; the rest is a scan's margin.
+        color: Whether the poster has colors, `color_kind.COLORED`, `ONE_INK` or `GRAY`.
+        restoration: What undoes all of its ageing.
+    """
+
+    box: Box
+    color: str
+    restoration: Restoration
+
+    def wanted(self, decoding: Decoding) -> Restoration:
+        """Return what is undone of the ageing."""
+        if decoding.restore is not None:
+            return self.restoration.scaled(decoding.restore)
+        # A picture without any color does not show how it has aged.
+        return Restoration.none() if self.color == GRAY else self.restoration
+
+
+@dataclass(frozen=True)
 class Seen:
     """What depends on a picture alone: kept, so that another palette answers at once.
 
     Attributes:
         source: The picture, RGB.
         box: Where the poster lies in it; the rest is a scan's margin, which stays as it is.
-        color: Whether the poster has colors, `color_kind.COLORED`, `ONE_INK` or `GRAY`.
+        color: As of `Found`.
         restoration: What is done to the poster before anything else.
         poster: The poster alone, restored.
         looks: Returns what the network says of the poster.
@@ -173,6 +195,12 @@ class Painter:
         seen = self.see(picture, decoding)
         return self.painted(seen, self.palette(seen, decoding), decoding)
 
+    def find(self, picture: Image.Image, box: Box | None = None) -> Found:
+        """Find the poster in an RGB picture, if its place is not known, and how it has aged."""
+        box = box or poster_box(picture)
+        poster = cut_out(picture, box)
+        return Found(box, color_kind(poster), self.restorer.look(poster))
+
     def see(
         self,
         picture: Image.Image,
@@ -188,25 +216,14 @@ class Painter:
             embedding: The gray picture's, ``float32 [n]``, where it is known already.
             box: Where the poster lies in it, where that is known already.
         """
-        box = box or poster_box(picture)
-        whole = (box.width, box.height) == picture.size
-        poster = picture if whole else picture.crop(_corners(box))
-        color = color_kind(poster)
-        restoration = self._restoration(poster, color, decoding)
-        restored = restoration.applied(poster)
-        return Seen(
-            picture, box, color, restoration, restored, partial(self._look, restored, embedding)
-        )
+        found = self.find(picture, box)
+        restoration = found.wanted(decoding)
+        poster = restoration.applied(cut_out(picture, found.box))
+        looks = partial(self.look, poster, embedding)
+        return Seen(picture, found.box, found.color, restoration, poster, looks)
 
-    def _restoration(self, poster: Image.Image, color: str, decoding: Decoding) -> Restoration:
-        wanted = decoding.restore
-        # A picture without any color does not show how it has aged.
-        if wanted == 0 or (wanted is None and color == GRAY):
-            return Restoration.none()
-        found = self.restorer.look(poster)
-        return found if wanted is None else found.scaled(wanted)
-
-    def _look(self, poster: Image.Image, embedding: np.ndarray | None) -> Look:
+    def look(self, poster: Image.Image, embedding: np.ndarray | None = None) -> Look:
+        """Ask the color network about a poster, RGB; embedding as for `see`."""
         square, box = letterbox(poster, self.network.size)
         lightness, _ = rgb_to_lab8(square)
         if embedding is None:
@@ -381,8 +398,11 @@ class Painter:
             raise UnsupportedError(f"a {network.kind} network takes no hints")
 
 
-def _corners(box: Box) -> tuple[int, int, int, int]:
-    return box.left, box.top, box.left + box.width, box.top + box.height
+def cut_out(picture: Image.Image, box: Box) -> Image.Image:
+    """Return a part of a picture; the picture itself where that is all of it."""
+    if (box.width, box.height) == picture.size:
+        return picture
+    return picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
 
 
 def _inside(hints: np.ndarray, seen: Seen) -> np.ndarray:

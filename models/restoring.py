@@ -38,8 +38,9 @@ DYES = ("cyan", "magenta", "yellow")
 # Mean chroma of the pixels of 9,000 posters of 2000 to 2019 that are not neutral, and by how much a
 # poster's chroma is multiplied at most.
 MODERN_CHROMA, LARGEST_GAIN = 30.8, 2.5
-# In a file of weights, the network's tensors begin so, and the description has this key.
-NETWORK, ABOUT = "network/", "recolor"
+# The names of the network's tensors in a file of weights begin so.
+NETWORK = "network/"
+BUNDLED_FILE = Path(__file__).with_name("pretrained") / "restoration.safetensors"
 
 
 class RestorerError(RecolorError):
@@ -170,8 +171,7 @@ class Restorer:
     @cache
     def bundled() -> Restorer:
         """Return the one that ships with recolor."""
-        file = Path(__file__).with_name("pretrained") / "restoration.safetensors"
-        return Restorer.load(file, Restorer.about)
+        return Restorer.load(BUNDLED_FILE, Restorer.about)
 
     def look(self, poster: Image.Image) -> Restoration:
         """Find how an RGB picture of any size has aged."""

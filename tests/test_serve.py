@@ -74,7 +74,7 @@ PICTURES = {
     "turned by Exif": turned(),
 }
 POSTER = PICTURES["portrait"]
-OPTIONS = {"strength": 0.8, "vividness": 0.7, "keep": 0.1, "contrast": "auto"}
+OPTIONS = {"strength": 0.8, "vividness": 0.7, "restore": 0.6}
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,8 @@ def check_three_ways(server, painter, data: bytes, options: dict, folder) -> Non
     hints = parse_hints([options["hint"]]) if "hint" in options else ()
     recolor_files(painter, [file], folder / "out", decoding=Decoding(**{**options, "hint": hints}))
     assert answer == (folder / "out" / "poster").read_bytes()
-    request = {"inputs": {"image": [base64.b64encode(data).decode()]}, "params": options}
+    typed = {**options, "restore": str(options["restore"])}
+    request = {"inputs": {"image": [base64.b64encode(data).decode()]}, "params": typed}
     status, content = server.predict(request)
     assert status == 200, content
     predicted = pixels(base64.b64decode(content["predictions"][0]["image"]))
@@ -151,16 +152,16 @@ class TestPixels:
         known = json.loads(content)
         assert (status, known["id"]) == (201, sha256(POSTER).hexdigest())
         assert [known[name] for name in ("width", "height", "format")] == [60, 90, "PNG"]
-        at_once = served.ask("POST", "/recolor?keep=0.2", POSTER)[2]
-        assert served.ask("GET", f"/pictures/{known['id']}/recolored?keep=0.2")[2] == at_once
+        at_once = served.ask("POST", "/recolor?restore=0.2", POSTER)[2]
+        assert served.ask("GET", f"/pictures/{known['id']}/recolored?restore=0.2")[2] == at_once
 
     def test_a_preview_is_the_result_made_smaller(self, served):
         data = encoded(picture(400, 600))
         key = json.loads(served.ask("POST", "/pictures", data)[2])["id"]
-        for contrast in ("none", "auto"):
+        for restore in ("none", "auto", "0.5"):
             whole, small = (
                 Image.open(io.BytesIO(served.ask("GET", f"/pictures/{key}/recolored?{asked}")[2]))
-                for asked in (f"contrast={contrast}", f"contrast={contrast}&side=300")
+                for asked in (f"restore={restore}", f"restore={restore}&side=300")
             )
             assert small.size == (200, 300)
             difference = np.asarray(whole.resize(small.size, Image.Resampling.LANCZOS)).astype(int)
@@ -188,7 +189,7 @@ class TestPalettes:
             for suggestion, palette in zip(known["suggestions"], expected, strict=True):
                 asked = query(palette=suggestion["palette"])
                 _, headers, answer = served.ask("GET", f"/pictures/{known['id']}/recolored?{asked}")
-                painted = painter.recolor(source, Decoding(palette=palette))
+                painted = painter.recolor(source, Decoding(palette=suggestion["palette"]))
                 assert np.abs(pixels(answer) - np.asarray(painted)).max() <= 1
                 assert headers["recolor-palette"] == quote(palette.name)
 
@@ -250,7 +251,9 @@ class TestErrors:
             ("strength=1e999", "strength", "finite"),
             ("temperature=0", "temperature", "greater than or equal to 0.001"),
             ("vividness=x", "vividness", "valid number"),
-            ("contrast=strong", "contrast", "'none' or 'auto'"),
+            ("crop=all", "crop", "'none' or 'auto'"),
+            ("restore=all", "restore", "valid number"),
+            ("restore=2", "restore", "less than or equal to 1"),
             ("format=gif", "format", "'png'"),
             ("side=100", "side", "no such parameter"),
             ("strenght=1", "strenght", "no such parameter"),

@@ -38,8 +38,9 @@ from recolor.models.catalog import PAPER
 from recolor.models.decoding.guided_upsampling import fitted_lines, interpolated, on_lines
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
-from recolor.models.painter import PIECE, Painter
+from recolor.models.painter import PIECE, Network, Painter
 from recolor.models.recolorer import WINDOW
+from recolor.models.restoring import Restorer
 from recolor.platform.cli.main import main
 from recolor.platform.registry import load as load_module
 from recolor.platform.registry.promotion import promote
@@ -181,8 +182,8 @@ class TestOverHttp:
         source = tmp_path / "poster.png"
         source.write_bytes(encoded("PNG"))
         parameters, typed = {"palette": palette, "hint": "10,10=red 50%,50%=neutral"}, palette
-        numbers = {"strength": 0.8, "keep": 0.1, "temperature": 0.5, "vividness": 0.7}
-        parameters |= {"contrast": "auto", "neutrals": 0.3, **numbers}
+        numbers = {"strength": 0.8, "temperature": 0.5, "vividness": 0.7}
+        parameters |= {"restore": "0.7", "neutrals": 0.3, **numbers}
         if isinstance(palette, bytes):
             (tmp_path / "other.jpg").write_bytes(palette)
             parameters["palette"] = f"data:image/jpeg;base64,{as_text(palette)}"
@@ -191,7 +192,7 @@ class TestOverHttp:
             server, {"inputs": {"image": [as_text(encoded("PNG"))]}, "params": parameters}
         )
         options = ["--hint", "10,10=red", "--hint", "50%,50%=neutral"]
-        options += ["--contrast", "auto", "--neutrals", "0.3"]
+        options += ["--restore", "0.7", "--neutrals", "0.3"]
         options += [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
         options += ["--palette", typed] if typed else []
         result = CliRunner().invoke(
@@ -280,8 +281,8 @@ def test_memory_is_bounded_and_comes_back_after_a_large_picture(store, tmp_path)
 
 
 def recolored(painter, rgb: np.ndarray, **options) -> np.ndarray:
-    """Recolor an array, without a palette and vividness where none is given."""
-    options = {"palette": "none", "vividness": 0.0, **options}
+    """Recolor an array, unrestored, without a palette and vividness where none is given."""
+    options = {"palette": "none", "vividness": 0.0, "restore": 0.0, **options}
     return np.asarray(painter.recolor(Image.fromarray(rgb), Decoding(**options)))
 
 
@@ -334,7 +335,8 @@ def test_the_graph_agrees_with_the_training_pipeline(model, painter):
 WAYS = [
     {"palette": "none", "vividness": None},
     {"palette": "teal,orange", "vividness": None},
-    {"palette": "3", "strength": 0.4, "keep": 0.2, "hint": parse_hints(["50%,40%=red"])},
+    {"palette": "3", "strength": 0.4, "hint": parse_hints(["50%,40%=red"])},
+    {"palette": "source", "strength": 0.6, "hint": parse_hints(["50%,40%=red"])},
 ]
 
 
@@ -351,7 +353,10 @@ def test_a_picture_is_painted_in_parts_as_it_would_be_at_once(painter, monkeypat
 @pytest.mark.parametrize("kind", PAPER)
 def test_compiled_steps_give_the_pixels_of_plain_ones(kind, monkeypatch):
     painter = load_module.load(kind).painter
-    rgb, ways = samples.chelsea(), WAYS if painter.network.takes_palette else [{"keep": 0.3}, {}]
+    rgb, ways = (
+        samples.chelsea(),
+        WAYS if painter.network.takes_palette else [{"palette": "source", "strength": 0.3}, {}],
+    )
     compiled = [recolored(painter, rgb, **options) for options in ways]
     monkeypatch.setattr("recolor.platform.serving.saved_model._compiled", lambda step: step)
     for options, expected in zip(ways, compiled, strict=True):
@@ -375,7 +380,8 @@ def test_pieces_are_painted_by_all_cores_and_no_more(painter, monkeypatch):
         return {"rgb": 255 - rgb}
 
     monkeypatch.setattr("recolor.models.painter.PIECE", 7 * 451)
-    watched = replace(painter, paint=paint)
+    network = replace(painter.network, paint=paint)
+    watched = replace(painter, load=lambda: network)
     rgb = samples.chelsea()
     with ThreadPoolExecutor(3) as pool:
         inverted = pool.map(lambda _: recolored(watched, rgb[:140]), range(3))
@@ -434,7 +440,8 @@ def test_a_picture_that_memory_is_too_small_for_is_skipped(exhaust, posters, tmp
         def see(self, *arguments):
             return exhaust()
 
-    painter = Greedy(None, None, None, OwnDecoding(), "greedy", 64, takes_palette=True)
+    network = Network(None, None, None, OwnDecoding(), "greedy", 64, takes_palette=True)
+    painter = Greedy(lambda: network, Restorer.bundled())
     outcome = recolor_files(painter, [posters[0]], tmp_path / "out")
     assert outcome.skipped == [(posters[0].name, "too large for this machine's memory")]
 

@@ -18,6 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from PIL import Image
 
 from recolor.datasets import (
+    ageing,
     atomic_file,
     classes,
     color,
@@ -26,12 +27,13 @@ from recolor.datasets import (
     errors,
     hints,
     images,
+    margins,
     posters,
     shared_table,
 )
 from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import color_names, library, palette
-from recolor.models import painter
+from recolor.models import painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.weights import Weights
 from recolor.platform.registry.signature import signature
@@ -53,17 +55,18 @@ class MissingFilesError(RegistryError):
 
 
 # Of what a version holds: its code, its graph and its weights.
-FORMAT = 5
+FORMAT = 6
 
 # Of the registered model.
 ABOUT_ALL = "Networks that recolor movie posters. `recolor models` compares the versions."
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "scikit-image", "tensorflow")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, atomic_file, shared_table, color, color_kind, classes,
-    color_names, posters, palette, library, hints, options, own_decoding, typed, painter,
+    color_names, posters, margins, ageing, palette, library, hints, options, own_decoding, typed,
+    restoring, painter,
 )  # fmt: skip
 
 
@@ -99,6 +102,7 @@ def register(
                 "saved_model": str(saved_model),
                 "about": str(settings),
                 "weights": str(weights_file),
+                "restoration": str(restoring.BUNDLED_FILE),
                 "card": str(card),
             },
             code_paths=[str(_code_for_serving(Path(folder)))],

@@ -60,7 +60,8 @@ def application(model: UsableModel, limits: Limits) -> Reception:
     ready = asyncio.Event()
 
     async def warm_up() -> None:
-        # Of both kinds, since what only one of them needs is built when it is first needed.
+        # A gray picture, since a colored one may need no network; and of both kinds, since what
+        # only one of them needs is built when it is first needed.
         picture = Image.linear_gradient("L").resize(WARM_UP).convert("RGB")
         for decoding in (DEFAULT_DECODING, Decoding(palette=FREE)):
             await asyncio.to_thread(model.painter.recolor, picture, decoding)

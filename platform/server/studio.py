@@ -22,19 +22,19 @@ from PIL import Image
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from recolor.datasets.contrast import stretched
+from recolor.datasets.color_kind import COLORED
 from recolor.datasets.images import ImageError
 from recolor.datasets.palettes.library import load_library
-from recolor.datasets.palettes.palette import Palette, has_color
+from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
-from recolor.models.decoding.options import DEFAULT_DECODING, SOURCE, Decoding
+from recolor.datasets.posters import Box
+from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
 from recolor.models.decoding.typed import typed_decoding
-from recolor.models.painter import Painter, Seen
+from recolor.models.painter import Found, Look, Painter, Seen, cut_out
 from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.request_errors import RequestError
 
 SUGGESTIONS = 6
-AS_IT_IS = DEFAULT_DECODING.contrast
 # What an answer may be asked for in, beside the source's own format.
 KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
 ID = re.compile("[0-9a-f]{64}")
@@ -98,8 +98,9 @@ class Studio:
         """Keep a picture's file, and say what there is to know about it.
 
         Returns:
-            JSON: its ``id``, ``width``, ``height``, ``format``, ``animated``, ``has_color``, and
-            ``suggestions`` of palettes, see `described`.
+            JSON: its ``id``, ``width``, ``height``, ``format``, ``animated``; ``color`` (colored,
+            one ink or gray) and ``has_color``; ``found``, how it has aged, in words; ``margin``,
+            whether there is one around it; and ``suggestions`` of palettes, see `described`.
 
         Raises:
             ImageError: If it can't be used.
@@ -109,9 +110,10 @@ class Studio:
         file = PictureFile.of(data, self._most_pixels)
         if not self._remember(("file", key), file, _bytes(file.picture, file.alpha)):
             raise RequestError(413, "too large to be edited here; `recolor apply` takes it")
-        palettes, own = [], has_color(file.picture)
+        found = self._found(key, file)
+        palettes, own = [], found.color == COLORED
         if self.painter.network.takes_palette:
-            seen = self._seen(key, file, AS_IT_IS)
+            seen = self._seen(key, file, DEFAULT_DECODING)
             palettes = self.painter.suggestions(seen, min(SUGGESTIONS, len(self.library.palettes)))
         return {
             "id": key,
@@ -119,7 +121,10 @@ class Studio:
             "height": file.picture.height,
             "format": file.kind,
             "animated": file.animated,
+            "color": found.color,
             "has_color": own,
+            "found": found.wanted(DEFAULT_DECODING).describe(),
+            "margin": (found.box.width, found.box.height) != file.picture.size,
             "suggestions": [
                 described(palette, SOURCE if own and palette is palettes[0] else palette.name)
                 for palette in palettes
@@ -134,7 +139,7 @@ class Studio:
             RequestError: If there is no such picture.
         """
         file, decoding = self._file(key), self._decoding(wanted)
-        seen = self._seen(key, file, decoding.contrast, wanted.side)
+        seen = self._seen(key, file, decoding, wanted.side)
         shown = self._copy(key, file, wanted.side)
         return self._painted(shown, seen, decoding, wanted, accept)
 
@@ -165,6 +170,8 @@ class Studio:
     ) -> Answer:
         palette = self.painter.palette(seen, decoding)
         painted = self.painter.painted(seen, palette, decoding)
+        if decoding.crop == AUTO:
+            file = file.cropped(seen.box)
         headers = {
             "Recolor-Palette": quote(palette.name if palette else ""),
             "Recolor-Settings": json.dumps(decoding.describe()),
@@ -178,38 +185,50 @@ class Studio:
             raise RequestError(404, "this picture is not kept (any more): send it again", field)
         return entry[0]
 
-    def _seen(self, key: str, file: PictureFile, contrast: str, side: int | None = None) -> Seen:
-        """Return what the model sees in a picture: the same for all copies of it."""
+    def _found(self, key: str, file: PictureFile) -> Found:
+        return self._known(("found", key), lambda: self.painter.find(file.picture), lambda _: 1000)
 
-        def look():
-            seen = self.painter.see(file.picture, Decoding(contrast=contrast))
-            return seen.lightness, seen.box, seen.answer
+    def _seen(
+        self, key: str, file: PictureFile, decoding: Decoding, side: int | None = None
+    ) -> Seen:
+        """Return what is seen in a picture, or in a small copy of it: the same for both."""
+        found = self._found(key, file)
+        restoration = found.wanted(decoding)
 
-        looked = self._known(("look", key, contrast), look, _of_look)
-        source = self._picture(key, file, AS_IT_IS, side)
-        return Seen(source, self._picture(key, file, contrast, side), *looked)
+        def poster(source: Image.Image) -> tuple[Box, Image.Image]:
+            box = found.box.scaled(source.width / file.picture.width, source.size)
+            return box, restoration.applied(cut_out(source, box))
+
+        def look() -> Look:
+            return self._known(
+                ("look", key, decoding.restore),
+                lambda: self.painter.look(poster(file.picture)[1]),
+                _of_look,
+            )
+
+        source = self._picture(key, file, side)
+        box, restored = poster(source)
+        return Seen(source, box, found.color, restoration, restored, look)
 
     def _copy(self, key: str, file: PictureFile, side: int | None) -> PictureFile:
         """Return a small copy of a picture's file, without what is told about the original."""
         if side is None:
             return file
-        small = self._picture(key, file, AS_IT_IS, side)
+        small = self._picture(key, file, side)
         alpha = file.alpha.resize(small.size) if file.alpha else None
         return PictureFile(small, file.kind, alpha)
 
-    def _picture(self, key: str, file: PictureFile, contrast: str, side: int | None) -> Image.Image:
-        """Return a picture in a contrast and a size."""
-        if side is None and contrast == AS_IT_IS:
+    def _picture(self, key: str, file: PictureFile, side: int | None) -> Image.Image:
+        """Return a picture in a size."""
+        if side is None:
             return file.picture
 
         def make():
-            if side is None:
-                return stretched(file.picture)
-            small = self._picture(key, file, contrast, None).copy()
+            small = file.picture.copy()
             small.thumbnail((side, side), Image.Resampling.LANCZOS)
             return small
 
-        return self._known(("picture", key, contrast, side), make, _bytes)
+        return self._known(("picture", key, side), make, _bytes)
 
     def _known(self, name: Hashable, make: Callable[[], Any], size: Callable[[Any], int]):
         """Return what is kept under a name, or else make it, and keep it."""
@@ -268,7 +287,7 @@ def _of_palette(palette: Palette) -> int:
     return palette.shares.nbytes + palette.colors.nbytes
 
 
-def _of_look(look) -> int:
-    lightness, _, answer = look
+def _of_look(look: Look) -> int:
     # A tensor of TensorFlow's does not say its bytes.
-    return lightness.nbytes + sum(4 * math.prod(value.shape) for value in answer.values())
+    answer = look.answer.values()
+    return look.lightness.nbytes + sum(4 * math.prod(value.shape) for value in answer)

@@ -24,6 +24,7 @@ from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Painter
+from recolor.models.restoring import Restorer
 
 # What is longer was not meant as a palette's name.
 LONGEST_NAME = 200
@@ -47,7 +48,8 @@ class PosterRecolorer(PythonModel):
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
         signatures = self.saved_model.signatures
         steps = (_tensors(signatures[name]) for name in ("look", "choose", "paint"))
-        self.painter = Painter.of(*steps, about, load_library())
+        restorer = Restorer.load(Path(context.artifacts["restoration"]), "the model's own")
+        self.painter = Painter.of(*steps, about, load_library(), restorer)
 
     def predict(self, context, model_input: pd.DataFrame, params: dict | None = None):
         """Recolor the column ``image`` of a data frame.
