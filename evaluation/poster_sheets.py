@@ -33,17 +33,17 @@ def comparison_sheet(
     """
     rows = []
     for poster in itertools.islice(Posters(manifest, split), SHEET_POSTERS):
-        answers = {name: predict(poster) for name, predict in predictors.items()}
+        answers = [predict(poster) for predict in predictors.values()]
         sources = {
             one.given.age: Image.fromarray(one.given.colors.rgb)
-            for one in answers.values()
+            for one in answers
             if one.given is not None
         }
-        if not answers or any(one.given is None for one in answers.values()):
+        if not answers or any(one.given is None for one in answers):
             sources = {"gray": _drawn(poster, 0 * poster["ab"]), **sources}
-        predicted = {name: _drawn(poster, one.ab, one.lightness) for name, one in answers.items()}
-        rows.append({**sources, **predicted, "true": _drawn(poster, poster["ab"])})
-    return contact_sheet([list(row.values()) for row in rows], list(rows[0]), columns=2)
+        predicted = [_drawn(poster, one.ab, one.lightness) for one in answers]
+        rows.append([*sources.values(), *predicted, _drawn(poster, poster["ab"])])
+    return contact_sheet(rows, [*sources, *predictors, "true"], columns=2)
 
 
 def _drawn(

@@ -172,18 +172,26 @@ class Restorations:
         return self._given[age]
 
 
-def restored_by(restorer: Restorer) -> Callable[[Image.Image], Image.Image]:
-    """Return what restores an RGB picture by a network alone, whatever the picture is.
+class FiniteRestorer:
+    """A restorer whose numbers are measured only if they are finite: no picture shows it."""
 
-    It raises a `MeasurementError` if the network's numbers are not finite.
-    """
-    return lambda picture: _finite(restorer.look(picture)).applied(picture)
+    def __init__(self, restorer: Restorer):
+        self._restorer = restorer
 
+    def look(self, poster: Image.Image) -> Restoration:
+        """Find how a picture has aged.
 
-def _finite(restoration: Restoration) -> Restoration:
-    if not np.isfinite([restoration.haze, restoration.kept, restoration.stain]).all():
-        raise MeasurementError("the restoration network's numbers are not finite")
-    return restoration
+        Raises:
+            MeasurementError: If the network's numbers are not finite.
+        """
+        found = self._restorer.look(poster)
+        if not np.isfinite([found.haze, found.kept, found.stain]).all():
+            raise MeasurementError("the restoration network's numbers are not finite")
+        return found
+
+    def restored(self, picture: Image.Image) -> Image.Image:
+        """Restore a picture, whether it has colors or not."""
+        return self.look(picture).applied(picture)
 
 
 class Predictions:
@@ -226,7 +234,10 @@ class Predictions:
             MeasurementError: When the predictor is called, if the network's outputs are not finite.
         """
         if told.age:
-            return self.restorations.by(self._restored, told.age)
+            painter = replace(self.painter, restorer=FiniteRestorer(self.painter.restorer))
+            return self.restorations.by(
+                lambda picture: painter.recolor(picture, DEFAULT_DECODING), told.age
+            )
         decoding = self.decoding
         if told.auto or told.palette or told.suggestions:
             decoding = replace(decoding, palette=AUTO)
@@ -246,13 +257,6 @@ class Predictions:
             return Answer(self._ab(poster, palette, hinted), palette)
 
         return predict
-
-    def _restored(self, picture: Image.Image) -> Image.Image:
-        """Do what `Painter.recolor` does by default."""
-        seen = self.painter.see(picture, DEFAULT_DECODING)
-        _finite(seen.restoration)
-        palette = self.painter.palette(seen, DEFAULT_DECODING)
-        return self.painter.painted(seen, palette, DEFAULT_DECODING)
 
     def _see(self, poster: dict[str, np.ndarray]) -> Seen:
         if poster is not self._poster:

@@ -10,10 +10,10 @@ from recolor.evaluation.told import (
     AGED,
     PALETTE,
     UNAGED,
+    FiniteRestorer,
     Predictions,
     Restorations,
     Told,
-    restored_by,
 )
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
@@ -118,11 +118,11 @@ def validate_restoration(
     """
     if not manifest.count("validation"):
         return {}
-    shared = Restorations()
+    restore, shared = FiniteRestorer(restorer).restored, Restorations()
     baselines = shared.baselines(AGED)
     predictors = {
-        "aged.": shared.by(restored_by(restorer), AGED),
-        "unaged.": shared.by(restored_by(restorer), UNAGED),
+        "aged.": shared.by(restore, AGED),
+        "unaged.": shared.by(restore, UNAGED),
         "left_alone.": baselines["left alone"],
         "autocontrast.": baselines["autocontrast"],
     }
