@@ -96,7 +96,6 @@ def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs:
     """
     # TensorFlow is loaded for it.
     from recolor.platform.registry.publication import VERSION_TAG, published_model
-    from recolor.platform.registry.versions import MODEL_NAME
     from recolor.platform.training.tracked import train
 
     settings = best.settings(plan, epochs).complete()
@@ -112,6 +111,6 @@ def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs:
         tags={STUDY_TAG: study.study_name, REPEATS_TAG: repeats},
     )
     client = mlflow.MlflowClient()
-    client.set_model_version_tag(MODEL_NAME, trained.version, STUDY_TAG, study.study_name)
+    client.set_model_version_tag(trained.task.model, trained.version, STUDY_TAG, study.study_name)
     mlflow.set_tag(VERSION_TAG, trained.version)
     return trained
