@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import lab8_to_rgb
@@ -25,26 +26,33 @@ SHEET_POSTERS = 12
 def comparison_sheet(
     manifest: Manifest, split: str, predictors: dict[str, Predictor]
 ) -> Image.Image:
-    """Draw the split's first posters: gray, each prediction, and the truth.
+    """Draw the split's first posters: what was given, each prediction, and the truth.
 
     Raises:
         DatasetError: If the split is empty.
     """
     rows = []
     for poster in itertools.islice(Posters(manifest, split), SHEET_POSTERS):
-        true = poster["lightness"][..., 0], poster["ab"]
         answers = [predict(poster) for predict in predictors.values()]
-        # What was given: a gray poster, or an aged one.
-        given = next((one.given for one in answers if one.given), (true[0], 0 * true[1]))
-        shown = [(true[0] if one.lightness is None else one.lightness, one.ab) for one in answers]
-        inside = Box(*poster["box"]).slices
-        rows.append(
-            [
-                Image.fromarray(lab8_to_rgb(lightness[inside], ab[inside]))
-                for lightness, ab in (given, *shown, true)
-            ]
-        )
-    return contact_sheet(rows, ["given", *predictors, "true"], columns=2)
+        sources = {
+            one.given.age: Image.fromarray(one.given.colors.rgb)
+            for one in answers
+            if one.given is not None
+        }
+        if not answers or any(one.given is None for one in answers):
+            sources = {"gray": _drawn(poster, 0 * poster["ab"]), **sources}
+        predicted = [_drawn(poster, one.ab, one.lightness) for one in answers]
+        rows.append([*sources.values(), *predicted, _drawn(poster, poster["ab"])])
+    return contact_sheet(rows, [*sources, *predictors, "true"], columns=2)
+
+
+def _drawn(
+    poster: dict[str, np.ndarray], ab: np.ndarray, lightness: np.ndarray | None = None
+) -> Image.Image:
+    """Draw a poster in other colors, and with another lightness if one is given."""
+    inside = Box(*poster["box"]).slices
+    lightness = poster["lightness"][..., 0] if lightness is None else lightness
+    return Image.fromarray(lab8_to_rgb(lightness[inside], ab[inside]))
 
 
 def preview_sheet(manifest: Manifest, split: str) -> Image.Image:

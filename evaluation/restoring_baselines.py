@@ -2,13 +2,18 @@
 
 import numpy as np
 from PIL import Image, ImageOps
-from scipy.optimize import minimize
+from scipy.optimize import least_squares
 
-from recolor.datasets.ageing import linear_light, to_srgb
+from recolor.datasets.ageing import density_of, light_of, linear_light, to_srgb
 from recolor.models.restoring import Restoration
 
 # In per cent of the pixels at each end.
 CUTOFF = 0.5
+# Haze, kept and stain: where the search for the best begins, how far they may go, and how large
+# their steps are. It begins at hardly aged and at aged, since it may end in a local minimum.
+STARTS = (0.005, 0.95, 0.005), (0.03, 0.6, 0.05)
+BOUNDS = (0, 0.05, -0.5), (0.5, 2, 1)
+SCALES = (0.02, 0.3, 0.05)
 
 
 def left_alone(picture: Image.Image) -> Image.Image:
@@ -43,23 +48,37 @@ BASELINES = {
 
 
 def oracle(picture: Image.Image, true: Image.Image) -> Image.Image:
-    """Restore an RGB picture by the nine numbers that bring it nearest to the true one."""
-    aged, wanted = np.asarray(picture), np.asarray(true, np.float64)
+    """Restore an RGB picture by the nine numbers that bring it nearest to the true one.
+
+    They have the least squared error in sRGB. No network can know them: they show how much of the
+    ageing a `Restoration` can undo.
+    """
+    aged, wanted = np.asarray(picture), np.asarray(true)
     numbers = [_best(aged[..., channel], wanted[..., channel]) for channel in range(3)]
-    return Restoration(*map(tuple, np.transpose(numbers))).applied(picture)
+    return Restoration.of(np.transpose(numbers)).applied(picture)
 
 
 def _best(aged: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the haze, kept and stain of a channel with the least squared error in sRGB."""
-    counts = np.bincount(aged.ravel(), minlength=256)
-    means = np.bincount(aged.ravel(), wanted.ravel(), 256) / np.maximum(counts, 1)
+    """Return the best haze, kept and stain of a channel, ``uint8 [h, w]`` both."""
+    levels, where = np.unique(aged, return_inverse=True)
+    counts = np.bincount(where.ravel())
+    # Around the mean of each level, the error doesn't depend on the curve.
+    means = np.bincount(where.ravel(), wanted.ravel()) / counts
+    weights, light = np.sqrt(counts), linear_light()[levels].astype(np.float64)
 
-    def error(numbers: np.ndarray) -> float:
-        haze, kept, stain = np.clip(numbers, (0, 0.05, 0), (0.5, 2, 1))
-        curve = Restoration((haze,) * 3, (kept,) * 3, (stain,) * 3).curves[0]
-        return float(counts @ np.square(curve - means))
+    def errors(numbers: np.ndarray) -> np.ndarray:
+        return weights * (_restored(light, *numbers) - means)
 
-    first = [(0.005, 0.95, 0.005), (0.03, 0.6, 0.05)]
-    options = {"method": "Nelder-Mead", "options": {"maxiter": 200}}
-    best = min((minimize(error, start, **options) for start in first), key=lambda one: one.fun)
-    return np.clip(best.x, (0, 0.05, 0), (0.5, 2, 1))
+    found = [
+        least_squares(errors, start, bounds=BOUNDS, x_scale=SCALES, diff_step=1e-4)
+        for start in STARTS
+    ]
+    return min(found, key=lambda one: one.cost).x
+
+
+def _restored(light: np.ndarray, haze: float, kept: float, stain: float) -> np.ndarray:
+    """Do what `Restoration.curves` does, without steps: linear light to sRGB in [0, 255]."""
+    clear = np.maximum((light - haze) / (1 - haze), 0)
+    restored = np.clip(light_of((density_of(clear) - stain) / kept), 0, 1)
+    power = 1.055 * np.maximum(restored, 0.0031308) ** (1 / 2.4) - 0.055
+    return 255 * np.where(restored <= 0.0031308, 12.92 * restored, power)

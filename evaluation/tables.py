@@ -1,6 +1,19 @@
 """The table of metrics: on the screen, as Markdown."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
 from recolor.evaluation.metrics.catalog import METRICS
+
+# How the names of columns of restored posters end, and what heads their tables.
+RESTORED = {
+    ", told aged": "Restored from artificially aged posters:",
+    ", told unaged": "Restored from posters that have not aged:",
+}
+# Metrics of color classes are for gray posters' many right answers: tables of restored posters do
+# without them, and show smaller differences of colors.
+OF_CLASSES = ("n_classes", "accuracy_")
+RESTORED_DIGITS = {"delta_e_2000": 2}
 
 # Table 1 of the paper, on its own 800 test posters. It does not define its accuracies at 1 and 2
 # classes well enough to compute them; they stand beside the poster's without padding.
@@ -28,16 +41,26 @@ PAPER_NOTE = (
 )
 
 
-def metric_table(columns: dict[str, dict[str, float | None]]) -> list[list[str]]:
+def metric_table(
+    columns: dict[str, dict[str, float | None]],
+    names: Iterable[str] = METRICS,
+    digits: Mapping[str, int] = MappingProxyType({}),
+) -> list[list[str]]:
     """Lay out metrics as text cells, the header first.
 
     What a column lacks is a dash; a metric that no column has gets no row.
+
+    Args:
+        columns: Metrics by column.
+        names: The rows.
+        digits: How many decimals metrics have here; by default their own.
     """
     rows = []
-    for name, metric in METRICS.items():
-        values = [column.get(name) for column in columns.values()]
+    for name in names:
+        metric, values = METRICS[name], [column.get(name) for column in columns.values()]
         if any(value is not None for value in values):
-            rows.append([metric.label, *(_format(value, metric.digits) for value in values)])
+            places = digits.get(name, metric.digits)
+            rows.append([metric.label, *(_format(value, places) for value in values)])
     return [["metric", *columns], *rows]
 
 
@@ -69,8 +92,26 @@ def markdown(cells: list[list[str]]) -> str:
 
 
 def report(columns: dict[str, dict[str, float | None]]) -> str:
-    """Render metrics beside the paper's figures as Markdown, with a note on those."""
-    return f"{markdown(metric_table(columns | PAPER))}\n{PAPER_NOTE}\n"
+    """Render metrics as Markdown.
+
+    Answers to gray posters stand beside the paper's figures, with a note on those. Restored posters
+    have tables of their own.
+    """
+    gray = {name: values for name, values in columns.items() if not name.endswith(tuple(RESTORED))}
+    parts = []
+    if len(gray) == len(columns) or set(gray) - {"truth"}:
+        parts.append(f"{markdown(metric_table(gray | PAPER))}\n{PAPER_NOTE}\n")
+    names = [name for name in METRICS if not name.startswith(OF_CLASSES)]
+    for ending, words in RESTORED.items():
+        restored = {
+            name.removesuffix(ending): values
+            for name, values in columns.items()
+            if name.endswith(ending)
+        }
+        if restored:
+            restored |= {"truth": columns["truth"]} if "truth" in columns else {}
+            parts.append(f"{words}\n\n{markdown(metric_table(restored, names, RESTORED_DIGITS))}")
+    return "\n".join(parts)
 
 
 def _is_number(cell: str) -> bool:

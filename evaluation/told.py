@@ -21,19 +21,27 @@ from recolor.datasets.input_pipeline import fixed_generator
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines, restoring_baselines
-from recolor.evaluation.metrics.observation import MeasurementError
-from recolor.models.decoding.options import AUTO, FREE, PALETTE_VIVIDNESS, SOURCE, Decoding
+from recolor.evaluation.metrics.observation import Given, MeasurementError, Truth
+from recolor.models.decoding.options import (
+    AUTO,
+    DEFAULT_DECODING,
+    FREE,
+    PALETTE_VIVIDNESS,
+    SOURCE,
+    Decoding,
+)
 from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
 from recolor.models.painter import Painter, Seen
+from recolor.models.restoring import Restoration, Restorer
 
 NOTHING, PALETTE = "nothing", "palette"
-# Colored posters to restore, aged or not.
+# Colored posters to restore, artificially aged or as they are.
 AGED, UNAGED = "aged", "unaged"
 FORMS = (
     "nothing, auto, palette, best4, hints5, palette+hints5 (any number of suggestions or hints), "
     "aged, unaged"
 )
-# All models, and all evaluations, are given the same aged posters.
+# With a poster's sha256, it decides how the poster ages: alike for all models and in all runs.
 AGEING_SEED = 1
 
 
@@ -89,14 +97,14 @@ class Answer:
         asked: The palette that was asked for, if any.
         suggestions: All answers that this one was chosen from.
         lightness: Stored L, ``uint8 [S, S]``; None for the poster's own.
-        given: Stored L and ab of the colored poster that was given; None where a gray one was.
+        given: The colored poster that it was made from; None where it was a gray one.
     """
 
     ab: np.ndarray
     asked: Palette | None = None
     suggestions: tuple[np.ndarray, ...] = ()
     lightness: np.ndarray | None = None
-    given: tuple[np.ndarray, np.ndarray] | None = None
+    given: Given | None = None
 
 
 # From a poster, as of `recolor.datasets.shards.parse`, to an answer.
@@ -104,14 +112,15 @@ Predictor = Callable[[dict[str, np.ndarray]], Answer]
 
 
 class Restorations:
-    """Answers to the question what a colored poster looked like when it was new.
+    """Answers to colored posters, which are to be restored.
 
-    A poster is aged once for all of them.
+    All models and baselines that share one are given the same pictures, which are made once.
     """
 
     def __init__(self):
         self._poster: dict[str, np.ndarray] | None = None
-        self._given: dict[str, tuple] = {}
+        self._truth: Truth | None = None
+        self._given: dict[str, tuple[Image.Image, Given]] = {}
 
     def by(self, restore: Callable[[Image.Image], Image.Image], age: str) -> Predictor:
         """Return a predictor that restores.
@@ -119,49 +128,86 @@ class Restorations:
         Args:
             restore: Takes an RGB picture, and returns one of the same size.
             age: `AGED` or `UNAGED`.
+
+        Raises:
+            MeasurementError: When the predictor is called, if ``restore`` raises it.
         """
+        return self._predictor(lambda picture, true: restore(picture), age)
+
+    def baselines(self, age: str) -> dict[str, Predictor]:
+        """Return the answers without a model by name, and the best that nine numbers can do."""
+        simple = restoring_baselines.BASELINES.items()
+        return {
+            **{name: self.by(restore, age) for name, restore in simple},
+            "oracle": self._predictor(restoring_baselines.oracle, age),
+        }
+
+    def _predictor(
+        self, restore: Callable[[Image.Image, Image.Image], Image.Image], age: str
+    ) -> Predictor:
+        """Return a predictor by a function that sees the true picture, too."""
 
         def predict(poster: dict[str, np.ndarray]) -> Answer:
-            picture, given = self._of(poster, age)
-            lightness, ab = _in_square(np.asarray(restore(picture)), poster)
+            picture, given = self._given_as(poster, age)
+            try:
+                restored = restore(picture, Image.fromarray(self._truth.colors.rgb))
+            except MeasurementError as error:
+                raise MeasurementError(f"poster {poster['sha256']}: {error}") from None
+            lightness, ab = _in_square(np.asarray(restored), poster)
             return Answer(ab, lightness=lightness, given=given)
 
         return predict
 
-    def baselines(self, age: str) -> dict[str, Predictor]:
-        """Return the answers without a model, and the best one that there is."""
-
-        def oracle(poster: dict[str, np.ndarray]) -> Answer:
-            true = Image.fromarray(_colored(poster))
-            return self.by(lambda aged: restoring_baselines.oracle(aged, true), age)(poster)
-
-        names = restoring_baselines.BASELINES.items()
-        return {**{name: self.by(restore, age) for name, restore in names}, "oracle": oracle}
-
-    def _of(self, poster: dict[str, np.ndarray], age: str) -> tuple:
-        """Return the picture that is given, and its stored L and ab in the square."""
+    def _given_as(self, poster: dict[str, np.ndarray], age: str) -> tuple[Image.Image, Given]:
+        """Return the picture that is given, and the same to be measured."""
         if poster is not self._poster:
+            self._truth = Truth(poster["lightness"][..., 0], poster["ab"], _box(poster))
             self._poster, self._given = poster, {}
         if age not in self._given:
-            rgb = _colored(poster)
+            rgb = self._truth.colors.rgb
             if age == AGED:
                 rgb = aged(rgb, fixed_generator(poster, AGEING_SEED))
-            self._given[age] = Image.fromarray(rgb), _in_square(rgb, poster)
+            given = Given(self._truth, *_in_square(rgb, poster), age)
+            self._given[age] = Image.fromarray(rgb), given
         return self._given[age]
+
+
+class FiniteRestorer:
+    """A restorer whose numbers are measured only if they are finite: no picture shows it."""
+
+    def __init__(self, restorer: Restorer):
+        self._restorer = restorer
+
+    def look(self, poster: Image.Image) -> Restoration:
+        """Find how a picture has aged.
+
+        Raises:
+            MeasurementError: If the network's numbers are not finite.
+        """
+        found = self._restorer.look(poster)
+        if not np.isfinite([found.haze, found.kept, found.stain]).all():
+            raise MeasurementError("the restoration network's numbers are not finite")
+        return found
+
+    def restored(self, picture: Image.Image) -> Image.Image:
+        """Restore a picture, whether it has colors or not."""
+        return self.look(picture).applied(picture)
 
 
 class Predictions:
     """A model's answers for stored posters: those of the pictures that `recolor apply` writes.
 
     The model sees each poster as an RGB picture of its lightness. What it made of the last poster
-    is kept, so that telling it something else costs only the painting.
+    is kept, so that telling it something else costs only the painting. Or it is given the poster in
+    color, and answers as `recolor apply` does without any option; its color network is not loaded
+    unless that takes the poster for gray or printed in one ink.
 
     Args:
         painter: The model.
-        decoding: How its answers become colors.
+        decoding: How its answers to gray posters become colors.
         embedded: Whether the posters' stored embeddings are the model's. Otherwise it computes its
             own.
-        restorations: Shared by models that are given the same colored posters.
+        restorations: What models share that are given the same colored posters.
     """
 
     def __init__(
@@ -172,8 +218,7 @@ class Predictions:
         restorations: Restorations | None = None,
     ):
         self.painter = painter
-        self.colored = decoding
-        # A gray poster has the lightness that it is to have.
+        # A gray poster has its true lightness, so there is nothing to restore.
         self.decoding = replace(decoding, restore=0.0)
         self.embedded = embedded
         self.restorations = restorations or Restorations()
@@ -189,8 +234,9 @@ class Predictions:
             MeasurementError: When the predictor is called, if the network's outputs are not finite.
         """
         if told.age:
+            painter = replace(self.painter, restorer=FiniteRestorer(self.painter.restorer))
             return self.restorations.by(
-                lambda picture: self.painter.recolor(picture, self.colored), told.age
+                lambda picture: painter.recolor(picture, DEFAULT_DECODING), told.age
             )
         decoding = self.decoding
         if told.auto or told.palette or told.suggestions:
@@ -217,7 +263,9 @@ class Predictions:
             light = poster["lightness"][_box(poster).slices][..., 0]
             picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
             known = poster["embedding"] if self.embedded else None
-            seen = self.painter.see(picture, self.decoding, known)
+            # A gray border would be taken for a scan's margin, and stay gray.
+            whole = Box(0, 0, *light.shape)
+            seen = self.painter.see(picture, self.decoding, known, whole)
             # A picture has no room for what is not finite: it would come out as some color.
             if not np.isfinite(seen.look.answer["outputs"]).all():
                 raise MeasurementError(
@@ -297,12 +345,6 @@ def _carried(ab: np.ndarray, palette: Palette, vividness: float) -> np.ndarray:
 
 def _box(poster: dict[str, np.ndarray]) -> Box:
     return Box(*poster["box"])
-
-
-def _colored(poster: dict[str, np.ndarray]) -> np.ndarray:
-    """Return a stored poster as it is, sRGB ``uint8 [h, w, 3]``."""
-    inside = _box(poster).slices
-    return lab8_to_rgb(poster["lightness"][inside][..., 0], poster["ab"][inside])
 
 
 def _in_square(rgb: np.ndarray, poster: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

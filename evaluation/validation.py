@@ -2,18 +2,24 @@
 
 from collections.abc import Callable
 
-from PIL import Image
-
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.answers import FREE, TOLD_PALETTE
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.scoring import baseline_predictors, score
-from recolor.evaluation.told import AGED, PALETTE, UNAGED, Predictions, Restorations, Told
+from recolor.evaluation.told import (
+    AGED,
+    PALETTE,
+    UNAGED,
+    FiniteRestorer,
+    Predictions,
+    Restorations,
+    Told,
+)
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
 from recolor.models.restoring import Restorer
 
-# What restorations are measured by.
+# What a restoration network is measured by.
 RESTORING = ("l2_ab", "delta_e_2000", "lightness_error", "harmed", "colorfulness")
 
 
@@ -106,14 +112,13 @@ def validate_restoration(
         aged, as ``unaged.delta_e_2000``; of aged ones left alone as ``left_alone.delta_e_2000``,
         and under Pillow's autocontrast as ``autocontrast.delta_e_2000``. Nothing if there are no
         validation posters.
+
+    Raises:
+        MeasurementError: If the network's numbers are not finite.
     """
     if not manifest.count("validation"):
         return {}
-
-    def restore(picture: Image.Image) -> Image.Image:
-        return restorer.look(picture).applied(picture)
-
-    shared = Restorations()
+    restore, shared = FiniteRestorer(restorer).restored, Restorations()
     baselines = shared.baselines(AGED)
     predictors = {
         "aged.": shared.by(restore, AGED),

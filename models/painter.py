@@ -195,14 +195,18 @@ class Painter:
         seen = self.see(picture, decoding)
         return self.painted(seen, self.palette(seen, decoding), decoding)
 
-    def find(self, picture: Image.Image) -> Found:
-        """Find the poster in an RGB picture, and how it has aged."""
-        box = poster_box(picture)
+    def find(self, picture: Image.Image, box: Box | None = None) -> Found:
+        """Find the poster in an RGB picture, if its place is not known, and how it has aged."""
+        box = box or poster_box(picture)
         poster = cut_out(picture, box)
         return Found(box, color_kind(poster), self.restorer.look(poster))
 
     def see(
-        self, picture: Image.Image, decoding: Decoding, embedding: np.ndarray | None = None
+        self,
+        picture: Image.Image,
+        decoding: Decoding,
+        embedding: np.ndarray | None = None,
+        box: Box | None = None,
     ) -> Seen:
         """Find the poster in a picture, and restore it.
 
@@ -210,8 +214,9 @@ class Painter:
             picture: RGB.
             decoding: Only how to restore counts.
             embedding: The gray picture's, ``float32 [n]``, where it is known already.
+            box: Where the poster lies in it, where that is known already.
         """
-        found = self.find(picture)
+        found = self.find(picture, box)
         restoration = found.wanted(decoding)
         poster = restoration.applied(cut_out(picture, found.box))
         looks = partial(self.look, poster, embedding)

@@ -292,7 +292,7 @@ def test_promote_and_apply(trained, posters, tmp_path):
     )
     result = run("apply", posters[0], posters[1], "--out", tmp_path / "out", "--sheet")
     assert result.exit_code == 0, result.output
-    assert "2 recolored" in result.output
+    assert "2 restored" in result.output
     assert (tmp_path / "out" / "before-after.png").exists()
     assert (tmp_path / "out" / posters[0].name).exists()
 
@@ -374,12 +374,12 @@ def test_results_are_replaced_only_when_asked_to(posters, store, tmp_path):
     message = error(run(*arguments, "--sheet", "--model", "none such"))
     assert f"{first} is there already, and 1 more results: --overwrite replaces what" in message
     result = run(*arguments, "--sheet", "--skip-existing", *model)
-    assert "2 recolored" in result.output and "; 1 more were there already" in result.output
+    assert "2 restored" in result.output and "; 1 more were there already" in result.output
     assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before} == before
     result = run(*arguments, "--skip-existing", *model)
-    assert (result.exit_code, "0 recolored" in result.output) == (0, True)
+    assert (result.exit_code, "nothing new in" in result.output) == (0, True)
     result = run(*arguments, "--sheet", "--overwrite", *model, "--vividness", 1)
-    assert "3 recolored" in result.output
+    assert "3 restored" in result.output
     assert first.read_bytes() != before[first][0] and sheet.read_bytes() != before[sheet][0]
 
 
@@ -391,7 +391,7 @@ def test_what_is_in_the_way_of_one_poster_is_in_nobody_elses(posters, store, tmp
     (tmp_path / "out" / "a.jpg").mkdir(parents=True)
     (tmp_path / "out" / "deep").touch()
     result = run("apply", tmp_path / "in", "--out", tmp_path / "out", "--model", "regression")
-    assert (result.exit_code, "1 recolored" in result.output) == (0, True), result.output
+    assert (result.exit_code, "1 restored" in result.output) == (0, True), result.output
     assert "skipped a.jpg: can't be written: Is a directory" in result.output
     assert "skipped deep/c.jpg: can't be written: " in result.output
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.jpg", "b.jpg", "deep"]
@@ -580,7 +580,8 @@ def test_suggestions_are_numbered_and_different(posters, store, tmp_path):
     arguments = ["apply", posters[0], posters[1], "--out", tmp_path, "--model", "classification"]
     result = run(*arguments, "--suggestions", 3, "--sheet")
     assert result.exit_code == 0, result.output
-    assert "6 recolored" in result.output and "colors: " in result.output
+    assert "2 restored" in result.output and "4 recolored" in result.output
+    assert "colors: " in result.output
     names = [f"{path.stem}.{n}.jpg" for path in posters[:2] for n in (1, 2, 3)]
     assert {path.name for path in tmp_path.iterdir()} == {*names, "before-after.png"}
     pictures = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in names[:3]]

@@ -221,7 +221,8 @@ def test_commands_take_the_word(small, posters, tmp_path):
     compared(data.digest, bundled=0).keep(number)
     promote("l2_ab", number, force=True)
     about = f"{MODEL_NAME} version {number} (champion; small"
-    said = run("apply", posters[0], "--out", tmp_path / "out", "--model", "champion")
+    ways = ("--model", "champion", "--palette", "none")
+    said = run("apply", posters[0], "--out", tmp_path / "out", *ways)
     assert f"by {about}" in said
     said = run(*("evaluate", "--data", data.folder, "--split", "validation", "--model", "champion"))
     assert f"{version_uri(number)}: {about}" in said

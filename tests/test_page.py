@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from served import Served
 
 from recolor.datasets.demo_posters import generate_demo_posters
@@ -351,14 +351,12 @@ def test_sliders_answer_at_once_and_the_newest_wins(visit, served, old_posters):
     assert len(asked) < 4 and asked[-1]["strength"] == "0.95"
 
     seen.slide("Vividness", 0.5)
-    seen.slide("Blend with the old colors", 0.25)
-    page.get_by_label("Stretch the contrast").check()
+    seen.slide("How much of its age to take away", 0.25)
     seen.open("Advanced")
     seen.slide("Temperature", -1)
     seen.wait()
-    wanted = {"strength": 0.95, "vividness": 0.5, "keep": 0.25, "temperature": 0.1}
-    options = [*wanted.items(), ("contrast", "auto")]
-    assert seen.download()[1] == recolored(served, data, *options)
+    wanted = {"strength": 0.95, "vividness": 0.5, "restore": 0.25, "temperature": 0.1}
+    assert seen.download()[1] == recolored(served, data, *wanted.items())
 
     page.get_by_role("button", name="Reset: Strength").click()
     expect(strength).to_be_focused()
@@ -367,6 +365,28 @@ def test_sliders_answer_at_once_and_the_newest_wins(visit, served, old_posters):
     page.get_by_role("button", name="Reset all").click()
     seen.wait()
     assert seen.download()[1] == recolored(served, data)
+
+
+def test_what_restoring_found_is_said_and_a_margin_can_be_cut_off(
+    visit, served, old_posters, tmp_path
+):
+    seen = visit()
+    page, found = seen.page, seen.page.locator("#found")
+    seen.choose(old_posters[0])
+    expect(found).to_contain_text("Found: yellowed paper")
+    expect(page.get_by_label("Cut off the scan's margin")).to_be_hidden()
+    with Image.open(old_posters[0]) as poster:
+        poster.load()
+        scan = ImageOps.expand(poster, poster.width // 10, "#808080")
+    scan.save(tmp_path / "scan.png")
+    seen.choose(tmp_path / "scan.png")
+    page.get_by_label("Cut off the scan's margin").check()
+    seen.wait()
+    with Image.open(io.BytesIO(seen.download()[1])) as cut:
+        assert abs(cut.width - poster.width) <= 4 and abs(cut.height - poster.height) <= 4
+    poster.convert("L").convert("RGB").save(tmp_path / "gray.png")
+    seen.choose(tmp_path / "gray.png")
+    expect(found).to_have_text("A gray poster.")
 
 
 def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, served, old_posters):

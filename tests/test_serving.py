@@ -353,7 +353,10 @@ def test_a_picture_is_painted_in_parts_as_it_would_be_at_once(painter, monkeypat
 @pytest.mark.parametrize("kind", PAPER)
 def test_compiled_steps_give_the_pixels_of_plain_ones(kind, monkeypatch):
     painter = load_module.load(kind).painter
-    rgb, ways = samples.chelsea(), WAYS if painter.network.takes_palette else [{"palette": "source", "strength": 0.3}, {}]
+    rgb, ways = (
+        samples.chelsea(),
+        WAYS if painter.network.takes_palette else [{"palette": "source", "strength": 0.3}, {}],
+    )
     compiled = [recolored(painter, rgb, **options) for options in ways]
     monkeypatch.setattr("recolor.platform.serving.saved_model._compiled", lambda step: step)
     for options, expected in zip(ways, compiled, strict=True):

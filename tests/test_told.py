@@ -154,7 +154,9 @@ def test_a_network_whose_outputs_are_not_finite_is_an_error(network, poster):
         seen = network.network.look(**inputs)
         return seen | {"outputs": np.where(np.arange(128) == 3, np.nan, seen["outputs"])}
 
-    broken = Predictions(replace(network, load=lambda: replace(network.network, look=look)), Decoding())
+    broken = Predictions(
+        replace(network, load=lambda: replace(network.network, look=look)), Decoding()
+    )
     with pytest.raises(MeasurementError, match=r"poster [0-9a-f]{64}: .* not finite"):
         broken.told(Told())(poster)
 

@@ -9,7 +9,7 @@ from recolor.evaluation.metrics.observation import Observation
 class LightnessError(PosterMean):
     """Mean absolute error of L, 0 to 100, over the poster without padding, and over posters.
 
-    Defined only where the answer has a lightness of its own.
+    Defined only where a colored poster was given, since other answers have the true L.
     """
 
     name = "lightness_error"
@@ -17,6 +17,6 @@ class LightnessError(PosterMean):
 
     def value(self, poster: Observation) -> float | None:
         """Return the mean over the poster."""
-        if poster.given_delta_e is None:
+        if poster.given is None:
             return None
         return float(np.mean(np.abs(poster.true.lab[..., 0] - poster.predicted.lab[..., 0])))

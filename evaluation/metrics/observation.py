@@ -26,6 +26,7 @@ class Colors:
 
     Attributes:
         ab: All of the square.
+        lightness: Stored L of the poster alone, ``uint8 [h, w]``.
         cell: The cell of the color grid of each of its pixels, ``int16 [S, S, 2]``.
         inside: ab of the poster alone, ``int8 [h, w, 2]``.
         rgb: The poster alone, ``uint8 [h, w, 3]``.
@@ -34,10 +35,11 @@ class Colors:
 
     def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box):
         self.ab = ab
+        self.lightness = lightness[box.slices]
         self.cell = cell_of(ab)
         self.inside = ab[box.slices]
-        self.rgb = lab8_to_rgb(lightness[box.slices], self.inside)
-        self.lab = _lab(lightness[box.slices], self.inside)
+        self.rgb = lab8_to_rgb(self.lightness, self.inside)
+        self.lab = _lab(self.lightness, self.inside)
 
 
 class Truth:
@@ -61,6 +63,27 @@ class Truth:
         self.colors = Colors(lightness, ab, box)
 
 
+class Given:
+    """A colored poster that was given to be restored, as all answers to it share it.
+
+    Args:
+        truth: The poster as it is.
+        lightness: Stored L of what was given, ``uint8 [S, S]``.
+        ab: Its colors, ``int8 [S, S, 2]``.
+        age: What was done to it, in a word.
+
+    Attributes:
+        colors: Its `Colors`.
+        delta_e: Its mean CIEDE2000 from the truth, over the poster alone.
+        age: As above.
+    """
+
+    def __init__(self, truth: Truth, lightness: np.ndarray, ab: np.ndarray, age: str):
+        self.colors = Colors(lightness, ab, truth.box)
+        self.delta_e = float(np.mean(deltaE_ciede2000(truth.colors.lab, self.colors.lab)))
+        self.age = age
+
+
 class Observation:
     """A poster and an answer to it.
 
@@ -74,8 +97,7 @@ class Observation:
         asked: The palette that the answer was to have, if any.
         suggestions: All answers that this one was chosen from, like ``predicted_ab``.
         lightness: Stored L of the answer, ``uint8 [S, S]``; None where it is the poster's.
-        given: Stored L and ab of the aged poster that the answer was made of; None where it was
-            made of a gray one.
+        given: The colored poster that the answer was made from; None where it was a gray one.
 
     Attributes:
         true, predicted: The `Colors` of both.
@@ -84,8 +106,7 @@ class Observation:
         cells_off: How many cells of the color grid the answer is away from the truth, the larger
             of the distances in a and b: ``int16 [S, S]``.
         delta_e: CIEDE2000 at each pixel of the poster alone, ``float32 [h, w]``.
-        given_delta_e: The same of what was given, or None.
-        asked: As above.
+        asked, given: As above.
         suggestions: Rounded, and of the poster alone: ``int8 [h, w, 2]`` each.
 
     Raises:
@@ -99,7 +120,7 @@ class Observation:
         asked: Palette | None = None,
         suggestions: Sequence[np.ndarray] = (),
         lightness: np.ndarray | None = None,
-        given: tuple[np.ndarray, np.ndarray] | None = None,
+        given: Given | None = None,
     ):
         for ab in (predicted_ab, *suggestions):
             if not np.isfinite(ab).all():
@@ -112,11 +133,8 @@ class Observation:
         self.predicted = Colors(lightness, round_ab(predicted_ab), truth.box)
         self.cells_off = np.abs(self.true.cell - self.predicted.cell).max(axis=-1)
         self.delta_e = deltaE_ciede2000(self.true.lab, self.predicted.lab)
-        self.given_delta_e = None
-        if given is not None:
-            aged = Colors(*given, truth.box)
-            self.given_delta_e = deltaE_ciede2000(self.true.lab, aged.lab)
         self.asked = asked
+        self.given = given
         self.suggestions = [round_ab(ab[truth.box.slices]) for ab in suggestions]
 
     def lab(self, inside_ab: np.ndarray) -> np.ndarray:

@@ -15,5 +15,7 @@ class PaletteDistance(PosterMean):
         """Return the distance, see `Palette.distance`; None where no palette was asked for."""
         if poster.asked is None:
             return None
-        obtained = Palette.of_pixels(poster.lightness, poster.predicted.inside, "obtained")
+        obtained = Palette.of_pixels(
+            poster.predicted.lightness, poster.predicted.inside, "obtained"
+        )
         return poster.asked.distance(obtained)

@@ -12,7 +12,16 @@ from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.scoring import baseline_predictors, score, with_kernel_distance
 from recolor.evaluation.tables import report
-from recolor.evaluation.told import NOTHING, Predictions, Predictor, Restorations, Told
+from recolor.evaluation.told import (
+    AGED,
+    NOTHING,
+    UNAGED,
+    Predictions,
+    Predictor,
+    Restorations,
+    Told,
+    ToldError,
+)
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry.load import UsableModel
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
@@ -39,8 +48,8 @@ def evaluate_models(
         kernel_distance: Whether to compute `KernelDistance` too, which takes time.
 
     Returns:
-        The metrics by column: each model's source with what it was told, then the baselines, then
-        ``truth``.
+        The metrics by column: each model's source with what it was told, then the baselines that
+        know as much, then ``truth``.
 
     Raises:
         ToldError, DecodingError: If a model can't be told this.
@@ -146,9 +155,19 @@ def predictors_told(
         decoding: How its answers become colors.
         restorations: As for `Predictions`.
 
+    Returns:
+        The predictors. A restoration network answers to colored posters only.
+
     Raises:
         ToldError, DecodingError: If the model can't be told what it is to be told.
     """
+    if model.restores:
+        told = [text for text in told if Told.parse(text).age]
+        if not told:
+            raise ToldError(
+                f"{model.source} is a restoration network, which needs colored posters: tell it "
+                f"{AGED} or {UNAGED}"
+            )
     embedded = model.knows_embeddings_of(manifest)
     predictions = Predictions(model.painter, decoding, embedded, restorations)
     palette = decoding.describe()["palette"]
