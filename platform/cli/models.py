@@ -77,15 +77,15 @@ def _show_versions(task, found):
 
     measure, metric = measure_of(task.metric), METRICS[task.metric.removeprefix(task.own)]
     if task is RESTORING:
-        how = "aged artificially, beside those that had not aged"
+        digits, how = 2, "aged artificially, beside those that had not aged"
         columns = {"aged": "aged.", "unaged": "unaged.", "left alone": "left_alone."}
     else:
-        how = "told the palette and free"
+        digits, how = metric.digits, "told the palette and free"
         columns = {"told": TOLD_PALETTE, "free": FREE}
 
     def measured(version, answer):
         value = version.metrics.get(answer + metric.name)
-        return None if value is None else f"{value:.{metric.digits}f}"
+        return None if value is None else f"{value:.{digits}f}"
 
     def commit(version):
         return version.commit and version.commit[:SHORT] + ("-dirty" if version.dirty else "")

@@ -70,8 +70,8 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     Args:
         source: ``champion``, for that of recoloring, the URI of a registered model, the path of a
             file of weights or of an ONNX file of `recolor export`, or the name of a model kind,
-            for its bundled network. None for the champion if it is better than the bundled network of
-            `recolor.models.catalog.DEFAULT`, see `comparison`. If it is not, or its files are
+            for its bundled network. None for the champion if it is better than the bundled network
+            of `recolor.models.catalog.DEFAULT`, see `comparison`. If it is not, or its files are
             missing, for that network.
         library: A file of color schemes; by default the bundled ones.
 

@@ -21,7 +21,7 @@ from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
 from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.scoring import posters
-from recolor.evaluation.told import AGED, Predictions, Restorations, Told
+from recolor.evaluation.told import AGED, FiniteRestorer, Predictions, Restorations, Told
 from recolor.evaluation.validation import validate, validate_restoration
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
@@ -200,8 +200,7 @@ def measure(
     recolorer = None
     if MODELS[weights.model].task == RESTORE:
         restorer = Restorer(weights.tensors, f"the network of {weights.model}")
-        restore = Restorations().by(lambda aged: restorer.look(aged).applied(aged), AGED)
-        predictors = {"restored": restore}
+        predictors = {"restored": Restorations().by(FiniteRestorer(restorer).restored, AGED)}
     else:
         recolorer = RecoloringGraph(weights, embedding)
         weights = replace(weights, calibration=calibrate_colors(manifest, recolorer))

@@ -36,7 +36,8 @@ class Measure:
         return value > than if self.direction == HIGHER else value < than
 
 
-@dataclass(frozen=True)
+# Each is equal to itself alone.
+@dataclass(frozen=True, eq=False)
 class Task:
     """What networks are for.
 
