@@ -134,13 +134,13 @@ def tune(
     if "model" not in given:
         raise click.UsageError("Missing option '--model'.")
     check_backend()
-    if objective != VAL_LOSS:
-        _check_objective(objective, given["model"])
     if grace <= heartbeat:
         raise click.UsageError("--grace must be longer than --heartbeat")
     with lasting_imports():
         quiet_mlflow()
         quiet_optuna()
+        if objective != VAL_LOSS:
+            _check_objective(objective, given["model"])
         from recolor.platform.search import tuning
         from recolor.platform.search.plan import Plan
         from recolor.platform.search.space import parse_learning_rate, parse_space

@@ -23,7 +23,7 @@ ANSWERS = {
     "aged.": "restored",
     "left_alone.": "left alone",
     "autocontrast.": "autocontrast",
-    "unaged.": "posters that had not aged, restored",
+    "unaged.": "unaged posters restored",
 }
 
 

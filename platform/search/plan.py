@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from optuna.distributions import distribution_to_json, json_to_distribution
 
 from recolor.datasets.errors import RecolorError
 from recolor.evaluation.metrics.metric import HIGHER
+from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.tasks import measure_of
 from recolor.platform.search.options import VAL_LOSS
@@ -57,6 +58,15 @@ class Plan:
         ranges = [name for name, one in self.space.items() if not hasattr(one, "choices")]
         if self.sampler == "grid" and ranges:
             raise PlanError(f"--sampler grid needs a list of values for {ranges[0]}, not a range")
+
+    @property
+    def asked(self) -> Decoding:
+        """The part of the decoding that is not the default."""
+        options = fields(self.decoding)
+        values = {option.name: getattr(self.decoding, option.name) for option in options}
+        return Decoding(
+            **{one.name: values[one.name] for one in options if values[one.name] != one.default}
+        )
 
     @property
     def direction(self) -> str:
