@@ -35,5 +35,8 @@ MODELS = ModelKinds(
 
 # Those of the paper, of which its experiment and the demo consist.
 PAPER = ("regression", "classification")
-# A bundled network: what `recolor apply` takes unless the champion is better.
-DEFAULT = "unet"
+# What a network is for: from a gray picture to a colored one, or from an aged one to a new one.
+RECOLOR, RESTORE = "recolor", "restore"
+# The bundled network of each task: what `recolor apply` takes unless the champion is better.
+BUNDLED = {RECOLOR: "unet", RESTORE: "restoration"}
+DEFAULT = BUNDLED[RECOLOR]

@@ -1,7 +1,7 @@
 """What a model kind is: all that the platform must know of a kind of network.
 
 A new kind is a subclass in a file of its own and a line in `recolor.models.catalog`. Only the
-paper's experiment and `catalog.DEFAULT` know kinds by name.
+paper's experiment and `catalog.BUNDLED` know kinds by name.
 """
 
 from abc import ABC, abstractmethod
@@ -13,11 +13,10 @@ import numpy as np
 
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.posters import stored_inputs
+from recolor.models.catalog import RECOLOR
 
 # Length of the paper's embedding.
 EMBEDDING_SIZE = 1000
-# What a network is for.
-RECOLOR, RESTORE = "recolor", "restore"
 
 
 class ModelKind(ABC):
@@ -25,8 +24,7 @@ class ModelKind(ABC):
 
     Attributes:
         name: As users type it, and as models are tagged.
-        task: `RECOLOR`, from a gray picture to a colored one, or `RESTORE`, from an aged one to a
-            new one.
+        task: What it is for: `catalog.RECOLOR` or `catalog.RESTORE`.
         epochs, batch_size: Defaults of its training.
         size_multiple: Its squares' sides are multiples of so many pixels.
         takes_embedding: Whether its networks look at the embedding.

@@ -7,7 +7,8 @@ from keras import layers, ops
 from recolor.datasets.ageing import BLACK, aged, printed_in_one_ink, scanned
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import Box
-from recolor.models.kind import RESTORE, ModelKind
+from recolor.models.catalog import RESTORE
+from recolor.models.kind import ModelKind
 from recolor.models.restoring import CHANNELS, HIDDEN, QUANTILES, STEP, THUMBNAIL, sampled
 
 # Of the posters in training, those that have not aged, and those in one ink.

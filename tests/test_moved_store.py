@@ -8,8 +8,7 @@ import pytest
 
 from recolor.models.catalog import DEFAULT
 from recolor.platform.registry.load import load
-from recolor.platform.registry.registration import MissingFilesError
-from recolor.platform.registry.versions import CHAMPION_URI
+from recolor.platform.registry.versions import CHAMPION_URI, MissingFilesError
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.tracked import saved_settings
 

@@ -22,10 +22,11 @@ def clean(unfinished, dry_run):
     quiet_mlflow()
     from recolor.platform.tracking import store
     from recolor.platform.tracking.checkpoints import leftovers, remove
+    from recolor.platform.tracking.place import store_exists
 
     found = []
     # Where there is no store, none is made.
-    if store.store_exists():
+    if store_exists():
         store.connect(to_write=not dry_run)
         found = list(leftovers(unfinished))
     for one in found:

@@ -43,6 +43,11 @@ def export(out, format, model, overwrite):
         from recolor.platform.serving.export import SIZES, export
 
     chosen = load(model)
+    if chosen.restores:
+        raise ExportError(
+            f"{chosen.which} has no color network to export: `recolor apply --lut` writes what it "
+            "does to an image"
+        )
     weights = find_weights(chosen.source)
     embedding = embedding_network(chosen.source, weights)
     kept = ", ".join([chosen.label, *facts(weights.size, weights.origin.get("training_posters"))])

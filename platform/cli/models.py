@@ -22,64 +22,84 @@ SHORT = 8
     help="Print JSON, with all metrics and nothing shortened.",
 )
 def models(history, as_json):
-    """List the registered versions: what each is worth, and where it came from."""
+    """List the registered versions: what each is worth, and where it came from.
+
+    Those of poster-recolor color posters, those of poster-restore restore them.
+    """
     quiet_mlflow()
     from recolor.platform.registry.history import read_history
     from recolor.platform.registry.listing import list_versions
+    from recolor.platform.registry.tasks import TASKS
     from recolor.platform.tracking import store
+    from recolor.platform.tracking.place import store_exists
 
-    found, earlier = [], []
+    found, earlier = {}, {}
     # Where there is no store, none is made.
-    if store.store_exists():
+    if store_exists():
         store.connect()
-        if history:
-            kept = read_history()
-            found, earlier = list(kept.changes.values()), kept.earlier
-        else:
-            found = list_versions()
+        for task in TASKS.values():
+            if history:
+                kept = read_history(task)
+                found[task], earlier[task] = list(kept.changes.values()), kept.earlier
+            else:
+                found[task] = list_versions(task)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        shown = [
+            {"model": task.model, **asdict(one)} for task, some in found.items() for one in some
+        ]
+        click.echo(json.dumps(shown, indent=2))
         return
-    if earlier:
-        click.echo(f"champions before changes were recorded: {', '.join(earlier)}")
-    if not found:
+    if not any(found.values()) and not any(earlier.values()):
         click.echo(
             "no promotion is recorded yet: promote a version with `recolor promote`"
             if history
             else "no model is registered yet: train one with `recolor train`"
         )
-    elif history:
-        _show_changes(found)
-    else:
-        _show_versions(found)
-        _say_what_answers()
+    used = [task for task in found if found[task] or earlier.get(task)]
+    for task in used:
+        if len(used) > 1:
+            click.echo(f"{task.model}:")
+        if earlier.get(task):
+            before = ", ".join(earlier[task])
+            click.echo(f"champions before changes were recorded: {before}")
+        if history:
+            _show_changes(found[task])
+        else:
+            _show_versions(task, found[task])
+            _say_what_answers(task)
 
 
-def _show_versions(found):
-    """Print `listing.ListedVersion`s as a table."""
+def _show_versions(task, found):
+    """Print `listing.ListedVersion`s of a task as a table."""
     from recolor.evaluation.answers import FREE, TOLD_PALETTE
-    from recolor.evaluation.metrics.catalog import DEFAULT_METRIC, METRICS
+    from recolor.evaluation.metrics.catalog import METRICS
+    from recolor.platform.registry.tasks import RESTORING, measure_of
 
-    metric = METRICS[DEFAULT_METRIC]
+    measure, metric = measure_of(task.metric), METRICS[task.metric.removeprefix(task.own)]
+    if task is RESTORING:
+        digits, how = 2, "aged artificially, beside those that had not aged"
+        columns = {"aged": "aged.", "unaged": "unaged.", "left alone": "left_alone."}
+    else:
+        digits, how = metric.digits, "told the palette and free"
+        columns = {"told": TOLD_PALETTE, "free": FREE}
 
     def measured(version, answer):
         value = version.metrics.get(answer + metric.name)
-        return None if value is None else f"{value:.{metric.digits}f}"
+        return None if value is None else f"{value:.{digits}f}"
 
     def commit(version):
         return version.commit and version.commit[:SHORT] + ("-dirty" if version.dirty else "")
 
     click.echo(
-        f"{metric.label}, {metric.direction} is better, on the validation posters, told the "
-        "palette and free; compare it where the data is the same:"
+        f"{measure.label}, {measure.direction} is better, on the validation posters, {how}; "
+        "compare it where the data is the same:"
     )
     _show_table(
         {
             "version": [one.version for one in found],
             "alias": [", ".join(one.aliases) for one in found],
             "kind": [one.kind for one in found],
-            "told": [measured(one, TOLD_PALETTE) for one in found],
-            "free": [measured(one, FREE) for one in found],
+            **{name: [measured(one, answer) for one in found] for name, answer in columns.items()},
             "data": [one.data and one.data[:SHORT] for one in found],
             "posters": [one.training_posters for one in found],
             "run": [one.run and one.run[:SHORT] for one in found],
@@ -90,20 +110,19 @@ def _show_versions(found):
     )
 
 
-def _say_what_answers():
-    """Say whether the champion answers by default, if there is one."""
-    from recolor.models.catalog import DEFAULT
+def _say_what_answers(task):
+    """Say whether a task's champion answers by default, if there is one."""
     from recolor.platform.registry.comparison import shortfall
     from recolor.platform.registry.versions import current_champion
 
-    champion = current_champion()
+    champion = current_champion(task)
     if champion is None:
         return
     if reason := shortfall(champion):
         why = f"champion version {champion.version} {reason}"
-        click.echo(f"the bundled {DEFAULT} answers by default: {why}")
+        click.echo(f"the bundled {task.network} {task.answers} by default: {why}")
     else:
-        click.echo("the champion answers by default")
+        click.echo(f"the champion {task.answers} by default")
 
 
 def _show_changes(found):

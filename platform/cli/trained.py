@@ -12,15 +12,18 @@ def report_trained(trained) -> None:
         trained: A `publication.TrainedModel`.
     """
     from recolor.evaluation.answers import ANSWERS
-    from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
+    from recolor.platform.registry import restorer_card
+    from recolor.platform.registry.tasks import RESTORING
 
-    values = {
-        words: trained.metrics.get(answer + DEFAULT_METRIC) for answer, words in ANSWERS.items()
-    }
+    task = trained.task
+    answers = restorer_card.ANSWERS if task is RESTORING else ANSWERS
+    metric = task.metric.removeprefix(task.own)
+    values = {words: trained.metrics.get(answer + metric) for answer, words in answers.items()}
     shown = [f"{words} {value:.4g}" for words, value in values.items() if value is not None]
     if shown:
-        click.echo(f"validation, {DEFAULT_METRIC}: {', '.join(shown)}")
-    click.echo(f"run {trained.run_id}, registered as version {trained.version}")
+        click.echo(f"validation, {metric}: {', '.join(shown)}")
+    which = f"{task.model} version" if task is RESTORING else "version"
+    click.echo(f"run {trained.run_id}, registered as {which} {trained.version}")
     say_how_mlflow_finds_it()
 
 

@@ -24,7 +24,7 @@ from recolor.platform.search.options import (
     SAMPLERS,
     VAL_LOSS,
 )
-from recolor.platform.training.settings import Settings
+from recolor.platform.training.settings import Settings, check_decoding
 
 
 @click.command()
@@ -65,7 +65,7 @@ from recolor.platform.training.settings import Settings
     default=VAL_LOSS,
     show_default=True,
     help="val_loss, or a metric of the validation posters, told the palette where the network "
-    "takes one.",
+    "takes one; of a restoration network, aged.delta_e_2000 for example.",
 )
 @click.option(
     "--sampler",
@@ -134,18 +134,13 @@ def tune(
     if "model" not in given:
         raise click.UsageError("Missing option '--model'.")
     check_backend()
-    from recolor.evaluation.metrics.catalog import rankable
-
-    objectives = [VAL_LOSS, *rankable()]
-    if objective not in objectives:
-        raise click.BadParameter(
-            f"{objective!r} is not one of {', '.join(objectives)}.", param_hint="'--objective'"
-        )
     if grace <= heartbeat:
         raise click.UsageError("--grace must be longer than --heartbeat")
     with lasting_imports():
         quiet_mlflow()
         quiet_optuna()
+        if objective != VAL_LOSS:
+            _check_objective(objective, given["model"])
         from recolor.platform.search import tuning
         from recolor.platform.search.plan import Plan
         from recolor.platform.search.space import parse_learning_rate, parse_space
@@ -161,11 +156,13 @@ def tune(
     if both := sorted(set(space) & set(given)):
         raise click.UsageError(f"{both[0]} is given and searched: leave out one")
     settings = Settings(**given)
+    decoding = Decoding(temperature=temperature, vividness=vividness)
+    check_decoding(settings.model, decoding)
     manifest = read_data(data)
     plan = Plan(
         manifest.digest,
         settings,
-        OwnDecoding().changed(Decoding(temperature=temperature, vividness=vividness)),
+        OwnDecoding().changed(decoding),
         space,
         objective,
         sampler,
@@ -203,6 +200,18 @@ def tune(
     click.echo(f"at full length: {found.command}")
     if found.trained is not None:
         report_trained(found.trained)
+
+
+def _check_objective(objective, model):
+    """Check that a metric measures a model kind; Keras is imported for it."""
+    from recolor.models.catalog import MODELS
+    from recolor.platform.registry.tasks import TASKS
+
+    objectives = [VAL_LOSS, *TASKS[MODELS[model].task].metrics]
+    if objective not in objectives:
+        raise click.BadParameter(
+            f"{objective!r} is not one of {', '.join(objectives)}.", param_hint="'--objective'"
+        )
 
 
 def _say_where(name, run_id):

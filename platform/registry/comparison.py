@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
-from recolor.evaluation.answers import told_or_free, told_or_free_in_words
-from recolor.evaluation.metrics.catalog import METRICS
-from recolor.models.catalog import DEFAULT
+from recolor.evaluation.answers import told_or_free
 from recolor.models.pretrained import pretrained_file
 from recolor.platform.lasting_imports import lasting_imports
-from recolor.platform.registry.versions import MODEL_NAME, RegistryError, registered_versions
+from recolor.platform.registry.tasks import RECOLORING, Task, measure_of, task_of_metric
+from recolor.platform.registry.versions import RegistryError, registered_versions, task_of
 from recolor.platform.tracking.store import logged_data
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ class Comparison:
     Attributes:
         metric: The metric's name.
         data: Digest of the data set.
-        version: The version's value, told the palette or, where it takes none, free.
-        bundled: The bundled network's, by its name in `recolor.evaluation.validation.validate`.
+        version: The version's value; of answers, told the palette or, where it takes none, free.
+        bundled: The bundled network's, by its name in `recolor.evaluation.validation`.
         may_know: Whether the bundled network may have learned from these posters.
         weights: `bundled_digest` of the bundled network.
     """
@@ -59,12 +58,8 @@ class Comparison:
     weights: str
 
     @classmethod
-    def of(cls, version: ModelVersion, kind: str = DEFAULT) -> Comparison | None:
+    def of(cls, version: ModelVersion) -> Comparison | None:
         """Read a version's tag.
-
-        Args:
-            version: The version.
-            kind: Model kind of the bundled network.
 
         Returns:
             None if the version was not compared with this bundled network, or the tag can't be
@@ -74,8 +69,9 @@ class Comparison:
             known = cls(**json.loads(version.tags[COMPARISON_TAG]))
         except (KeyError, ValueError, TypeError):
             return None
-        usable = known.metric in METRICS and known.bundled_value is not None
-        return known if usable and known.weights == bundled_digest(kind) else None
+        task = task_of(version)
+        usable = task.knows(known.metric) and known.bundled_value is not None
+        return known if usable and known.weights == bundled_digest(task.bundled) else None
 
     @property
     def bundled_value(self) -> float:
@@ -85,22 +81,22 @@ class Comparison:
     @property
     def won(self) -> bool:
         """Whether the version is better."""
-        return METRICS[self.metric].is_better(self.version, than=self.bundled_value)
+        return measure_of(self.metric).is_better(self.version, than=self.bundled_value)
 
     @property
     def told(self) -> str:
         """The bundled network's value and how it answered, in words."""
-        return told_or_free_in_words(self.bundled, self.metric)
+        return task_of_metric(self.metric).in_words(self.bundled, self.metric)
 
     @property
     def values(self) -> str:
         """Both values, in words."""
         return f"{self.metric} {self.version:.4g} against {self.bundled_value:.4g}"
 
-    def keep(self, number: str) -> None:
-        """Keep it as a version's tag."""
+    def keep(self, number: str, task: Task = RECOLORING) -> None:
+        """Keep it as a tag of a task's version."""
         client = mlflow.MlflowClient()
-        client.set_model_version_tag(MODEL_NAME, number, COMPARISON_TAG, json.dumps(asdict(self)))
+        client.set_model_version_tag(task.model, number, COMPARISON_TAG, json.dumps(asdict(self)))
 
 
 def compare(
@@ -110,26 +106,25 @@ def compare(
     digest: str | None,
     data: Manifest | None = None,
     bar: Bar = no_bar,
-    kind: str = DEFAULT,
 ) -> Comparison:
     """Compare a version with the bundled network, which is measured only if it was not before.
 
     Args:
         version: The version.
         metric: The metric's name.
-        value: The version's value, told the palette or, where it takes none, free.
+        value: The version's value; of answers, told the palette or, where it takes none, free.
         digest: Digest of the data set that it was measured on.
         data: This data set; by default it is looked for where the version was trained on it.
         bar: Makes a progress bar.
-        kind: Model kind of the bundled network.
 
     Raises:
         RecolorError: If they can't be compared; it says why.
     """
     if value is None:
         raise RegistryError(f"version {version.version} was not validated by {metric}")
-    weights = bundled_digest(kind)
-    for known in (Comparison.of(other, kind) for other in registered_versions()):
+    task = task_of(version)
+    weights = bundled_digest(task.bundled)
+    for known in map(Comparison.of, registered_versions(task)):
         if known and (known.metric, known.data) == (metric, digest):
             return Comparison(metric, digest, value, known.bundled, known.may_know, weights)
     data = data or logged_data(version.run_id)
@@ -137,25 +132,25 @@ def compare(
         raise RegistryError("the data set that it was validated on is not known")
     with lasting_imports():
         from recolor.platform.registry.revalidation import may_know, validate_bundled
-    with bar(data.count("validation"), f"measuring the bundled {kind}") as shown:
-        bundled = validate_bundled(data, kind, metric, shown.update)
+    with bar(data.count("validation"), f"measuring the bundled {task.network}") as shown:
+        bundled = validate_bundled(data, task, metric, shown.update)
     if not bundled:
         raise RegistryError(f"its {metric} is undefined")
-    return Comparison(metric, digest, value, bundled, may_know(data, kind), weights)
+    return Comparison(metric, digest, value, bundled, may_know(data, task.bundled), weights)
 
 
 def forget(version: ModelVersion) -> None:
     """Delete a version's tag, if it has one."""
     if COMPARISON_TAG in version.tags:
         client = mlflow.MlflowClient()
-        client.delete_model_version_tag(MODEL_NAME, str(version.version), COMPARISON_TAG)
+        client.delete_model_version_tag(version.name, str(version.version), COMPARISON_TAG)
 
 
-def shortfall(version: ModelVersion, kind: str = DEFAULT) -> str | None:
+def shortfall(version: ModelVersion) -> str | None:
     """Say why a champion does not answer by default; None if it does."""
-    known = Comparison.of(version, kind)
+    known = Comparison.of(version)
     if known is None:
-        return f"was not compared with the bundled {kind}"
+        return f"was not compared with the bundled {task_of(version).network}"
     return None if known.won else f"is not better ({known.values})"
 
 

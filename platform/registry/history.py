@@ -1,4 +1,4 @@
-"""Every promotion and rollback, kept in tags of the registered model.
+"""Every promotion and rollback of a task, kept in tags of its registered model.
 
 MLflow can neither lock a registered model nor compare a tag before it writes it. So each change is
 a tag of its own, which no other process writes: none is lost, however many processes and machines
@@ -14,12 +14,8 @@ from uuid import uuid4
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from recolor.platform.registry.versions import (
-    CHAMPION,
-    MODEL_NAME,
-    RegistryError,
-    registered_model,
-)
+from recolor.platform.registry.tasks import CHAMPION, RECOLORING, Task
+from recolor.platform.registry.versions import RegistryError, registered_model
 
 # The tags of changes begin so. A number follows, above those of all changes that were known then,
 # and a random part, since two processes may take the same number.
@@ -83,13 +79,13 @@ class History:
         return former
 
 
-def read_history() -> History:
-    """Read all changes.
+def read_history(task: Task = RECOLORING) -> History:
+    """Read all changes of a task.
 
     Raises:
         RegistryError: If a tag is damaged.
     """
-    model = registered_model()
+    model = registered_model(task)
     tags = model.tags if model else {}
     name = EARLIER_TAG
     try:
@@ -100,12 +96,12 @@ def read_history() -> History:
             changes[name] = Change(**json.loads(tags[name]))
     except (ValueError, TypeError):
         raise RegistryError(
-            f"tag {name} of the registered model {MODEL_NAME} is damaged: delete it in MLflow"
+            f"tag {name} of the registered model {task.model} is damaged: delete it in MLflow"
         ) from None
     return History(earlier, changes)
 
 
-def record(change: Change) -> str:
+def record(change: Change, task: Task = RECOLORING) -> str:
     """Keep a change, and give the alias to its version unless another change comes after it.
 
     Returns:
@@ -114,33 +110,33 @@ def record(change: Change) -> str:
     Raises:
         RegistryError: If a tag is damaged.
     """
-    number = max(map(_number, read_history().changes), default=0) + 1
+    number = max(map(_number, read_history(task).changes), default=0) + 1
     tag = f"{CHANGE_TAG}{number:06}.{uuid4().hex[:12]}"
     client = mlflow.MlflowClient()
     # The tag first: if the process ends here, the history has a change too many, not one too few.
-    client.set_registered_model_tag(MODEL_NAME, tag, json.dumps(asdict(change)))
+    client.set_registered_model_tag(task.model, tag, json.dumps(asdict(change)))
     settled = None
     # Whoever sets the alias last reads the changes once more, and so it agrees with all of them.
-    while (newest := _newest())[0] != settled:
+    while (newest := _newest(task))[0] != settled:
         settled, version = newest
-        _set_alias(client, version)
+        _set_alias(client, task, version)
     return tag
 
 
-def _set_alias(client: mlflow.MlflowClient, version: str) -> None:
+def _set_alias(client: mlflow.MlflowClient, task: Task, version: str) -> None:
     try:
-        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        client.set_registered_model_alias(task.model, CHAMPION, version)
     except MlflowException:
         # MLflow looks whether there is the alias, then inserts it. Where two do so at once for the
         # first time, one fails; now there is the alias.
-        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        client.set_registered_model_alias(task.model, CHAMPION, version)
 
 
 def _number(tag: str) -> int:
     return int(tag.removeprefix(CHANGE_TAG).split(".")[0])
 
 
-def _newest() -> tuple[str, str]:
+def _newest(task: Task) -> tuple[str, str]:
     """Return the last change's tag and its new champion."""
-    tag, change = list(read_history().changes.items())[-1]
+    tag, change = list(read_history(task).changes.items())[-1]
     return tag, change.to_version

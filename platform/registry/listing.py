@@ -10,8 +10,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from recolor.platform.registry.comparison import shortfall
+from recolor.platform.registry.tasks import CHAMPION, RECOLORING, Task
 from recolor.platform.registry.versions import (
-    CHAMPION,
     DATA_TAG,
     KIND_TAG,
     POSTERS_TAG,
@@ -34,7 +34,7 @@ class ListedVersion:
         kind: Name of its model kind.
         aliases: Its aliases, as ``champion``.
         by_default: Whether it is the champion and answers by default.
-        metrics: As `recolor.evaluation.validation.validate` has returned them.
+        metrics: As `recolor.evaluation.validation` has returned them.
         data: Digest of its data set.
         training_posters: How many posters it learned from.
         run: Id of the run that registered it.
@@ -58,11 +58,11 @@ class ListedVersion:
     time: str
 
 
-def list_versions() -> list[ListedVersion]:
-    """Return all versions of this store, the newest first."""
-    model = registered_model()
+def list_versions(task: Task = RECOLORING) -> list[ListedVersion]:
+    """Return all versions of a task in this store, the newest first."""
+    model = registered_model(task)
     aliases = model.aliases if model else {}
-    versions = sorted(registered_versions(), key=lambda version: -int(version.version))
+    versions = sorted(registered_versions(task), key=lambda version: -int(version.version))
     return [
         _listed(one, sorted(name for name in aliases if str(aliases[name]) == str(one.version)))
         for one in versions

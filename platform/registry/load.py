@@ -6,24 +6,25 @@ from pathlib import Path
 
 import keras
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.models.model import ModelInfo
 
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.embeddings.embedding import EmbeddingError
+from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
-from recolor.models.catalog import DEFAULT, MODELS
-from recolor.models.kind import RESTORE
+from recolor.models.catalog import DEFAULT, MODELS, RESTORE
 from recolor.models.painter import Painter
 from recolor.models.pretrained import pretrained_weights
 from recolor.models.recolorer import Recolorer
 from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights
 from recolor.platform.registry.comparison import shortfall
-from recolor.platform.registry.registration import MissingFilesError, load_model, version_of
-from recolor.platform.registry.restorers import load_restorer
+from recolor.platform.registry.registration import load_model, model_info, version_of
+from recolor.platform.registry.restorers import load_restorer, registered_restorer
+from recolor.platform.registry.tasks import CHAMPION, RECOLORING, RESTORING, Task
 from recolor.platform.registry.versions import (
-    CHAMPION,
-    MODEL_NAME,
+    MissingFilesError,
     current_champion,
     find_champion,
     version_uri,
@@ -31,6 +32,7 @@ from recolor.platform.registry.versions import (
 from recolor.platform.registry.weight_sources import local_weights, no_weights
 from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
 from recolor.platform.tracking import store
+from recolor.platform.tracking.place import store_exists
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,10 @@ def load(source: str | None, library: Path | None = None) -> UsableModel:
     """Find and load a model; the store is not touched where none is needed.
 
     Args:
-        source: ``champion``, the URI of a registered model, the path of a file of weights or of an
-            ONNX file of `recolor export`, or the name of a model kind, for its bundled network.
-            None for the champion if it is better than the bundled network of
-            `recolor.models.catalog.DEFAULT`, see `comparison`. If it is not, or its files are
+        source: ``champion``, for that of recoloring, the URI of a registered model, the path of a
+            file of weights or of an ONNX file of `recolor export`, or the name of a model kind,
+            for its bundled network. None for the champion if it is better than the bundled network
+            of `recolor.models.catalog.DEFAULT`, see `comparison`. If it is not, or its files are
             missing, for that network.
         library: A file of color schemes; by default the bundled ones.
 
@@ -102,12 +104,15 @@ def _found(source: str | None, schemes: PaletteLibrary) -> UsableModel:
     if ":/" not in source:
         raise no_weights(source)
     store.connect()
+    info, task = model_info(source)
+    if task is RESTORING:
+        return _restoring(source, info, schemes)
     return _registered(source, schemes, current_champion())
 
 
 def _by_default(schemes: PaletteLibrary) -> UsableModel:
     champion = None
-    if store.store_exists():
+    if store_exists():
         store.connect()
         champion = current_champion()
     if champion is None:
@@ -130,10 +135,10 @@ def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None
     painter = replace(model.unwrap_python_model().painter, library=schemes)
     known = model.metadata.metadata
     said, label, found = [painter.network.kind], painter.network.kind, f"the model {uri}"
-    version = version_of(model)
+    version = version_of(model.metadata.model_id, RECOLORING)
     if version:
         number = version.version
-        label, found = f"{painter.network.kind}_v{number}", f"{MODEL_NAME} version {number}"
+        label, found = f"{painter.network.kind}_v{number}", _named(RECOLORING, number)
         if champion is not None and champion.version == number:
             said = [f"champion; {painter.network.kind}"]
     said += facts(known["size"], known.get("training_posters"))
@@ -141,23 +146,51 @@ def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None
     return UsableModel(uri, known["embedding"], painter, label, which, which, version)
 
 
+def _restoring(uri: str, info: ModelInfo, schemes: PaletteLibrary) -> UsableModel:
+    """Make a model of a registered restoration network."""
+    kind = info.metadata["model"]
+    said, label, found = [kind], kind, f"the model {uri}"
+    version, about = version_of(info.model_id, RESTORING), ""
+    if version:
+        label, found = f"{kind}_v{version.version}", _named(RESTORING, version.version)
+        champion = current_champion(RESTORING)
+        if champion is not None and champion.version == version.version:
+            said, about = [CHAMPION, *said], f" ({CHAMPION})"
+    restorer = registered_restorer(uri, found + about)
+    said += learned_from(info.metadata.get("training_posters"))
+    which = f"{found} ({', '.join(said)})"
+    painter = _with_default_colors(restorer, schemes)
+    return UsableModel(uri, NONE.name, painter, label, which, which, version, restores=True)
+
+
+def _named(task: Task, number: str) -> str:
+    return f"{task.model} version {number}"
+
+
 def facts(size: int, training_posters: int | None) -> list[str]:
     """Say what a network looks at, and what it learned from, where that is known."""
-    learned = [f"learned from {training_posters} posters"] if training_posters else []
-    return [f"{size} pixels", *learned]
+    return [f"{size} pixels", *learned_from(training_posters)]
+
+
+def learned_from(training_posters: int | None) -> list[str]:
+    """Say how many posters a network learned from, if that is known."""
+    return [f"learned from {training_posters} posters"] if training_posters else []
 
 
 def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> UsableModel:
+    posters = weights.origin.get("training_posters")
     restores = MODELS[weights.model].task == RESTORE
     if restores:
-        painter = _with_default_colors(
-            Restorer(weights.tensors, f"the network of {source}"), schemes
-        )
+        # Of posters of any size, it looks at a thumbnail.
+        said = learned_from(posters)
+        about = Restorer.about if source in MODELS else f"the network of {source}"
+        painter = _with_default_colors(Restorer(weights.tensors, about), schemes)
     else:
+        said = facts(weights.size, posters)
         painter = _recolorer(weights, embedding_network(source, weights)).painter(schemes)
-    said = facts(weights.size, weights.origin.get("training_posters"))
     if source in MODELS:
-        label, which = source, f"the bundled {source} network ({', '.join(said)})"
+        known = f" ({', '.join(said)})" if said else ""
+        label, which = source, f"the bundled {source} network{known}"
     else:
         label = f"{weights.model}_{Path(source).stem}"
         which = f"{source} ({', '.join([weights.model, *said])})"

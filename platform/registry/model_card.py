@@ -50,41 +50,53 @@ def model_card(manifest: Manifest, weights: Weights, metrics: dict[str, float]) 
         metrics: As `recolor.evaluation.validation.validate` returns them.
     """
     sections = {
-        "Data": _data(manifest),
-        "Training": _training(weights),
+        "Data": listed(data_facts(manifest)),
+        "Training": listed({**training_facts(weights), **asdict(weights.decoding)}),
         "Metrics": _metrics(manifest, metrics),
         "Pictures": "\n\n".join(f"![{words}]({name})" for name, words in PICTURES.items()),
         "Limits": "\n".join(f"- {limit}" for limit in _limits(manifest, weights, metrics)),
     }
-    title = f"# Poster recolorer: {weights.model}"
-    parts = [title, description(manifest, weights, metrics)]
+    return written(
+        f"Poster recolorer: {weights.model}", description(manifest, weights, metrics), sections
+    )
+
+
+def written(title: str, introduction: str, sections: dict[str, str]) -> str:
+    """Write a page of Markdown.
+
+    Args:
+        title: Its title.
+        introduction: What comes first.
+        sections: Texts by their titles.
+    """
+    parts = [f"# {title}", introduction]
     for name, text in sections.items():
         parts += [f"## {name}", text.strip()]
     return "\n\n".join(parts) + "\n"
 
 
-def _data(manifest: Manifest) -> str:
+def data_facts(manifest: Manifest) -> dict[str, object]:
+    """Return what a network was trained on, in words by words."""
     counts = [
         f"{manifest.count(split):,} to {verb}"
         for split, verb in (("train", "train"), ("validation", "validate"), ("test", "test"))
     ]
     names = " and ".join(part.folder.resolve().name for part in manifest.parts)
-    facts = {
+    return {
         "data set": f"{names}, digest {manifest.digest}",
         "posters": ", ".join(counts),
         "size": f"squares of {manifest.size} pixels",
         "color classes": np.count_nonzero(manifest.cell_counts("train")),
         "embedding": manifest.embedding,
     }
-    return _listed(facts)
 
 
-def _training(weights: Weights) -> str:
+def training_facts(weights: Weights) -> dict[str, object]:
+    """Return how a network was trained, in words by words."""
     origin = weights.origin
     tags = origin["tags"]
-    facts = {
+    return {
         **{name: value for name, value in origin["settings"].items() if value is not None},
-        **asdict(weights.decoding),
         "epochs": origin["epochs"],
         "best epoch": origin["best_epoch"],
         "earlier trainings": len(weights.stages) - 1,
@@ -92,7 +104,6 @@ def _training(weights: Weights) -> str:
         "commit": tags.get(COMMIT_TAG, "unknown")
         + (", with changes" if tags.get(DIRTY_TAG) == "true" else ""),
     }
-    return _listed(facts)
 
 
 def _metrics(manifest: Manifest, metrics: dict[str, float]) -> str:
@@ -136,5 +147,6 @@ def _limits(manifest: Manifest, weights: Weights, metrics: dict[str, float]) -> 
     return limits
 
 
-def _listed(facts: dict[str, object]) -> str:
+def listed(facts: dict[str, object]) -> str:
+    """List facts, one a line."""
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())

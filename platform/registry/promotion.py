@@ -1,4 +1,4 @@
-"""Which version of the registered model is the champion."""
+"""Which version of a registered model is the champion."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 from mlflow.entities.model_registry import ModelVersion
 
 from recolor.datasets.errors import RecolorError, first_line
-from recolor.evaluation.answers import GRAY, MEAN_COLOR, told_or_free, told_or_free_in_words
-from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.metrics.metric import HIGHER
-from recolor.models.catalog import DEFAULT
 from recolor.platform.registry.comparison import Bar, Comparison, compare, forget, no_bar
 from recolor.platform.registry.history import Change, read_history, record
+from recolor.platform.registry.tasks import RECOLORING, Task, measure_of
 from recolor.platform.registry.versions import (
-    CHAMPION,
     DATA_TAG,
-    MODEL_NAME,
     RegistryError,
     current_champion,
     registered_versions,
+    task_of,
     validated_metrics,
     version_uri,
 )
@@ -37,39 +35,42 @@ def promote(
     reason: str | None = None,
     data: Manifest | None = None,
     bar: Bar = no_bar,
+    task: Task = RECOLORING,
 ) -> tuple[str, str]:
     """Give the alias ``champion`` to a version, and compare it with the bundled network.
 
-    Versions are ranked by their answers for validation posters, told the palette or, where they
-    take none, free. They are compared only where they were validated on the same data.
+    Versions are ranked by what they make of the validation posters: recoloring, by their answers
+    when told the palette or, where they take none, free. They are compared only where they were
+    validated on the same data.
 
     Of several promotions at the same time that are not forced, the best version wins.
 
     The champion answers by default only if it is better than the bundled network, see `comparison`.
 
     Args:
-        metric: A metric of `recolor.evaluation.metrics.catalog.rankable`.
+        metric: One of the task's metrics.
         chosen: Number of the version; by default the best of those that were validated on the same
             data as the newest.
-        force: Promote the version even though gray or the champion is better, or the champion was
-            validated on other data.
+        force: Promote the version even though the baseline or the champion is better, or the
+            champion was validated on other data.
         reason: Why, for the history; added to what is known of it.
         data: A data set on whose validation posters the version and the champion are measured
             again; by default they are compared by what is known of them.
         bar: Makes a progress bar for each model that is measured.
+        task: What the networks are for.
 
     Returns:
         The champion's version, and lines that compare it and say what was done.
 
     Raises:
-        RegistryError: If there is nothing to promote, or gray or the champion is better; or if a
-            version can't be measured on the data set.
+        RegistryError: If there is nothing to promote, or the baseline or the champion is better; or
+            if a version can't be measured on the data set.
     """
-    known = read_history().changes
-    versions = {str(version.version): version for version in registered_versions()}
+    known = read_history(task).changes
+    versions = {str(version.version): version for version in registered_versions(task)}
     existing = {number: _Candidate.of(one, metric) for number, one in versions.items()}
-    best = _choose(existing, metric, chosen, unvalidated=force or data is not None)
-    standing = current_champion()
+    best = _choose(task, existing, metric, chosen, unvalidated=force or data is not None)
+    standing = current_champion(task)
     champion = None if standing is None else _Candidate.of(standing, metric)
     stays = champion is not None and champion.number == best.number
     if data is not None and not (stays and best.validated_on(data)):
@@ -85,13 +86,13 @@ def promote(
     bundled, uncompared = _compare(version, best, data, bar)
     lines = _comparison(best, champion, bundled, uncompared)
     if bundled is not None:
-        bundled.keep(best.number)
+        bundled.keep(best.number, task)
     elif stays:
         # What it was compared by before decides as it did.
         bundled = Comparison.of(version)
     else:
         forget(version)
-    default = _by_default(best.number, bundled)
+    default = _by_default(task, best.number, bundled)
     if stays:
         return best.number, "\n".join([*lines, f"{best} is the champion already, {default}"])
     why = f"forced, though {objection}" if objection else best.measure
@@ -106,14 +107,14 @@ def promote(
         to_value=best.value,
         data=best.data,
     )
-    known[record(change)] = change
-    changes = read_history().changes
+    known[record(change, task)] = change
+    changes = read_history(task).changes
     meanwhile = {changes[tag].to_version for tag in changes.keys() - known.keys()} - {best.number}
     if meanwhile and not force:
         # This version was not compared with those.
         rivals = [existing[number] for number in meanwhile & existing.keys()]
-        return promote(metric, _best([best, *rivals]).number, False, reason, data, bar)
-    now = str(current_champion().version)
+        return promote(metric, _best([best, *rivals]).number, False, reason, data, bar, task)
+    now = str(current_champion(task).version)
     outcome = (
         f"{best} is the champion now, {default}"
         if now == best.number
@@ -122,11 +123,12 @@ def promote(
     return now, "\n".join([*lines, outcome])
 
 
-def rollback(reason: str | None = None) -> tuple[str, str]:
+def rollback(reason: str | None = None, task: Task = RECOLORING) -> tuple[str, str]:
     """Give the alias back to the version that had it before.
 
     Args:
         reason: Why, for the history.
+        task: What the networks are for.
 
     Returns:
         The champion's version, and a line that says what was done.
@@ -134,16 +136,17 @@ def rollback(reason: str | None = None) -> tuple[str, str]:
     Raises:
         RegistryError: If there was none.
     """
-    champion = current_champion()
+    champion = current_champion(task)
     standing = None if champion is None else str(champion.version)
     # Not a deleted one, nor the champion itself, which a crash during a promotion may leave there.
-    candidates = {str(v.version): v for v in registered_versions() if str(v.version) != standing}
-    former = [version for version in read_history().former_champions() if version in candidates]
+    versions = {str(version.version): version for version in registered_versions(task)}
+    candidates = {number: one for number, one in versions.items() if number != standing}
+    former = [version for version in read_history(task).former_champions() if version in candidates]
     if not former:
-        raise RegistryError(f"{MODEL_NAME} has no earlier champion to go back to")
+        raise RegistryError(f"{task.model} has no earlier champion to go back to")
     number = former[-1]
-    record(Change(standing, number, _joined("rolled back", reason), rollback=True))
-    default = _by_default(number, Comparison.of(candidates[number]))
+    record(Change(standing, number, _joined("rolled back", reason), rollback=True), task)
+    default = _by_default(task, number, Comparison.of(candidates[number]))
     return number, f"version {number} is the champion again, {default}"
 
 
@@ -152,14 +155,16 @@ class _Candidate:
     """A version, and what ranks it.
 
     Attributes:
+        task: What it is for.
         number: Its number.
         metric: What it is ranked by.
         data: The digest of the data set that it was validated on.
-        measured: What was measured there, as `recolor.evaluation.validation.validate` returns it.
+        measured: What was measured there, as `recolor.evaluation.validation` returns it.
         place: The posters that it was measured on, in words.
         may_know: Whether it may have learned from these posters.
     """
 
+    task: Task
     number: str
     metric: str
     data: str | None
@@ -171,7 +176,8 @@ class _Candidate:
     def of(cls, version: ModelVersion, metric: str) -> _Candidate:
         """Take what was measured when a version was registered."""
         data = version.tags.get(DATA_TAG)
-        return cls(str(version.version), metric, data, validated_metrics(version))
+        measured = validated_metrics(version)
+        return cls(task_of(version), str(version.version), metric, data, measured)
 
     def validated_on(self, data: Manifest) -> bool:
         """Whether its metric on a data set is known."""
@@ -184,31 +190,30 @@ class _Candidate:
 
         place = f"the validation posters of {data.folder}"
         with bar(data.count("validation"), f"measuring version {self.number}") as shown:
-            measured = validate_version(data, self.number, shown.update)
+            measured = validate_version(data, self.task, self.number, shown.update)
         if told_or_free(measured, self.metric) is None:
             raise RegistryError(f"version {self.number} has no {self.metric} on {place}")
-        known = may_know(data, version_uri(self.number))
-        return _Candidate(self.number, self.metric, data.digest, measured, place, known)
+        known = may_know(data, version_uri(self.number, self.task))
+        return _Candidate(self.task, self.number, self.metric, data.digest, measured, place, known)
 
     @property
     def value(self) -> float | None:
-        """Its metric, told the palette or free; None if it was not validated."""
+        """Its metric; None if it was not validated."""
         return told_or_free(self.measured, self.metric)
 
     @property
     def measure(self) -> str:
-        """Its metric and how it answered, in words."""
-        return told_or_free_in_words(self.measured, self.metric)
+        """Its metric, and how it answered, in words."""
+        return self.task.in_words(self.measured, self.metric)
 
     @property
-    def gray(self) -> float | None:
-        """The metric of gray; None in versions of an earlier recolor, which did not measure it."""
-        return self.measured.get(GRAY + self.metric)
-
-    @property
-    def mean_color(self) -> float | None:
-        """The metric of the mean color; None as `gray` is."""
-        return self.measured.get(MEAN_COLOR + self.metric)
+    def baselines(self) -> dict[str, float]:
+        """The metric of each baseline by its name; versions of an earlier recolor have none."""
+        values = {
+            name: self.task.baseline(self.measured, baseline, self.metric)
+            for baseline, name in self.task.baselines.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
     def __str__(self) -> str:
         return f"version {self.number} ({self.measure})"
@@ -217,23 +222,27 @@ class _Candidate:
         """Whether a value is known, and better than its own."""
         if value is None or self.value is None:
             return False
-        return METRICS[self.metric].is_better(value, than=self.value)
+        return measure_of(self.metric).is_better(value, than=self.value)
 
 
 def _choose(
-    existing: dict[str, _Candidate], metric: str, chosen: str | None, unvalidated: bool
+    task: Task,
+    existing: dict[str, _Candidate],
+    metric: str,
+    chosen: str | None,
+    unvalidated: bool,
 ) -> _Candidate:
     """Return the chosen version, which may be one that is not validated, or else the best one."""
     versions = {name: v for name, v in existing.items() if v.value is not None}
     if chosen in existing and unvalidated:
         return existing[chosen]
     if not versions:
-        raise RegistryError(f"no version of {MODEL_NAME} has a validated {metric}: train one first")
+        raise RegistryError(f"no version of {task.model} has a validated {metric}: train one first")
     if chosen is None:
         newest = versions[max(versions, key=int)]
         return _best([newest, *versions.values()])
     if chosen not in versions:
-        raise RegistryError(f"{MODEL_NAME} has no version {chosen} with a validated {metric}")
+        raise RegistryError(f"{task.model} has no version {chosen} with a validated {metric}")
     return versions[chosen]
 
 
@@ -241,7 +250,7 @@ def _best(candidates: Sequence[_Candidate]) -> _Candidate:
     """Return the best of those that were validated on the same data as the first one."""
     first = candidates[0]
     rivals = [v for v in candidates if v.value is not None and v.data == first.data]
-    sign = -1 if METRICS[first.metric].direction == HIGHER else 1
+    sign = -1 if measure_of(first.metric).direction == HIGHER else 1
     # Among equals the oldest, so that nothing changes without a gain.
     return min(rivals, key=lambda v: (sign * v.value, int(v.number)))
 
@@ -256,39 +265,36 @@ def _compare(
         return None, first_line(error)
 
 
-def _by_default(number: str, bundled: Comparison | None) -> str:
+def _by_default(task: Task, number: str, bundled: Comparison | None) -> str:
     """Say of a champion whether it answers by default."""
-    takes = f"--model {CHAMPION} takes version {number}"
+    still = f"which still {task.answers} by default"
+    takes = f"--model {task.champion} takes version {number}"
     if bundled is None:
         return (
-            f"but was not compared with the bundled {DEFAULT}, which still answers by default: "
-            f"`recolor promote --data DATA` compares them, {takes}"
+            f"but was not compared with the bundled {task.network}, {still}: "
+            f"`{task.promote} --data DATA` compares them, {takes}"
         )
     if bundled.won:
-        return "and answers by default"
-    return (
-        f"but not better than the bundled {DEFAULT} ({bundled.told}), which still answers by "
-        f"default: {takes}"
-    )
+        return f"and {task.answers} by default"
+    return f"but not better than the bundled {task.network} ({bundled.told}), {still}: {takes}"
 
 
 def _comparison(
     best: _Candidate, champion: _Candidate | None, bundled: Comparison | None, uncompared: str
 ) -> list[str]:
     """Compare a version with the champion, the bundled network and answers without a model."""
-    metric = METRICS[best.metric]
+    task, measure = best.task, measure_of(best.metric)
     compared = [f"candidate: {best}", f"champion: {champion or 'none yet'}"]
     if bundled is not None:
-        compared.append(f"bundled {DEFAULT}: {bundled.told}")
+        compared.append(f"bundled {task.network}: {bundled.told}")
     compared += [
-        f"{name}: {value:.4g}"
-        for name, value in (("mean color", best.mean_color), ("gray", best.gray))
-        if value is not None
+        f"{name.removeprefix('the ')}: {value:.4g}"
+        for name, value in reversed(best.baselines.items())
     ]
-    lines = [f"{metric.label}, {metric.direction} is better, on {best.place}:"]
+    lines = [f"{measure.label}, {measure.direction} is better, on {best.place}:"]
     lines += [f"  {words}" for words in compared]
     for one in {version.number: version for version in (best, champion) if version}.values():
-        if one.value is not None and one.gray is None:
+        if task is RECOLORING and one.value is not None and not one.baselines:
             lines.append(
                 f"version {one.number} was registered before validation told the palette and "
                 "measured gray: it is ranked by its free answer; train it again to compare"
@@ -299,21 +305,23 @@ def _comparison(
                 "from some of these posters"
             )
     if bundled is None:
-        lines.append(f"not compared with the bundled {DEFAULT}: {uncompared}")
+        lines.append(f"not compared with the bundled {task.network}: {uncompared}")
     elif bundled.may_know:
         lines.append(
-            f"warning: the bundled {DEFAULT} learned from a data set with other splits, perhaps "
-            "from some of these posters"
+            f"warning: the bundled {task.network} learned from a data set with other splits, "
+            "perhaps from some of these posters"
         )
-    for name, value in (("gray", best.gray), ("the mean color", best.mean_color)):
+    for name, value in best.baselines.items():
         if best.loses_to(value):
             lines.append(f"warning: {name} is better than version {best.number}")
     return lines
 
 
 def _objection(best: _Candidate, champion: _Candidate | None) -> str | None:
-    if best.loses_to(best.gray):
-        return f"gray is better ({best.gray:.4g})"
+    baseline = next(iter(best.task.baselines.values()))
+    value = best.baselines.get(baseline)
+    if best.loses_to(value):
+        return f"{baseline} is better ({value:.4g})"
     if champion is None:
         return None
     if champion.value is None:

@@ -14,7 +14,6 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.combination import load_data
-from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
@@ -22,12 +21,13 @@ from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
 from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.scoring import posters
-from recolor.evaluation.told import Predictions, Told
-from recolor.evaluation.validation import validate
-from recolor.models.catalog import MODELS
+from recolor.evaluation.told import AGED, FiniteRestorer, Predictions, Restorations, Told
+from recolor.evaluation.validation import validate, validate_restoration
+from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
+from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights
 from recolor.platform.registry.model_card import (
     CARD,
@@ -37,31 +37,45 @@ from recolor.platform.registry.model_card import (
     model_card,
 )
 from recolor.platform.registry.registration import register
+from recolor.platform.registry.restorer_card import restorer_card, restorer_description
+from recolor.platform.registry.restorer_registration import register_restorer
+from recolor.platform.registry.tasks import RECOLORING, RESTORING, TASKS, Task, task_of_model
 from recolor.platform.registry.versions import DATA_TAG, KIND_TAG, METRIC_TAG, POSTERS_TAG
 from recolor.platform.serving.saved_model import RecoloringGraph
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
-from recolor.platform.training.settings import Settings
+from recolor.platform.training.embedding import embedding_network_of
+from recolor.platform.training.settings import Settings, check_decoding
 from recolor.platform.training.untracked import load_checkpoint, saved_decoding
 
-VERSION_TAG = "model.version"
+# Tags of a run: the version that it has registered, and of which registered model.
+VERSION_TAG, MODEL_TAG = "model.version", "model.name"
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What came out of a run: its id, the model's version, and its metrics, see `validate`."""
+    """What came out of a run.
+
+    Attributes:
+        run_id: The run.
+        version: The version that it has registered.
+        metrics: As `validate` or `validate_restoration` has returned them.
+        task: What the network is for.
+    """
 
     run_id: str
     version: str
     metrics: dict[str, float]
+    task: Task = RECOLORING
 
 
 def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
-    Their calibration changes nothing yet, see `calibrate_colors`.
+    The calibration of a color network changes nothing yet, see `calibrate_colors`; a restoration
+    network has none.
 
     Args:
         manifest: The data set.
@@ -80,7 +94,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecodi
         embedding_size=manifest.embedding_size,
         decoding=decoding,
         cell_counts=manifest.cell_counts("train"),
-        calibration=no_calibration(),
+        calibration=None if MODELS[model].task == RESTORE else no_calibration(),
         tensors=checkpoint.best,
         origin={
             **{name: checkpoint.origin[name] for name in ("settings", "tags", "initial")},
@@ -135,13 +149,13 @@ def publish(
         pages = Path(folder) / "model_card"
         pages.mkdir()
         recolorer, weights, metrics = measure(manifest, checkpoint, decoding, embedding, pages)
-        page = model_card(manifest, weights, metrics)
-        (pages / CARD).write_text(page, encoding="utf-8")
+        task = TASKS[MODELS[weights.model].task]
+        card = restorer_card if task is RESTORING else model_card
+        (pages / CARD).write_text(card(manifest, weights, metrics), encoding="utf-8")
         mlflow.log_artifact(str(pages / CARD))
         learned_from = weights.origin["training_posters"]
         metadata = {
             **weights.describe(),
-            "takes_palette": recolorer.kind.takes_palette,
             "dataset_digest": manifest.digest,
             "training_posters": learned_from,
         }
@@ -151,10 +165,15 @@ def publish(
             POSTERS_TAG: learned_from,
             **{METRIC_TAG + name: value for name, value in metrics.items()},
         }
-        about = description(manifest, weights, metrics)
-        version = register(recolorer, weights, pages, about, metadata, tags)
-    mlflow.set_tag(VERSION_TAG, version.version)
-    return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics)
+        if recolorer is None:
+            about = restorer_description(manifest, weights, metrics)
+            version = register_restorer(weights, pages, about, metadata, tags)
+        else:
+            metadata["takes_palette"] = recolorer.kind.takes_palette
+            about = description(manifest, weights, metrics)
+            version = register(recolorer, weights, pages, about, metadata, tags)
+    mlflow.set_tags({VERSION_TAG: version.version, MODEL_TAG: task.model})
+    return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics, task)
 
 
 def measure(
@@ -163,7 +182,7 @@ def measure(
     decoding: OwnDecoding,
     embedding: keras.Model | None,
     pages: Path,
-) -> tuple[RecoloringGraph, Weights, dict[str, float]]:
+) -> tuple[RecoloringGraph | None, Weights, dict[str, float]]:
     """Log the pictures and metrics of what was trained to the active run; register nothing.
 
     Args:
@@ -171,23 +190,32 @@ def measure(
         pages: An empty folder, in which the pictures are left.
 
     Returns:
-        The model, its weights, and its metrics as of `validate`.
+        The model, or None for a restoration network, which is nothing but its weights; the weights;
+        and the metrics as of `validate` or `validate_restoration`.
 
     Raises:
         WeightsError: If the weights are another network's.
     """
     weights = best_weights(manifest, checkpoint, decoding)
-    recolorer = RecoloringGraph(weights, embedding)
-    weights = replace(weights, calibration=calibrate_colors(manifest, recolorer))
-    painter = recolorer.painter()
+    recolorer = None
+    if MODELS[weights.model].task == RESTORE:
+        restorer = Restorer(weights.tensors, f"the network of {weights.model}")
+        predictors = {"restored": Restorations().by(FiniteRestorer(restorer).restored, AGED)}
+    else:
+        recolorer = RecoloringGraph(weights, embedding)
+        weights = replace(weights, calibration=calibrate_colors(manifest, recolorer))
+        painter = recolorer.painter()
+        predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
     learned_from = f"{weights.origin['training_posters']} posters of {manifest.size} pixels"
     curve = learning_curve(weights.origin["history"], f"{weights.model}, {learned_from}")
     curve.savefig(pages / LEARNING_CURVE)
-    predictors = {"predicted": Predictions(painter, Decoding()).told(Told())}
     sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
     sheet.save(pages / PREDICTIONS)
     mlflow.log_artifacts(str(pages))
-    metrics = validate(manifest, painter)
+    if recolorer is None:
+        metrics = validate_restoration(manifest, restorer)
+    else:
+        metrics = validate(manifest, painter)
     measured = {METRIC_TAG + name: value for name, value in metrics.items()}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     return recolorer, weights, metrics
@@ -201,7 +229,8 @@ def published_model(run_id: str) -> TrainedModel:
         for name, value in data.metrics.items()
         if name.startswith(METRIC_TAG)
     }
-    return TrainedModel(run_id, data.tags[VERSION_TAG], metrics)
+    task = task_of_model(data.tags.get(MODEL_TAG, RECOLORING.model))
+    return TrainedModel(run_id, data.tags[VERSION_TAG], metrics, task)
 
 
 def import_weights(
@@ -216,15 +245,17 @@ def import_weights(
             left as the training has kept it.
 
     Raises:
-        TrainingError: If the file is damaged, or was trained on other data.
+        TrainingError: If the file is damaged, or was trained on other data; or see
+            `settings.check_decoding`.
         WeightsError: If its weights are another network's.
         EmbeddingError: If the embedding network can't be had.
     """
     checkpoint = load_checkpoint(file, manifest)
     settings = Settings.of_saved(checkpoint.origin["settings"])
+    check_decoding(settings.model, decoding)
     own = saved_decoding(checkpoint).changed(decoding)
     # Before there is a run, in which a mistake would stay.
-    embedding = embedding_of(manifest).network(manifest.size)
+    embedding = embedding_network_of(manifest, settings.model)
     with tracked_run(f"import {settings.model}") as run:
         log_parameters(run, {**asdict(settings), **asdict(own), "size": manifest.size})
         log_dataset(manifest, "training")
@@ -253,4 +284,5 @@ if __name__ == "__main__":
     own = saved_decoding(last)
     # The training's process has begun it, and will end it.
     with mlflow.start_run(trained_run):
-        publish(data_set, last, own, embedding_of(data_set).network(data_set.size))
+        model = last.origin["settings"]["model"]
+        publish(data_set, last, own, embedding_network_of(data_set, model))

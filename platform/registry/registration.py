@@ -1,12 +1,15 @@
-"""New versions of the registered model ``poster-recolor``, and loading them."""
+"""New versions of the registered models, and loading them."""
 
 import base64
 import io
 import json
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -37,28 +40,26 @@ from recolor.models import painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.weights import Weights
 from recolor.platform.registry.signature import signature
+from recolor.platform.registry.tasks import (
+    RECOLORING,
+    RESTORING,
+    TASKS,
+    WEIGHTS_FILE,
+    Task,
+)
 from recolor.platform.registry.versions import (
     CHAMPION_URI,
-    MODEL_NAME,
     RegistryError,
+    check_files,
     registered_versions,
 )
-from recolor.platform.registry.weight_sources import WEIGHTS_FILE
-from recolor.platform.tracking.moved_files import missing_folder
 
 if TYPE_CHECKING:
     from recolor.platform.serving.saved_model import RecoloringGraph
 
 
-class MissingFilesError(RegistryError):
-    """A registered model is not where the store expects it."""
-
-
 # Of what a version holds: its code, its graph and its weights.
 FORMAT = 6
-
-# Of the registered model.
-ABOUT_ALL = "Networks that recolor movie posters. `recolor models` compares the versions."
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
@@ -78,7 +79,7 @@ def register(
     metadata: dict,
     tags: dict,
 ) -> ModelVersion:
-    """Log a model to the active run and register it as a new version.
+    """Log a recoloring model to the active run and register it as a new version.
 
     Args:
         recolorer: The model.
@@ -105,25 +106,30 @@ def register(
                 "restoration": str(restoring.BUNDLED_FILE),
                 "card": str(card),
             },
-            code_paths=[str(_code_for_serving(Path(folder)))],
+            code_paths=[str(code_for_serving(Path(folder)))],
             signature=signature(),
-            input_example={"image": [_example_image()]},
-            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
-            metadata={"format": FORMAT, **metadata},
+            input_example={"image": [example_image()]},
+            pip_requirements=pinned(REQUIREMENTS),
+            metadata={"format": FORMAT, "task": RECOLORING.name, **metadata},
         )
-    return _new_version(info, description, tags)
+    return new_version(RECOLORING, info, description, tags)
 
 
-def _new_version(model: ModelInfo, description: str, tags: dict) -> ModelVersion:
-    """Register a model, with its description and tags from its first moment."""
+def pinned(packages: Iterable[str]) -> list[str]:
+    """Return requirements for the installed versions of packages."""
+    return [f"{package}=={version(package)}" for package in packages]
+
+
+def new_version(task: Task, model: ModelInfo, description: str, tags: dict) -> ModelVersion:
+    """Register a model for a task, with its description and tags from its first moment."""
     client = mlflow.MlflowClient()
     try:
-        client.create_registered_model(MODEL_NAME, description=ABOUT_ALL)
+        client.create_registered_model(task.model, description=task.description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     found = client.create_model_version(
-        MODEL_NAME,
+        task.model,
         model.model_uri,
         model.run_id,
         tags=tags,
@@ -131,31 +137,54 @@ def _new_version(model: ModelInfo, description: str, tags: dict) -> ModelVersion
         model_id=model.model_id,
     )
     # As `mlflow.register_model` does, which knows no description: MLflow's pages show it.
-    known_as = [{"name": MODEL_NAME, "version": found.version}]
+    known_as = [{"name": task.model, "version": found.version}]
     client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(known_as)})
     return found
 
 
 def load_model(uri: str) -> PyFuncModel:
-    """Load a model.
+    """Load a recoloring model.
 
     Raises:
         MissingFilesError: If its files are gone, or it was moved.
         RegistryError: If there is no such model, or it is not one of this platform's.
     """
-    try:
-        if folder := missing_folder(uri):
-            raise MissingFilesError(
-                f"the files of model {uri} are not in {folder}, where they were when it was "
-                "registered: bring them back, or train it again"
-            )
+    with _in_one_line(uri):
         # Before its code is loaded, which may not go with this version's.
-        metadata = mlflow.models.get_model_info(uri).metadata or {}
-        _check_format(uri, metadata)
+        _info(uri)
         from recolor.platform.serving.xla import start_xla
 
         start_xla()
         return mlflow.pyfunc.load_model(uri)
+
+
+def model_info(uri: str) -> tuple[ModelInfo, Task]:
+    """Return what MLflow knows of a model, without loading it, and what the model is for.
+
+    Raises:
+        MissingFilesError, RegistryError: As for `load_model`.
+    """
+    with _in_one_line(uri):
+        info = _info(uri)
+        return info, _task(info)
+
+
+def _info(uri: str) -> ModelInfo:
+    check_files(uri)
+    info = mlflow.models.get_model_info(uri)
+    _check_format(uri, info)
+    return info
+
+
+def _task(info: ModelInfo) -> Task:
+    return TASKS.get(info.metadata.get("task"), RECOLORING)
+
+
+@contextmanager
+def _in_one_line(uri: str) -> Iterator[None]:
+    """Raise whatever goes wrong with a model as a `RegistryError`."""
+    try:
+        yield
     except RegistryError:
         raise
     except Exception as error:
@@ -166,27 +195,33 @@ def load_model(uri: str) -> PyFuncModel:
         raise RegistryError(f"model {uri} can't be loaded ({first_line(error)}){hint}") from None
 
 
-def _check_format(uri: str, metadata: dict) -> None:
-    if "dataset_digest" not in metadata:
+def _check_format(uri: str, info: ModelInfo) -> None:
+    if "dataset_digest" not in (info.metadata or {}):
         raise RegistryError(f"model {uri} is none that `recolor train` has registered")
-    if metadata.get("format") != FORMAT:
+    # Of a restoration network, only the weights are used here.
+    if _task(info) is not RESTORING and info.metadata.get("format") != FORMAT:
         raise RegistryError(
             f"model {uri} was registered by another version of recolor: train it again, or choose "
             "another with --model"
         )
 
 
-def version_of(model: PyFuncModel) -> ModelVersion | None:
-    """Return the version that a loaded model is registered as in this store; None if it is not."""
-    # A version knows the model by its source alone, whichever way it was loaded.
-    source = f"models:/{model.metadata.model_id}"
-    return next((one for one in registered_versions() if one.source == source), None)
+def version_of(model_id: str, task: Task) -> ModelVersion | None:
+    """Return the version that a model is registered as in this store; None if it is not."""
+    # A version knows the model by its source alone, whichever way it was found.
+    source = f"models:/{model_id}"
+    return next((one for one in registered_versions(task) if one.source == source), None)
 
 
-def _code_for_serving(folder: Path) -> Path:
-    """Lay out the modules of this project that served models need, as a package of their own."""
+def code_for_serving(folder: Path, *more: ModuleType) -> Path:
+    """Lay out the modules of this project that served models need, as a package of their own.
+
+    Args:
+        folder: Where to.
+        more: Modules that this model needs beside those that all need.
+    """
     package = folder / "recolor"
-    for module in SERVED_MODULES:
+    for module in (*SERVED_MODULES, *more):
         source = Path(module.__file__)
         target = package.joinpath(*module.__name__.split(".")[1:-1])
         target.mkdir(parents=True, exist_ok=True)
@@ -197,8 +232,8 @@ def _code_for_serving(folder: Path) -> Path:
     return package
 
 
-def _example_image() -> str:
-    """A small gradient as base64 text of a PNG file."""
+def example_image() -> str:
+    """Return a small gradient as base64 text of a PNG file."""
     file = io.BytesIO()
     Image.linear_gradient("L").resize((32, 48)).convert("RGB").save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

@@ -1,8 +1,81 @@
-"""Which restoration network restores: the champion, or the one that ships with recolor."""
+"""Which restoration network restores: the champion, or the bundled one.
 
+Neither Keras nor TensorFlow is imported, and MLflow only where there is a store to ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from recolor.datasets.errors import first_line
 from recolor.models.restoring import Restorer
+from recolor.platform.lasting_imports import lasting_imports
+from recolor.platform.registry.tasks import CHAMPION, RESTORING, WEIGHTS_FILE
+from recolor.platform.tracking.place import store_exists
 
 
 def load_restorer() -> Restorer:
-    """Return the restoration network that is used by default."""
-    return Restorer.bundled()
+    """Return the network that restores by default.
+
+    It is the champion of ``poster-restore`` if that is better than the bundled network, see
+    `comparison`. If it is not, or its files are missing, it is the bundled one; its ``about`` says
+    why.
+
+    Raises:
+        DatabaseError, ServerError: If there is a store and it can't be used.
+        RegistryError, RestorerError: If the champion can't be loaded, and not because its files are
+            missing.
+    """
+    bundled = Restorer.bundled()
+    if not store_exists():
+        return bundled
+    with lasting_imports():
+        from recolor.platform.registry.comparison import shortfall
+        from recolor.platform.registry.versions import (
+            MissingFilesError,
+            current_champion,
+            version_uri,
+        )
+        from recolor.platform.tracking import store
+
+    store.connect()
+    champion = current_champion(RESTORING)
+    if champion is None:
+        return bundled
+    number = champion.version
+    if reason := shortfall(champion):
+        why = f"champion version {number} {reason}: --model {RESTORING.champion} takes it"
+        return replace(bundled, about=f"{bundled.about}; {why}")
+    try:
+        about = f"{RESTORING.model} version {number} ({CHAMPION})"
+        return registered_restorer(version_uri(number, RESTORING), about)
+    except MissingFilesError as error:
+        return replace(bundled, about=f"{bundled.about}; the champion can't be used: {error}")
+
+
+def registered_restorer(uri: str, about: str) -> Restorer:
+    """Load a registered restoration network.
+
+    Args:
+        uri: The URI of a version.
+        about: Which network it is, for people to read.
+
+    Raises:
+        MissingFilesError: If its files are gone, or it was moved.
+        RegistryError: If there is no such model.
+        RestorerError: If it is another kind of network.
+    """
+    import mlflow
+
+    from recolor.platform.registry.versions import RegistryError, check_files
+
+    try:
+        check_files(uri)
+        file = mlflow.artifacts.download_artifacts(f"{uri}/artifacts/{WEIGHTS_FILE}")
+    except RegistryError:
+        raise
+    except Exception as error:
+        # A URI may lead to any store, and each has its own exceptions.
+        raise RegistryError(f"model {uri} can't be loaded ({first_line(error)})") from None
+    return Restorer.load(Path(file), about)

@@ -3,47 +3,61 @@
 from collections.abc import Callable
 
 from recolor.datasets.manifest import Manifest
-from recolor.evaluation.validation import validate, validate_by
+from recolor.evaluation.validation import validate, validate_by, validate_restoration
+from recolor.models.restoring import Restorer
 from recolor.platform.registry.load import load
+from recolor.platform.registry.restorers import registered_restorer
+from recolor.platform.registry.tasks import RESTORING, Task
 from recolor.platform.registry.versions import RegistryError, version_uri
 from recolor.platform.registry.weight_sources import find_weights
 
 
 def validate_version(
-    manifest: Manifest, number: str, progress: Callable[[int], None]
+    manifest: Manifest, task: Task, number: str, progress: Callable[[int], None]
 ) -> dict[str, float]:
-    """Measure a version on a data set's validation posters, as `validate` does after a training.
+    """Measure a version on a data set's validation posters, as after a training.
 
     Args:
         manifest: The data set.
+        task: What the version is for.
         number: The version's number.
         progress: Called with 1 after each poster.
 
     Raises:
         RegistryError: If the version can't be loaded, or there are no validation posters.
-        MeasurementError: If the model's colors are not finite.
+        MeasurementError: If what the model answers is not finite.
     """
     if not manifest.count("validation"):
         raise RegistryError(f"{manifest.folder} has no validation posters to measure versions on")
-    model = load(version_uri(number))
+    uri = version_uri(number, task)
+    if task is RESTORING:
+        return validate_restoration(manifest, registered_restorer(uri, uri), progress)
+    model = load(uri)
     return validate(manifest, model.painter, progress, model.knows_embeddings_of(manifest))
 
 
 def validate_bundled(
-    manifest: Manifest, kind: str, metric: str, progress: Callable[[int], None]
+    manifest: Manifest, task: Task, metric: str, progress: Callable[[int], None]
 ) -> dict[str, float]:
-    """Measure a bundled network on a data set's validation posters, as `validate_by` does.
+    """Measure a task's bundled network on a data set's validation posters.
 
     Args:
         manifest: The data set.
-        kind: The network's model kind.
+        task: The task.
         metric: The metric's name.
         progress: Called with 1 after each poster.
 
+    Returns:
+        The value by its name in `recolor.evaluation.validation`. Nothing if it is undefined, or
+        there are no validation posters.
+
     Raises:
-        MeasurementError: If the network's colors are not finite.
+        MeasurementError: If what the network answers is not finite.
     """
-    model = load(kind)
+    if task is RESTORING:
+        measured = validate_restoration(manifest, Restorer.bundled(), progress)
+        return {metric: measured[metric]} if metric in measured else {}
+    model = load(task.bundled)
     embedded = model.knows_embeddings_of(manifest)
     return validate_by(metric, manifest, model.painter, progress, embedded)
 

@@ -9,9 +9,15 @@ from recolor.models.decoding.options import Decoding
 
 
 def signature() -> ModelSignature:
-    """Return the signature of all models: an image each, and the options of decoding."""
+    """Return the signature of color networks: an image each, and the options of decoding."""
     text = Schema([ColSpec("string", "image")])
     return ModelSignature(text, text, _parameters())
+
+
+def restoring_signature() -> ModelSignature:
+    """Return the signature of restoration networks: an image each, and how much to undo."""
+    text = Schema([ColSpec("string", "image")])
+    return ModelSignature(text, text, ParamSchema([ParamSpec("restore", "double", None)]))
 
 
 def _parameters() -> ParamSchema:

@@ -1,4 +1,4 @@
-"""The registered model ``poster-recolor``: its versions and its champion.
+"""The registered model of each task: its versions and its champion.
 
 It takes neither Keras nor TensorFlow to ask for them.
 """
@@ -8,11 +8,12 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from recolor.datasets.errors import RecolorError
+from recolor.platform.registry.tasks import CHAMPION, RECOLORING, Task, task_of_model
 from recolor.platform.tracking import store
+from recolor.platform.tracking.moved_files import missing_folder
+from recolor.platform.tracking.place import store_exists
 
-MODEL_NAME = "poster-recolor"
-# The alias, and the word for it wherever a model is asked for.
-CHAMPION = "champion"
+MODEL_NAME = RECOLORING.model
 CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"
 # Version tags with the metrics in validation begin so.
 METRIC_TAG = "validation."
@@ -24,38 +25,47 @@ class RegistryError(RecolorError):
     """The registry does not hold what is asked for, or a promotion is refused."""
 
 
-def registered_model() -> RegisteredModel | None:
-    """Return the registered model of this store, or None if there is none yet."""
+class MissingFilesError(RegistryError):
+    """A registered model is not where the store expects it."""
+
+
+def registered_model(task: Task = RECOLORING) -> RegisteredModel | None:
+    """Return a task's registered model in this store, or None if there is none yet."""
     try:
-        return mlflow.MlflowClient().get_registered_model(MODEL_NAME)
+        return mlflow.MlflowClient().get_registered_model(task.model)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
 
 
-def registered_versions() -> list[ModelVersion]:
-    """Return all versions in this store."""
-    return list(mlflow.MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'"))
+def registered_versions(task: Task = RECOLORING) -> list[ModelVersion]:
+    """Return all versions of a task in this store."""
+    return list(mlflow.MlflowClient().search_model_versions(f"name = '{task.model}'"))
 
 
-def current_champion() -> ModelVersion | None:
-    """Return the champion, or None if there is none."""
-    model = registered_model()
+def task_of(version: ModelVersion) -> Task:
+    """Return the task of a version."""
+    return task_of_model(version.name)
+
+
+def current_champion(task: Task = RECOLORING) -> ModelVersion | None:
+    """Return a task's champion, or None if there is none."""
+    model = registered_model(task)
     if model is None or CHAMPION not in model.aliases:
         return None
-    return mlflow.MlflowClient().get_model_version(MODEL_NAME, str(model.aliases[CHAMPION]))
+    return mlflow.MlflowClient().get_model_version(task.model, str(model.aliases[CHAMPION]))
 
 
 def find_champion() -> ModelVersion:
-    """Return the champion of the store, which is not made where there is none.
+    """Return the recoloring champion of the store, which is not made where there is none.
 
     Raises:
         RegistryError: If there is no champion.
         DatabaseError, ServerError: If the store can't be used.
     """
     why = "there is no store here yet"
-    if store.store_exists():
+    if store_exists():
         store.connect()
         if champion := current_champion():
             return champion
@@ -63,13 +73,26 @@ def find_champion() -> ModelVersion:
     raise RegistryError(f"{why}: train a model with `recolor train`, then run `recolor promote`")
 
 
-def version_uri(number: str) -> str:
+def version_uri(number: str, task: Task = RECOLORING) -> str:
     """Return the URI of a version."""
-    return f"models:/{MODEL_NAME}/{number}"
+    return f"models:/{task.model}/{number}"
+
+
+def check_files(uri: str) -> None:
+    """Check that the files of a model are where the store expects them.
+
+    Raises:
+        MissingFilesError: If they are gone, or were moved.
+    """
+    if folder := missing_folder(uri):
+        raise MissingFilesError(
+            f"the files of model {uri} are not in {folder}, where they were when it was "
+            "registered: bring them back, or train it again"
+        )
 
 
 def validated_metrics(version: ModelVersion) -> dict[str, float]:
-    """Return a version's metrics as `recolor.evaluation.validation.validate` has measured them."""
+    """Return a version's metrics as `recolor.evaluation.validation` has measured them."""
     return {
         name.removeprefix(METRIC_TAG): float(value)
         for name, value in version.tags.items()

@@ -6,9 +6,7 @@ from recolor.datasets.errors import first_line
 from recolor.models.catalog import MODELS
 from recolor.models.pretrained import pretrained_weights
 from recolor.models.weights import Weights, WeightsError
-
-# Among the artifacts of every version of the registered model.
-WEIGHTS_FILE = "weights.safetensors"
+from recolor.platform.registry.tasks import CHAMPION, WEIGHTS_FILE
 
 
 def local_weights(source: str) -> Weights | None:
@@ -39,7 +37,7 @@ def find_weights(source: str) -> Weights:
         RegistryError: If there is no champion.
     """
     # Only here: without a store, MLflow is not needed.
-    from recolor.platform.registry.versions import CHAMPION, find_champion, version_uri
+    from recolor.platform.registry.versions import find_champion, version_uri
 
     if source == CHAMPION:
         source = version_uri(find_champion().version)

@@ -1,13 +1,12 @@
 """The best trial of a study, and the training that repeats it at full length."""
 
 import shlex
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import mlflow
 from optuna.study import Study
 
 from recolor.datasets.manifest import Manifest
-from recolor.models.decoding.options import Decoding
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.study import RUN_ID, best_trial, number_of
 from recolor.platform.search.tree import runs_within
@@ -65,7 +64,7 @@ class Best:
             else:
                 words += [f"--{name}", str(value)]
         for option in fields(plan.decoding):
-            if (value := getattr(plan.decoding, option.name)) != option.default:
+            if (value := getattr(plan.asked, option.name)) is not None:
                 words += [f"--{option.name}", str(value)]
         return shlex.join(words)
 
@@ -96,7 +95,6 @@ def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs:
     """
     # TensorFlow is loaded for it.
     from recolor.platform.registry.publication import VERSION_TAG, published_model
-    from recolor.platform.registry.versions import MODEL_NAME
     from recolor.platform.training.tracked import train
 
     settings = best.settings(plan, epochs).complete()
@@ -108,10 +106,10 @@ def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs:
         manifest,
         settings,
         begun[0].info.run_id if begun else None,
-        decoding=Decoding(**asdict(plan.decoding)),
+        decoding=plan.asked,
         tags={STUDY_TAG: study.study_name, REPEATS_TAG: repeats},
     )
     client = mlflow.MlflowClient()
-    client.set_model_version_tag(MODEL_NAME, trained.version, STUDY_TAG, study.study_name)
+    client.set_model_version_tag(trained.task.model, trained.version, STUDY_TAG, study.study_name)
     mlflow.set_tag(VERSION_TAG, trained.version)
     return trained

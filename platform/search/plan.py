@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from optuna.distributions import distribution_to_json, json_to_distribution
 
 from recolor.datasets.errors import RecolorError
-from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.metric import HIGHER
+from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.platform.registry.tasks import measure_of
 from recolor.platform.search.options import VAL_LOSS
 from recolor.platform.search.space import Space
 from recolor.platform.training.settings import Settings
@@ -28,7 +29,8 @@ class Plan:
         settings: What all trials have in common; the values of what is searched don't count.
         decoding: The models' own.
         space: What is searched.
-        objective: ``val_loss``, or a metric of `recolor.evaluation.metrics.catalog.rankable`.
+        objective: ``val_loss``, or one of the metrics of its task, see
+            `recolor.platform.registry.tasks`.
         sampler, pruner: Names of `options.SAMPLERS` and `options.PRUNERS`.
         seed: The sampler's.
 
@@ -58,9 +60,18 @@ class Plan:
             raise PlanError(f"--sampler grid needs a list of values for {ranges[0]}, not a range")
 
     @property
+    def asked(self) -> Decoding:
+        """The part of the decoding that is not the default."""
+        options = fields(self.decoding)
+        values = {option.name: getattr(self.decoding, option.name) for option in options}
+        return Decoding(
+            **{one.name: values[one.name] for one in options if values[one.name] != one.default}
+        )
+
+    @property
     def direction(self) -> str:
         """Optuna's word for whether less of the objective is better, or more."""
-        more = self.objective != VAL_LOSS and METRICS[self.objective].direction == HIGHER
+        more = self.objective != VAL_LOSS and measure_of(self.objective).direction == HIGHER
         return "maximize" if more else "minimize"
 
     @property

@@ -14,7 +14,6 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.figures import learning_curve
@@ -28,6 +27,7 @@ from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import tracked_run
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import Devices
+from recolor.platform.training.embedding import embedding_network_of
 from recolor.platform.training.settings import DivergenceError
 from recolor.platform.training.tracked import initial_weights, train_in_run
 
@@ -158,7 +158,7 @@ class Objective:
             return last.progress.best_loss
         from recolor.platform.registry.publication import measure
 
-        embedding = embedding_of(self.manifest).network(self.manifest.size)
+        embedding = embedding_network_of(self.manifest, self.plan.settings.model)
         with tempfile.TemporaryDirectory() as folder:
             _, _, metrics = measure(
                 self.manifest, last, self.plan.decoding, embedding, Path(folder)

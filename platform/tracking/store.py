@@ -24,10 +24,10 @@ from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.platform.tracking.database import check_writable, ensure_database, sqlite_file
 from recolor.platform.tracking.lost_runs import PROCESS_TAG, at_work, close_lost_runs
+from recolor.platform.tracking.place import DEFAULT_STORE
 from recolor.platform.tracking.provenance import origin
 from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patience
 
-DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
 EXPERIMENT = "recolor"
 # Of a run: the digest of its data set, or of all its data sets together.
 DATA_TAG = "dataset.digest"
@@ -76,11 +76,6 @@ def _prepare(url: str) -> None:
 def default_store() -> Path | None:
     """Return the database that is used because no other was chosen; MLflow has another default."""
     return sqlite_file(DEFAULT_STORE) if mlflow.get_tracking_uri() == DEFAULT_STORE else None
-
-
-def store_exists() -> bool:
-    """Whether there is a store to ask, before `connect` makes one."""
-    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or Path("mlruns/mlflow.db").exists()
 
 
 @contextmanager

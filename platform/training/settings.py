@@ -11,7 +11,8 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from recolor.datasets.augmentation.catalog import names_of
 from recolor.datasets.catalog import names_near
 from recolor.datasets.errors import RecolorError
-from recolor.models.catalog import MODELS
+from recolor.models.catalog import MODELS, RESTORE
+from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -209,6 +210,21 @@ class Settings:
             raise TrainingError(f"{what} ends after {began.epochs} epochs by its cosine schedule")
         if replace(began, epochs=self.epochs) != self:
             raise TrainingError(f"{what} began with other settings: only --epochs may change")
+
+
+def check_decoding(model: str, decoding: Decoding) -> None:
+    """Check that only a network that colors is given a decoding of its own.
+
+    Args:
+        model: The model kind; Keras is imported for it if there is anything to check.
+        decoding: What is asked for.
+
+    Raises:
+        TrainingError: If a restoration network is given one.
+    """
+    asked = [one.name for one in fields(OwnDecoding) if getattr(decoding, one.name) is not None]
+    if asked and MODELS[model].task == RESTORE:
+        raise TrainingError(f"a {model} network decodes no colors: leave out --{asked[0]}")
 
 
 def _check(name: str, value, about) -> None:

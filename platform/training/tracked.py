@@ -11,7 +11,6 @@ from dataclasses import asdict
 
 import mlflow
 
-from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.errors import first_line
 from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.manifest import Manifest
@@ -28,10 +27,11 @@ from recolor.platform.tracking.store import RunError, log_dataset, log_parameter
 from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.data_options import data_options
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
+from recolor.platform.training.embedding import embedding_network_of
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
-from recolor.platform.training.settings import Settings, TrainingError
+from recolor.platform.training.settings import Settings, TrainingError, check_decoding
 
 SETTINGS_FILE = "settings.json"
 DECODING_FILE = "decoding.json"
@@ -103,7 +103,8 @@ def train(
     Raises:
         BusyRunError: If another process trains the run to go on with.
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
-        DeviceError, TrainingError: See `devices.find_devices` and `loop.fit`.
+        DeviceError, TrainingError: See `devices.find_devices`, `loop.fit` and
+            `settings.check_decoding`.
         RunError: If the run was trained on other data, or has nothing left to do.
         ServerError: If the network is trained, but the store can't be told.
         WeightsError: If the initial weights can't be had, or are another network's.
@@ -112,6 +113,7 @@ def train(
     devices = find_devices()
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
+    check_decoding(settings.model, decoding)
     # Before a run is begun: there may be no training posters.
     _ = manifest.classes
     with alone_with(resume) if resume and devices.chief else nullcontext():
@@ -147,7 +149,7 @@ def _train(
         fit(manifest, settings, devices, start, initial=initial)
         return None
     # Before the hours of training, since it may be missing.
-    embedding = embedding_of(manifest).network(manifest.size)
+    embedding = embedding_network_of(manifest, settings.model)
     with tracked_run(f"train {settings.model}", resume, tags) as run:
         last = train_in_run(run, manifest, settings, own, devices, start, initial, started=started)
         with _how_to_go_on(run.info.run_id, manifest):

@@ -14,7 +14,7 @@ from recolor.platform.training.devices import find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
 from recolor.platform.training.loop import fit
-from recolor.platform.training.settings import Settings, TrainingError
+from recolor.platform.training.settings import Settings, TrainingError, check_decoding
 
 
 def train_untracked(
@@ -36,13 +36,15 @@ def train_untracked(
 
     Raises:
         DeviceError: If the devices can't be used.
-        TrainingError: If the file is damaged, or of other settings or data.
+        TrainingError: If the file is damaged, or of other settings or data; or see
+            `settings.check_decoding`.
         WeightsError: If the initial weights can't be used.
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
     """
     # First of all: TensorFlow's workers find each other before anything else is done.
     devices = find_devices()
     settings = settings.complete()
+    check_decoding(settings.model, decoding)
     start = None
     if file.exists():
         start = load_checkpoint(file, manifest)

@@ -1,0 +1,11 @@
+"""Where the store is. MLflow, whose import takes seconds, is not needed to ask for it."""
+
+import os
+from pathlib import Path
+
+DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
+
+
+def store_exists() -> bool:
+    """Whether there is a store to ask, before `store.connect` makes one."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or Path("mlruns/mlflow.db").exists()
