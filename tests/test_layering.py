@@ -18,6 +18,7 @@ FLOOR_1 = {
     "catalog",
     "classes",
     "demo_posters",
+    "encoded_images",
     "errors",
     "hints",
     "images",

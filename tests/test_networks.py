@@ -7,10 +7,11 @@ import tensorflow as tf
 from keras import layers
 
 from recolor.datasets.classes import ColorClasses
-from recolor.models.catalog import MODELS
+from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.class_distribution import annealed_mean
 from recolor.models.classification import Classification
 from recolor.models.regression import Regression
+from recolor.models.restoring import THUMBNAIL
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import compiled_network
 from recolor.platform.training.settings import PRECISIONS, Settings
@@ -35,13 +36,26 @@ def inputs(batch: int, size: int) -> list[np.ndarray]:
 
 
 def inputs_of(kind, batch: int, size: int) -> list[np.ndarray]:
-    """What a kind takes of posters that fill their squares."""
+    """What a kind takes of posters that fill their squares, or of their thumbnails."""
+    if kind.task == RESTORE:
+        return [thumbnails(batch)]
     box = np.array([0, 0, size, size], np.int32)
     posters = [
         kind.inputs({"lightness": lightness, "embedding": embedding, "box": box})
         for lightness, embedding in zip(*inputs(batch, size), strict=True)
     ]
     return [np.stack(values) for values in zip(*posters, strict=True)]
+
+
+def thumbnails(batch: int) -> np.ndarray:
+    return RNG.integers(0, 256, (batch, *THUMBNAIL, 3), np.uint8)
+
+
+def true_of(kind, batch: int, size: int) -> np.ndarray:
+    """What a kind is to answer."""
+    if kind.task == RESTORE:
+        return thumbnails(batch)
+    return RNG.integers(-60, 60, (batch, size, size, 2)).astype(np.int8)
 
 
 def test_regression_has_the_parameters_of_the_paper():
@@ -232,7 +246,7 @@ def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
     computed = {layer.compute_dtype for layer in network.layers if layer.weights}
     assert precision.removeprefix("mixed_") in computed
     given = inputs_of(kind, 2, size)
-    ab = RNG.integers(-60, 60, (2, size, size, 2)).astype(np.int8)
+    true = true_of(kind, 2, size)
     outputs = network(given)
     assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
     reference = MODELS[name](classes).build(size)
@@ -242,7 +256,7 @@ def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
     before = network.get_weights()
     # In float16 the loss is scaled, by less and less until no gradient is too large a number.
     for _ in range(30 if precision == "mixed_float16" else 2):
-        assert np.isfinite(network.train_on_batch(given, ab, return_dict=True)["loss"])
+        assert np.isfinite(network.train_on_batch(given, true, return_dict=True)["loss"])
         after = network.get_weights()
         moved = [np.abs(one - other).max() for one, other in zip(before, after, strict=True)]
         if max(moved) > 0:
