@@ -126,7 +126,7 @@ def test_onnx_with_palettes_and_hints(trained, copied_store, tmp_path):
         {"palette": "auto", "strength": 0.5, "vividness": 0.4},
         {"palette": "#0b4f5c,#f28c28:2", "restore": 0.5},
         {"palette": "none", "temperature": 0.2, "hint": HINTS},
-        {"palette": "source", "contrast": "auto", "hint": HINTS},
+        {"palette": "source", "hint": HINTS},
     ):
         recolored = [painter.recolor(picture, Decoding(**typed)) for painter in painters]
         # A pixel may change places with another one.
