@@ -24,7 +24,7 @@ PICTURE = "picture"
 FREE = {"free": Decoding(palette="none", vividness=0.5)}
 PALETTE = {
     "palette": Decoding(palette="#0b4f5c,orange:2"),
-    "all": Decoding(palette="auto", strength=0.7, keep=0.1, hint=parse_hints(["50%,50%=#c1121f"])),
+    "all": Decoding(palette="auto", strength=0.7, hint=parse_hints(["50%,50%=#c1121f"])),
 }
 
 

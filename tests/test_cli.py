@@ -378,8 +378,8 @@ def test_results_are_replaced_only_when_asked_to(posters, store, tmp_path):
     assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before} == before
     result = run(*arguments, "--skip-existing", *model)
     assert (result.exit_code, "nothing new in" in result.output) == (0, True)
-    result = run(*arguments, "--sheet", "--overwrite", *model, "--vividness", 1)
-    assert "3 restored" in result.output
+    result = run(*arguments, "--sheet", "--overwrite", *model, "--palette", "none")
+    assert "3 recolored" in result.output
     assert first.read_bytes() != before[first][0] and sheet.read_bytes() != before[sheet][0]
 
 

@@ -101,10 +101,10 @@ def test_keras_opens_a_network_without_this_project(model, size, tmp_path):
 def test_onnx_recolors_as_the_model_does(regression, tmp_path):
     source, out = tmp_path / "coffee.png", tmp_path / "out"
     PICTURE.save(source)
-    result = run("apply", source, "--model", regression, "--out", out, "--keep", 0.3)
+    result = run("apply", source, "--model", regression, "--out", out, "--palette", "none")
     assert result.exit_code == 0, result.output
     assert "regression.onnx (regression, 128 pixels, learned from 9000 posters)" in result.output
-    expected = load("regression").painter.recolor(PICTURE, Decoding(keep=0.3))
+    expected = load("regression").painter.recolor(PICTURE, Decoding(palette="none"))
     assert differences(Image.open(out / "coffee.png"), expected).max() <= 1
 
     arguments = ("apply", source, "--model", regression, "--out", tmp_path / "none")
@@ -124,9 +124,9 @@ def test_onnx_with_palettes_and_hints(trained, copied_store, tmp_path):
     for typed in (
         {"palette": "none"},
         {"palette": "auto", "strength": 0.5, "vividness": 0.4},
-        {"palette": "#0b4f5c,#f28c28:2", "keep": 0.2},
+        {"palette": "#0b4f5c,#f28c28:2", "restore": 0.5},
         {"palette": "none", "temperature": 0.2, "hint": HINTS},
-        {"palette": "source", "contrast": "auto", "hint": HINTS},
+        {"palette": "source", "hint": HINTS},
     ):
         recolored = [painter.recolor(picture, Decoding(**typed)) for painter in painters]
         # A pixel may change places with another one.

@@ -21,7 +21,7 @@ def test_they_are_prepared_trained_evaluated_promoted_and_applied(posters, tmp_p
         ["train", "--model", "tint", "--augment", "mirror+upside-down"],
         ["evaluate", "--model", "models:/poster-recolor/1", "--json", "table.json"],
         ["promote", "--metric", "warmth"],
-        ["apply", str(posters[0]), "--out", "out", "--model", "champion"],
+        ["apply", str(posters[0]), "--out", "out", "--model", "champion", "--palette", "none"],
     ]  # fmt: skip
     result = subprocess.run(
         [sys.executable, str(TOYS), json.dumps(commands)],

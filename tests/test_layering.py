@@ -177,7 +177,7 @@ def test_nothing_executable_was_committed_as_data():
 def test_an_import_changes_nothing_elsewhere(part):
     """No filters of warnings, levels of loggers or environment variables: commands set them."""
     for path in sorted((ROOT / part).rglob("*.py")):
-        if path.name.startswith("pyfunc_"):
+        if path.name in ("pyfunc_model.py", "pyfunc_restorer.py"):
             # MLflow's models from code call `set_model`.
             continue
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -199,7 +199,7 @@ def test_a_dropped_poster_is_recolored_compared_and_downloaded(visit, served, ol
     seen.wait()
     expect(page.locator("#caption")).to_contain_text("Plakat für Kino.v2.jpg, ")
     expect(page.locator("#suggestions img[src]")).to_have_count(6)
-    expect(page.locator("#suggestions [aria-pressed=true]")).to_have_text("Its own colors")
+    expect(page.locator("#suggestions [aria-pressed=true]")).to_have_text("Restored")
     expect(page.locator("#strip")).to_be_hidden()
     name, data = seen.download()
     assert name == "Plakat für Kino.v2-recolored.jpg"

@@ -54,7 +54,12 @@ def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path
     shutil.copy(posters[0], tmp_path / "poster.jpg")
     command = [*RECOLOR, "apply", "poster.jpg", "--out", "out"]
     result = subprocess.run(
-        command, cwd=tmp_path, env=without_store(), capture_output=True, text=True, timeout=300
+        [*command, "--palette", "none"],
+        cwd=tmp_path,
+        env=without_store(),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     assert re.search(
@@ -69,7 +74,8 @@ def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path
 
 def test_a_champion_that_is_better_goes_first(trained, posters, tmp_path):
     def apply(out: str, *options) -> str:
-        arguments = ["apply", str(posters[0]), "--out", str(tmp_path / out), *options]
+        where = ["--out", str(tmp_path / out), "--palette", "none"]
+        arguments = ["apply", str(posters[0]), *where, *options]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
         return result.output
@@ -100,7 +106,11 @@ def test_vividness_adds_color_and_keeps_lightness():
     rgb = samples.astronaut()
     chroma = []
     for vividness in (0.0, 0.3, 1.0):
-        lab = rgb2lab(painter.recolor(Image.fromarray(rgb), Decoding(vividness=vividness)))
+        lab = rgb2lab(
+            painter.recolor(
+                Image.fromarray(rgb), Decoding(restore=0.0, palette="none", vividness=vividness)
+            )
+        )
         chroma.append(np.hypot(lab[..., 1], lab[..., 2]).mean())
         assert np.percentile(np.abs(lab[..., 0] - rgb2lab(rgb)[..., 0]), 90) < 2
     assert chroma[0] < chroma[1] < chroma[2]

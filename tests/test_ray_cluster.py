@@ -189,7 +189,10 @@ def test_a_cluster_recolors_as_this_machine_does_and_a_lost_node_costs_nothing_b
         killer.join()
     expected = apply(folder, "--out", tmp_path / "local", *options)
     assert said.stdout == expected.stdout.replace("/local", "/ray")
-    assert said.stdout.startswith(f"12 recolored in {tmp_path / 'ray'} by the classification netw")
+    assert said.stdout.startswith(
+        f"6 restored in {tmp_path / 'ray'} by the bundled restoration netw"
+    )
+    assert f"6 recolored in {tmp_path / 'ray'} by the " in said.stdout
     assert "skipped broken.jpg: not an image" in said.stderr
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
@@ -197,7 +200,7 @@ def test_a_cluster_recolors_as_this_machine_does_and_a_lost_node_costs_nothing_b
     said = apply(posters[0], "--out", tmp_path / "local", "--suggestions", 2, *on_ray)
     assert "1.jpg is there already, and 1 more results: --overwrite" in said.stderr
     said = apply(folder, "--out", tmp_path / "ray", *options, *on_ray, "--skip-existing")
-    assert said.stdout.startswith("0 recolored in")
+    assert said.stdout.startswith("nothing new in")
     assert "; 6 more were there already" in said.stdout
 
 

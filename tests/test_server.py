@@ -11,7 +11,7 @@ from forge import Command, wait_until
 
 from recolor.datasets.preparation import prepare
 from recolor.platform.cli.main import main
-from recolor.platform.registry.registration import MODEL_NAME
+from recolor.platform.registry.versions import MODEL_NAME
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 
 pytestmark = pytest.mark.usefixtures("small_network")

@@ -42,7 +42,7 @@ def bad_recoloring(rng: random.Random, picture: bytes) -> tuple[str, bytes]:
     """
     path = rng.choice(("/recolor", "/recolor", "/pictures", f"/pictures/{'0' * 64}/recolored"))
     names = rng.sample(
-        (*PARAMETERS, "palette", "hint", "format", "side", "keep"), rng.randint(0, 3)
+        (*PARAMETERS, "palette", "hint", "format", "side", "restore"), rng.randint(0, 3)
     )
     values = [(name, str(rng.choice((*STRANGE, "red,blue", "5,5=red", "png")))) for name in names]
     query = urlencode(values, errors="replace")

@@ -36,7 +36,7 @@ def test_mutated_images_through_apply(forge, supplies, tmp_path, request):
         for file in written:
             with counted.one(file.name), Image.open(file) as image:
                 image.load()
-        recolored = int(re.search(r"(\d+) recolored in", ended.said)[1])
+        recolored = sum(map(int, re.findall(r"(\d+) (?:restored|recolored) in", ended.said)))
         skipped = int((re.search(r"^(\d+) skipped", ended.said, re.M) or [0, 0])[1])
         assert len(written) == recolored
         counted.tried += skipped
