@@ -79,7 +79,8 @@ def test_a_training_outlives_its_server_which_gets_everything_later(
     check_that_nothing_is_lost(run_id, folder)
 
     picture = str(posters[0])
-    apply = ["apply", picture, "--out", str(tmp_path / "out"), "--model", "champion"]
+    options = ["--model", "champion", "--palette", "none"]
+    apply = ["apply", picture, "--out", str(tmp_path / "out"), *options]
     for command in (["promote", "--force"], apply):
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 0, result.output
