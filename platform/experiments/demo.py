@@ -13,7 +13,7 @@ from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
 from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.evaluation.tables import markdown, metric_table
 from recolor.models.catalog import DEFAULT, PAPER
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.options import FREE, Decoding
 from recolor.models.painter import Painter
 from recolor.platform.experiments.evaluation import evaluate_models
 from recolor.platform.registry.load import load
@@ -58,7 +58,7 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
         echo(f"[{time.monotonic() - started:3.0f} s] {text}")
 
     pictures = {}
-    say(f"Drawing {OLD_POSTERS} faded posters; the network that comes along recolors them.")
+    say(f"Drawing {OLD_POSTERS} faded posters; the bundled networks restore and recolor them.")
     old = list(generate_demo_posters(out / "old-posters", OLD_POSTERS, "old", seed=1))
     pretrained = load(DEFAULT).painter
     pictures["color schemes"] = out / "schemes.png"
@@ -117,7 +117,11 @@ def _whole_chain(
 
     chosen = load(CHAMPION)
     say(f"Recoloring the old posters by {chosen.about}.")
-    return recolor_files(chosen.painter, old, out / "recolored", sheet=True, existing=REPLACE).sheet
+    # Restored, colored posters would show nothing of it.
+    free = Decoding(palette=FREE)
+    return recolor_files(
+        chosen.painter, old, out / "recolored", decoding=free, sheet=True, existing=REPLACE
+    ).sheet
 
 
 def scheme_sheet(painter: Painter, files: list[Path]) -> Image.Image:
