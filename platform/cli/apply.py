@@ -146,9 +146,13 @@ class _Model:
         from recolor.datasets.palettes.library import load_library
         from recolor.models.painter import Painter
         from recolor.platform.registry.restorers import load_restorer
+        from recolor.platform.tracking.place import store_exists
 
         self.source, self.library = source, library
         check_backend()
+        if store_exists():
+            # `load_restorer` asks it.
+            quiet_mlflow()
         self.load = cache(self._load)
         if source is None:
             restorer = load_restorer()
@@ -181,7 +185,7 @@ def _write_lut(file, image, painter, decoding):
     from recolor.datasets.atomic_file import atomic_write
     from recolor.datasets.picture_file import PictureFile
 
-    restoration = painter.see(PictureFile.read(image).picture, decoding).restoration
+    restoration = painter.find(PictureFile.read(image).picture).wanted(decoding)
     with atomic_write(file) as temporary:
         temporary.write_text(restoration.cube(), encoding="ascii")
 
