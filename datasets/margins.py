@@ -42,7 +42,7 @@ BLUR = 0.3
 # A margin on one side alone must be darker than this: light gray strips are often a sky or a wall.
 LIGHTEST_ALONE = 200
 # A margin this light may be the poster's paper, scanned too dark. It is not if this share of the
-# poster is lighter by so many levels, since paper is the lightest of a print. Of 200 old posters,
+# poster is lighter by this many levels, since paper is the lightest of a print. Of 200 old posters,
 # 97 % have that much that is lighter than 232; JPEG makes a third of it from noise.
 LIGHT, LIGHTER_BY, LIGHTER_SHARE = 200, 10, 0.0002
 # An edge is refined within this many of the reduced copy's pixels.

@@ -299,16 +299,13 @@ class Painter:
             HintError: If a hint lies outside of the poster.
             DecodingError: If there are hints and the model takes none.
         """
-        stays = palette is not None and palette is seen.own_palette
-        poster = seen.poster
-        if stays:
-            poster = more_vivid(
-                poster, SOURCE_VIVIDNESS if decoding.vividness is None else decoding.vividness
-            )
-        if not stays:
-            poster = self._recolored(seen, poster, palette, 0.0, decoding)
-        elif decoding.hint or decoding.strength < 1:
-            poster = self._recolored(seen, poster, None, decoding.strength, decoding)
+        if palette is not None and palette is seen.own_palette:
+            wanted = decoding.vividness
+            poster = more_vivid(seen.poster, SOURCE_VIVIDNESS if wanted is None else wanted)
+            if decoding.hint or decoding.strength < 1:
+                poster = self._recolored(seen, poster, None, decoding.strength, decoding)
+        else:
+            poster = self._recolored(seen, seen.poster, palette, 0.0, decoding)
         if decoding.crop == AUTO or poster.size == seen.source.size:
             return poster
         whole = seen.source.copy()
@@ -385,17 +382,18 @@ class Painter:
         Raises:
             UnsupportedError: If it is.
         """
-        if decoding.palette in (None, FREE, SOURCE) and not decoding.hint:
+        told_palette = decoding.palette not in (None, FREE, SOURCE)
+        if not (told_palette or decoding.hint):
+            # The color network may not be needed.
             return
         network = self.network
         if network.takes_palette:
             return
-        if decoding.palette not in (None, FREE, SOURCE):
+        if told_palette:
             raise UnsupportedError(
                 f"a {network.kind} network gives one color a pixel and takes no palette"
             )
-        if decoding.hint:
-            raise UnsupportedError(f"a {network.kind} network takes no hints")
+        raise UnsupportedError(f"a {network.kind} network takes no hints")
 
 
 def cut_out(picture: Image.Image, box: Box) -> Image.Image:

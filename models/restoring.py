@@ -20,7 +20,7 @@ from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.palettes.palette import colored_chroma
 from recolor.datasets.posters import fit
 
-# The network looks at so many rows and columns of a poster's pixels, of a copy with this side:
+# Rows and columns of pixels that the network looks at, and the side of the copy they are from:
 # single pixels, since means of them have neither the white of letters nor their black.
 THUMBNAIL, COPY_SIDE = (96, 64), 256
 CHANNELS, HIDDEN = (32, 48, 64, 96), (256, 256)

@@ -46,7 +46,7 @@ def parse_restore(text: str) -> float | None:
     """Parse ``auto``, ``none`` or a number.
 
     Raises:
-        DecodingError: If it is none of them.
+        DecodingError: If it is neither a word nor a number.
     """
     word = text.strip().lower()
     if word in RESTORE_WORDS:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -27,6 +26,7 @@ from recolor.datasets import (
     color,
     color_kind,
     color_profiles,
+    encoded_images,
     errors,
     hints,
     images,
@@ -65,9 +65,9 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image", "tensorflow")
 SERVED_MODULES = (
-    errors, color_profiles, images, atomic_file, shared_table, color, color_kind, classes,
-    color_names, posters, margins, ageing, palette, library, hints, options, own_decoding, typed,
-    restoring, painter,
+    errors, color_profiles, images, encoded_images, atomic_file, shared_table, color, color_kind,
+    classes, color_names, posters, margins, ageing, palette, library, hints, options, own_decoding,
+    typed, restoring, painter,
 )  # fmt: skip
 
 
@@ -213,15 +213,10 @@ def version_of(model_id: str, task: Task) -> ModelVersion | None:
     return next((one for one in registered_versions(task) if one.source == source), None)
 
 
-def code_for_serving(folder: Path, *more: ModuleType) -> Path:
-    """Lay out the modules of this project that served models need, as a package of their own.
-
-    Args:
-        folder: Where to.
-        more: Modules that this model needs beside those that all need.
-    """
+def code_for_serving(folder: Path) -> Path:
+    """Lay out the modules of this project that served models need, as a package of their own."""
     package = folder / "recolor"
-    for module in (*SERVED_MODULES, *more):
+    for module in SERVED_MODULES:
         source = Path(module.__file__)
         target = package.joinpath(*module.__name__.split(".")[1:-1])
         target.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
-from recolor.datasets import encoded_images
 from recolor.models.weights import Weights
 from recolor.platform.registry.registration import (
     FORMAT,
@@ -41,7 +40,7 @@ def register_restorer(
             name="model",
             python_model=str(SERVED_CODE),
             artifacts={"weights": str(weights_file), "card": str(card)},
-            code_paths=[str(code_for_serving(Path(folder), encoded_images))],
+            code_paths=[str(code_for_serving(Path(folder)))],
             signature=restoring_signature(),
             input_example={"image": [example_image()]},
             pip_requirements=pinned(one for one in REQUIREMENTS if one != "tensorflow"),

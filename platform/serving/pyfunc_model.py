@@ -3,11 +3,7 @@
 It needs the model's own requirements alone: what it imports of the project travels with the model.
 """
 
-import base64
-import binascii
-import io
 import json
-import re
 from pathlib import Path
 
 import mlflow
@@ -17,9 +13,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 from PIL import Image
 
-from recolor.datasets.color_profiles import srgb_profile
+from recolor.datasets.encoded_images import decode_image, encode_png
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import MAX_PIXELS, ImageError, open_image, to_rgb
+from recolor.datasets.images import MAX_PIXELS, ImageError
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.typed import typed_decoding
@@ -85,7 +81,7 @@ class PosterRecolorer(PythonModel):
                 raise _bad_request(f"image {number}: {error}") from None
             except (MemoryError, tf.errors.ResourceExhaustedError):
                 raise _bad_request(f"image {number}: too large for the server's memory") from None
-            answers.append({"image": _png(recolored)})
+            answers.append({"image": encode_png(recolored)})
         return answers
 
     def _palette(self, text: str) -> Palette | None:
@@ -107,22 +103,7 @@ class PosterRecolorer(PythonModel):
         Raises:
             ImageError: If it is none.
         """
-        if isinstance(data, str):
-            try:
-                # Without the line breaks that many encoders make.
-                text = re.sub("^data:[^,]*,", "", "".join(data.split()), flags=re.IGNORECASE)
-                data = base64.b64decode(text, validate=True)
-            except (binascii.Error, ValueError):
-                raise ImageError("not base64") from None
-        if not isinstance(data, bytes):
-            raise ImageError("neither bytes nor base64 text")
-        return to_rgb(open_image(data, self.most_pixels))
-
-
-def _png(picture: Image.Image) -> str:
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=3, icc_profile=srgb_profile())
-    return base64.b64encode(file.getvalue()).decode()
+        return decode_image(data, self.most_pixels)
 
 
 def _tensors(signature):

@@ -60,11 +60,7 @@ class PosterRestorer(PythonModel):
     def _restored(self, picture: Image.Image, decoding: Decoding) -> Image.Image:
         """Restore the poster in a picture, and leave a scan's margin as it is."""
         seen = self.painter.see(picture, decoding)
-        if seen.poster.size == picture.size:
-            return seen.poster
-        whole = picture.copy()
-        whole.paste(seen.poster, (seen.box.left, seen.box.top))
-        return whole
+        return self.painter.painted(seen, seen.own_palette, decoding)
 
 
 def _no_color_network():
