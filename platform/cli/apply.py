@@ -150,11 +150,11 @@ class _Model:
 
         self.source, self.library = source, library
         check_backend()
-        if store_exists():
-            # `load_restorer` asks it.
-            quiet_mlflow()
         self.load = cache(self._load)
         if source is None:
+            if store_exists():
+                # `load_restorer` asks it.
+                quiet_mlflow()
             restorer = load_restorer()
             lazy = Painter(lambda: self.load().painter.network, restorer, load_library(library))
             self.painter = lambda: lazy

@@ -117,10 +117,15 @@ def _whole_chain(
 
     chosen = load(CHAMPION)
     say(f"Recoloring the old posters by {chosen.about}.")
-    # Restored, colored posters would show nothing of it.
-    free = Decoding(palette=FREE)
+    # By default, colored posters are restored, which would show nothing of it.
+    palette = SCHEMES["teal and orange"] if chosen.painter.network.takes_palette else FREE
     return recolor_files(
-        chosen.painter, old, out / "recolored", decoding=free, sheet=True, existing=REPLACE
+        chosen.painter,
+        old,
+        out / "recolored",
+        decoding=Decoding(palette=palette),
+        sheet=True,
+        existing=REPLACE,
     ).sheet
 
 
