@@ -38,6 +38,8 @@ LARGEST_MIX, LARGEST_BORDER = 0.05, 0.15
 # A scanner's noise has a standard deviation of at most this many levels. Three of four scans become
 # JPEG files, with a quality in per cent.
 LARGEST_NOISE, QUALITY, JPEG_SHARE = 2.0, (85, 97), 0.75
+# What a camera or a scanner may add: density to all channels and to each, and contrast.
+LARGEST_SHADE, LARGEST_CAST, CONTRAST = 0.25, 0.15, (0.75, 1.25)
 # Dust and scratches are counted for a picture of this side.
 FULL_SIDE = 256
 SPECKS, SCRATCHES = 12, 3
@@ -140,6 +142,22 @@ def scanned(
     worth = int(generator.integers(*quality, endpoint=True))
     Image.fromarray(picture).save(file, "JPEG", quality=worth, subsampling=0)
     return np.asarray(Image.open(file))
+
+
+def badly_lit(rgb: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Photograph a poster in bad light: too dark, tinted, pale or harsh, and with glare.
+
+    Args:
+        rgb: sRGB, ``uint8 [h, w, 3]``.
+        generator: What the light is drawn from.
+
+    Returns:
+        sRGB, ``uint8 [h, w, 3]``.
+    """
+    cast = generator.uniform(0, LARGEST_SHADE) + generator.uniform(0, LARGEST_CAST, 3)
+    density = densities()[rgb] * np.float32(generator.uniform(*CONTRAST)) + np.float32(cast)
+    haze = np.float32(generator.uniform(0, LARGEST_HAZE))
+    return np.rint(to_srgb(haze + (1 - haze) * light_of(density))).astype(np.uint8)
 
 
 def printed_in_one_ink(rgb: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -200,7 +200,7 @@ class Predictions:
     The model sees each poster as an RGB picture of its lightness. What it made of the last poster
     is kept, so that telling it something else costs only the painting. Or it is given the poster in
     color, and answers as `recolor apply` does without any option; its color network is not loaded
-    unless that takes the poster for gray or printed in one ink.
+    unless that takes the poster for gray.
 
     Args:
         painter: The model.

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.color_kind import COLORED, GRAY, color_kind
+from recolor.datasets.color_kind import GRAY, color_kind
 from recolor.datasets.hints import HintError, hint_array
 from recolor.datasets.margins import poster_box
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
@@ -113,8 +113,11 @@ class Found:
         """Return what is undone of the ageing."""
         if decoding.restore is not None:
             return self.restoration.scaled(decoding.restore)
-        # A picture without any color does not show how it has aged.
-        return Restoration.none() if self.color == GRAY else self.restoration
+        # A picture without any color does not show how it has aged, and what is hardly seen may as
+        # well be an error: of posters that have not aged, fewer are changed then.
+        if self.color == GRAY or not self.restoration.describe():
+            return Restoration.none()
+        return self.restoration
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ class Painter:
             DecodingError: If the model takes no palette.
         """
         wanted = decoding.palette
-        if wanted is None and seen.color == COLORED:
+        if wanted is None and seen.color != GRAY:
             wanted = SOURCE
         if wanted == SOURCE:
             if seen.color == GRAY:
@@ -280,7 +283,7 @@ class Painter:
         """
         self.check(Decoding(palette=AUTO))
         self.check_suggestions(count)
-        own = [seen.own_palette] if seen.color == COLORED else []
+        own = [seen.own_palette] if seen.color != GRAY else []
         return [*own, *self._library.ranked(seen.look.shares)][:count]
 
     def painted(self, seen: Seen, palette: Palette | None, decoding: Decoding) -> Image.Image:

@@ -4,15 +4,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from recolor.datasets.ageing import BLACK, aged, printed_in_one_ink, scanned
+from recolor.datasets.ageing import BLACK, aged, badly_lit, printed_in_one_ink, scanned
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import Box
 from recolor.models.catalog import RESTORE
 from recolor.models.kind import ModelKind
 from recolor.models.restoring import CHANNELS, HIDDEN, QUANTILES, STEP, THUMBNAIL, sampled
 
-# Of the posters in training, those that have not aged, and those in one ink.
-UNAGED, ONE_INK = 0.15, 0.06
+# Of the posters in training, those that have not aged, those in one ink, and those in bad light, of
+# which half have aged as well.
+UNAGED, ONE_INK, BADLY_LIT = 0.15, 0.06, 0.3
 # JPEG's quality for the pixels of a thumbnail. They are not neighbors, so JPEG harms them more: its
 # errors are then as large as they are in the whole posters.
 QUALITY = (93, 99)
@@ -66,10 +67,13 @@ class Restoration(ModelKind):
         true = _true_thumbnail(poster)
         if generator.random() < ONE_INK:
             true = printed_in_one_ink(true, generator)
-        if generator.random() < UNAGED:
-            seen = true if generator.random() < 0.5 else scanned(true, generator, QUALITY)
-        else:
-            seen = aged(true, generator, QUALITY)
+        ages = generator.random() >= UNAGED
+        lit = ages and generator.random() < BADLY_LIT
+        seen = badly_lit(true, generator) if lit else true
+        if ages and not (lit and generator.random() < 0.5):
+            seen = aged(seen, generator, QUALITY)
+        elif lit or generator.random() < 0.5:
+            seen = scanned(seen, generator, QUALITY)
         return (seen,), true
 
     def loss(self, true, outputs):

@@ -206,8 +206,8 @@ def _report(outcome, out, model):
         lines.append(f"found: {_first('; ', _counted(outcome.found))}")
     if outcome.one_ink:
         lines.append(
-            f"printed in one ink, so recolored like gray ones: {_first(', ', outcome.one_ink)}; "
-            "--palette source keeps the ink"
+            f"printed in one ink, which stays: {_first(', ', outcome.one_ink)}; "
+            "--palette auto gives it colors"
         )
     if used := {name: count for name, count in outcome.palettes.items() if name}:
         lines.append(f"colors: {_first('; ', _counted(Counter(used)))}")

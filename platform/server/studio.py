@@ -22,7 +22,7 @@ from PIL import Image
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from recolor.datasets.color_kind import COLORED
+from recolor.datasets.color_kind import GRAY
 from recolor.datasets.images import ImageError
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
@@ -111,7 +111,7 @@ class Studio:
         if not self._remember(("file", key), file, _bytes(file.picture, file.alpha)):
             raise RequestError(413, "too large to be edited here; `recolor apply` takes it")
         found = self._found(key, file)
-        palettes, own = [], found.color == COLORED
+        palettes, own = [], found.color != GRAY
         if self.painter.network.takes_palette:
             seen = self._seen(key, file, DEFAULT_DECODING)
             palettes = self.painter.suggestions(seen, min(SUGGESTIONS, len(self.library.palettes)))

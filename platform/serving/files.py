@@ -46,7 +46,7 @@ class Outcome:
             name is empty. Results that keep their own colors don't count.
         restored: How many results keep their own colors, restored.
         found: How many pictures had aged in which way, in words.
-        one_ink: Names of the pictures in one ink that were recolored as if they were gray.
+        one_ink: Names of the pictures in one ink that kept it.
         sheet: The before/after sheet, if there is one.
     """
 
@@ -150,7 +150,7 @@ def recolor_files(
         outcome.restored += done.restored
         if done.found:
             outcome.found[done.found] += 1
-        if done.color == ONE_INK and done.palettes:
+        if done.color == ONE_INK and done.restored:
             outcome.one_ink.append(task.name)
         if done.animated:
             outcome.animated.append(task.name)
