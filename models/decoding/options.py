@@ -49,7 +49,7 @@ class Decoding:
             where the picture has colors to tell it by.
         palette: A `Palette`, or ``source``, ``auto`` or ``none``; None for ``source`` where the
             picture has color, if only that of one ink, ``auto`` where it has none, and ``none``
-            where the model takes no palette. Under ``source`` the restored colors stay where they are.
+            where the model takes no palette. Under ``source`` the restored colors stay in place.
         strength: From the answer without a palette, 0, to the palette's, 1.
         temperature: T of the annealed mean (eq. 4); None for the model's own.
         vividness: Share of the way from the colors as they are decoded to the distribution of the
