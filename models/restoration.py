@@ -9,7 +9,15 @@ from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import Box
 from recolor.models.catalog import RESTORE
 from recolor.models.kind import ModelKind
-from recolor.models.restoring import CHANNELS, HIDDEN, QUANTILES, STEP, THUMBNAIL, sampled
+from recolor.models.restoring import (
+    CHANNELS,
+    HIDDEN,
+    QUANTILES,
+    STEP,
+    THUMBNAIL,
+    Restorer,
+    sampled,
+)
 
 # Of the posters in training, those that have not aged, those in one ink, and those in bad light, of
 # which half have aged as well.
@@ -107,6 +115,30 @@ class Restoration(ModelKind):
         raise NotImplementedError
 
 
+def network_of(restorer: Restorer) -> keras.Model:
+    """Return a restorer as layers: thumbnails to haze, kept and stain.
+
+    It takes ``uint8 [batch, 96, 64, 3]`` and gives ``float32 [batch, 9]``.
+    """
+    whole = Restoration().build(None)
+    for layer in whole.layers:
+        for variable in layer.weights:
+            variable.assign(restorer.tensors[f"{layer.name}/{variable.name}"])
+    return keras.Model(whole.inputs, whole.get_layer("restoration").output, name="restorer")
+
+
+def curves_of(numbers):
+    """Return the new sRGB value in [0, 255] of each 8-bit value, for each channel: ``[256, 3]``.
+
+    Args:
+        numbers: Haze, kept and stain in a row, ``float32 [9]``.
+    """
+    light = _to_light(ops.arange(256, dtype="int32"))[:, None]
+    linear = ops.clip(_undone(light, ops.reshape(numbers, (9,))), 0, 1)
+    high = 1.055 * ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4) - 0.055
+    return 255 * ops.where(linear <= 0.0031308, 12.92 * linear, high)
+
+
 def _true_thumbnail(poster) -> np.ndarray:
     inside = Box(*poster["box"]).slices
     rows, columns = map(sampled, poster["ab"][inside].shape[:2], THUMBNAIL)
@@ -137,6 +169,14 @@ def _to_lab(light):
     f = ops.where(xyz > 0.008856, high, 7.787 * xyz + 16 / 116)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
     return ops.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def _undone(light, numbers):
+    """Undo ageing, with haze, kept and stain in the last axis of ``numbers``."""
+    haze, kept, stain = ops.split(numbers, 3, axis=-1)
+    clear = ops.relu((light - haze) / (1 - haze))
+    density = (_density_of(clear) - stain) / kept
+    return (ops.power(10.0, -density) - BLACK) / (1 - BLACK)
 
 
 def _density_of(light):
@@ -179,7 +219,4 @@ class _Restored(layers.Layer):
 
     def call(self, inputs):
         light, numbers = inputs
-        haze, kept, stain = ops.split(numbers[:, None, None], 3, axis=-1)
-        clear = ops.relu((light - haze) / (1 - haze))
-        density = (_density_of(clear) - stain) / kept
-        return (ops.power(10.0, -density) - BLACK) / (1 - BLACK)
+        return _undone(light, numbers[:, None, None])

@@ -25,7 +25,7 @@ from recolor.models.restoring import (
     RestorerError,
     more_vivid,
     sampled,
-    thumbnail,
+    views,
 )
 
 POSTER = draw_poster(0, 2, "modern")[1]
@@ -186,15 +186,29 @@ def test_the_bundled_network_restores_aged_posters_and_leaves_others_alone():
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (63, 97), (1200, 800)])
 def test_a_picture_of_any_size_is_looked_at(size):
     picture = POSTER.resize(size)
-    assert thumbnail(picture).shape == (96, 64, 3)
-    numbers = Restorer.bundled().numbers(thumbnail(picture))
-    assert np.isfinite(numbers).all() and (numbers[3:6] > 0).all()
+    assert views(picture).shape == (4, 96, 64, 3)
+    numbers = Restorer.bundled().numbers(views(picture))
+    assert numbers.shape == (4, 9)
+    assert np.isfinite(numbers).all() and (numbers[:, 3:6] > 0).all()
 
 
 def test_pixels_are_sampled_in_the_middle_of_equal_parts():
     assert sampled(4, 2).tolist() == [1, 3]
     assert sampled(1, 3).tolist() == [0, 0, 0]
     assert sampled(96, 96).tolist() == list(range(96))
+    assert sampled(8, 2, 0.25).tolist() == [1, 5]
+
+
+def test_the_network_sees_four_views_of_other_pixels_and_takes_their_mean():
+    ramp = np.arange(256, dtype=np.uint8)
+    picture = Image.fromarray(np.stack(np.broadcast_arrays(ramp[:, None], ramp, np.uint8(0)), axis=-1))
+    found = [(view[0, 0, 0], view[0, 0, 1]) for view in views(picture)]
+    # The height has 96 parts of 2.67 pixels, the width 64 of 4; two views begin at the right.
+    assert found == [(0, 1), (2, 253), (0, 255), (2, 3)]
+    restorer = Restorer.bundled()
+    each = [restorer.numbers(view[None])[0] for view in views(POSTER)]
+    mean, found = np.mean(each, axis=0), restorer.look(POSTER)
+    np.testing.assert_allclose([*found.haze, *found.kept, *found.stain], mean, rtol=1e-5)
 
 
 def test_a_file_that_holds_no_restoration_network_is_refused(tmp_path):

@@ -26,7 +26,7 @@ from recolor.evaluation.validation import validate_restoration
 from recolor.models.decoding.options import Decoding
 from recolor.models.kind import ModelKind
 from recolor.models.restoration import Restoration as RestorationKind
-from recolor.models.restoring import Restoration, Restorer, thumbnail
+from recolor.models.restoring import Restoration, Restorer, views
 from recolor.platform.cli.main import main
 from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import Comparison, shortfall
@@ -129,10 +129,10 @@ def test_the_metrics_are_those_of_the_registered_weights(restoring, manifest):
 def test_the_network_of_training_and_that_of_single_pictures_agree(restoring, tmp_path):
     weights = find_weights(URI)
     _, network = weights.network()
-    seen = thumbnail(OLD)
+    seen = views(OLD)
     numbers = network.get_layer("restoration").output
     inner = keras.Model(network.inputs, numbers)
-    expected = np.asarray(inner(seen[None]))[0]
+    expected = np.asarray(inner(seen))
     np.testing.assert_allclose(
         Restorer(weights.tensors, "").numbers(seen), expected, rtol=1e-4, atol=1e-6
     )

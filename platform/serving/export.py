@@ -100,7 +100,7 @@ def export(
 def _saved_model(weights, embedding, painter, about, folder) -> list[np.ndarray]:
     graph = RecoloringGraph(weights, embedding)
     about |= {"description": _steps("a signature for each")}
-    graph.save(folder)
+    graph.save(folder, painter.restorer)
     extra = folder / "assets.extra"
     extra.mkdir()
     (extra / ABOUT_FILE).write_text(json.dumps(about, indent=2), encoding="utf-8")
@@ -113,7 +113,9 @@ def _saved_model(weights, embedding, painter, about, folder) -> list[np.ndarray]
             **{key: tf.convert_to_tensor(one, types[key].dtype) for key, one in arrays.items()}
         )
 
-    return _in_pictures(painter, Painter.of(*map(step, STEPS), about["painter"], painter.library))
+    steps = map(step, STEPS)
+    other = Painter.of(*steps, about["painter"], painter.library, painter.restorer)
+    return _in_pictures(painter, other)
 
 
 def _onnx(weights, embedding, painter, about, file) -> list[np.ndarray]:
@@ -156,11 +158,11 @@ def _steps(names: str) -> str:
 
 
 def _in_pictures(painter: Painter, other: Painter) -> list[np.ndarray]:
-    """Recolor posters by both, and return the differences for each of `SIZES`, in gray levels."""
-    ways = [Decoding(palette=FREE)]
+    """Recolor posters by both networks, and return the differences for each of `SIZES`."""
+    ways = [Decoding(palette=FREE, restore=0.0)]
     if painter.network.takes_palette:
         hint = parse_hints(["50%,20%=#c1121f"])
-        ways.append(Decoding(palette="#0b4f5c,#f28c28:2", hint=hint))
+        ways.append(Decoding(palette="#0b4f5c,#f28c28:2", restore=0.0, hint=hint))
     differences = []
     for poster in _posters():
         pairs = [[one.recolor(poster, way) for one in (painter, other)] for way in ways]

@@ -18,6 +18,8 @@ from recolor.models.decoding.palette_transfer import CARRIED, NODES
 from recolor.models.decoding.vividness import BANDS
 from recolor.models.painter import PIECE
 from recolor.models.recolorer import Recolorer, centers
+from recolor.models.restoration import curves_of, network_of
+from recolor.models.restoring import COPY_SIDE, THUMBNAIL, VIEWS, Restorer
 from recolor.models.weights import Weights
 from recolor.platform.serving.xla import start_xla
 
@@ -42,7 +44,10 @@ class RecoloringGraph(Recolorer, tf.Module):
         palette = tf.TensorSpec([CELLS, 3], tf.float32, "palette")
         number = {
             name: tf.TensorSpec([], tf.float32, name)
-            for name in ("temperature", "vividness", "free_vividness", "strength", "share", "keep")
+            for name in (
+                *("temperature", "vividness", "free_vividness", "strength"),
+                *("share", "keep", "restore"),
+            )
         }
         whole = {name: tf.TensorSpec([], tf.int32, name) for name in ("top", "width", "height")}
         self.look = graph(
@@ -90,6 +95,7 @@ class RecoloringGraph(Recolorer, tf.Module):
                 tf.TensorSpec([None], tf.string, "image"),
                 palette,
                 *(number[name] for name in ("temperature", "vividness", "strength", "keep")),
+                number["restore"],
             ],
         )
 
@@ -105,16 +111,23 @@ class RecoloringGraph(Recolorer, tf.Module):
         """The graphs of the three steps, by name."""
         return {"look": self.look, "choose": self.choose, "paint": self.paint_rows}
 
-    def save(self, folder: Path) -> None:
-        """Write the SavedModel; its default signature is `serve`."""
+    def save(self, folder: Path, restorer: Restorer | None = None) -> None:
+        """Write the SavedModel; its default signature is `serve`.
+
+        Args:
+            folder: Where to.
+            restorer: What restores pictures in `serve`; by default the bundled one.
+        """
+        # Here, since only `serve` needs it.
+        self.restorer = network_of(restorer or Restorer.bundled())
         signatures = {"serving_default": self.serve, **self.steps}
         tf.saved_model.save(self, str(folder), signatures=signatures)
 
-    def _serve(self, image, palette, temperature, vividness, strength, keep):
-        """Recolor JPEG, PNG, GIF or BMP files, all under one palette, to PNG files."""
+    def _serve(self, image, palette, temperature, vividness, strength, keep, restore):
+        """Restore and recolor JPEG, PNG, GIF or BMP files, all in one way, to PNG files."""
 
         def one(data):
-            rgb = _decode(data)
+            rgb = self._restored(_decode(data), restore)
             height, width = tf.unstack(tf.shape(rgb)[:2])
             square, box = self._letterbox(rgb)
             seen = self.look(square, box, tf.zeros([0]))
@@ -132,21 +145,32 @@ class RecoloringGraph(Recolorer, tf.Module):
         # By this ending TensorFlow Serving knows that it is to be base64 text in JSON.
         return {"image_bytes": tf.map_fn(one, image, fn_output_signature=tf.string)}
 
+    def _restored(self, rgb, share):
+        """Restore a picture as `recolor.models.restoring.Restorer` does, by a share of 0 to 1."""
+
+        def restored():
+            sides = tf.shape(rgb)[:2]
+            small = _resized(rgb, COPY_SIDE)
+            views = tf.cast(tf.stack([_view(small, *view) for view in VIEWS]), tf.uint8)
+            numbers = tf.reduce_mean(self.restorer(views, training=False), axis=0)
+            nothing = tf.repeat([0.0, 1.0, 0.0], 3)
+            curves = tf.round(curves_of(nothing + share * (numbers - nothing)))
+            channels = tf.broadcast_to([0, 1, 2], [*tf.unstack(sides), 3])
+            places = tf.stack([tf.cast(rgb, tf.int32), channels], axis=-1)
+            return tf.cast(tf.gather_nd(curves, places), tf.uint8)
+
+        return self._either(share > 0, restored, lambda: rgb)
+
     def _letterbox(self, rgb):
         """Bring an image into the square as `recolor.datasets.posters.letterbox` does.
 
         Returns:
             Stored L ``uint8 [size, size, 1]``, and the box: top, left, height, width.
         """
-        sides = tf.cast(tf.shape(rgb)[:2], tf.float32)
-        scaled = tf.cast(tf.round(sides * (self.size / tf.reduce_max(sides))), tf.int32)
-        height, width = tf.unstack(tf.maximum(1, scaled))
+        small = _resized(rgb, self.size)
+        height, width = tf.unstack(tf.shape(small)[:2])
         top, left = (self.size - height) // 2, (self.size - width) // 2
-        small = tf.image.resize(
-            tf.cast(rgb, tf.float32), (height, width), "bicubic", antialias=True
-        )
-        small = tf.round(tf.clip_by_value(small, 0, 255)) / 255
-        lightness = tfio.experimental.color.rgb_to_lab(small)[..., :1]
+        lightness = tfio.experimental.color.rgb_to_lab(small / 255)[..., :1]
         lightness = tf.cast(tf.round(lightness * L_SCALE), tf.uint8)
         padding = [[top, self.size - height - top], [left, self.size - width - left], [0, 0]]
         square = tf.pad(lightness, padding, constant_values=255)
@@ -189,6 +213,25 @@ def _compiled(step):
 
 def _run_compiled(step, *arrays):
     return _compiled(step)(*arrays)
+
+
+def _resized(rgb, size):
+    """Resize a picture as `recolor.datasets.posters.fit` does: whole numbers, ``float32``."""
+    sides = tf.cast(tf.shape(rgb)[:2], tf.float32)
+    scaled = tf.cast(tf.round(sides * (size / tf.reduce_max(sides))), tf.int32)
+    small = tf.image.resize(
+        tf.cast(rgb, tf.float32), tf.maximum(1, scaled), "bicubic", antialias=True
+    )
+    return tf.round(tf.clip_by_value(small, 0, 255))
+
+
+def _view(small, down, across, mirrored):
+    """Return one of `recolor.models.restoring.views`: ``float32 [96, 64, 3]``."""
+    for axis, (count, place) in enumerate(zip(THUMBNAIL, (down, across), strict=True)):
+        side = tf.cast(tf.shape(small)[axis], tf.float32)
+        steps = (tf.range(count, dtype=tf.float32) + place) * side / count
+        small = tf.gather(small, tf.cast(steps, tf.int32), axis=axis)
+    return small[:, ::-1] if mirrored else small
 
 
 def _decode(data):
