@@ -13,19 +13,25 @@ from functools import cached_property, partial
 
 import numpy as np
 from PIL import Image
+from skimage.color import rgb2lab
 
+from recolor.datasets.assignments import LOCKS, NOTHING
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.color_kind import GRAY, color_kind
+from recolor.datasets.color_kind import COLORED, GRAY, color_kind
 from recolor.datasets.hints import HintError, hint_array
 from recolor.datasets.margins import poster_box
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.datasets.palettes.palette import (
     CELLS,
+    NEUTRAL_CHROMA,
     Palette,
     PaletteError,
     neutral_share,
+    parse_color,
 )
 from recolor.datasets.posters import Box, letterbox
+from recolor.datasets.swatches import Swatches
+from recolor.models.color_table import paperness, recolored
 from recolor.models.decoding.options import (
     AUTO,
     FREE,
@@ -46,6 +52,11 @@ PIECE = 2**17
 _PAINTERS = ThreadPoolExecutor(os.cpu_count(), "painter")
 # So many columns and rows of a picture's pixels stand for all, see `Recolorer.choose`.
 SOME = (48, 48)
+# Pixels of no other swatch count a little in one that none of them belongs to, up to this width.
+WIDE = 2.0
+# What has color keeps some: by how much less likely gray is for a swatch with this much more chroma
+# than neutral ones, as a logarithm.
+COLORFUL, COLORED_CHROMA = 3.0, 22.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,8 @@ class Network:
     """A color network that is ready to answer.
 
     Attributes:
-        look, choose, paint: The functions of `recolor.models.recolorer.Recolorer`, which take
-            arrays by name.
+        look, assign, choose, paint: The functions of `recolor.models.recolorer.Recolorer`, which
+            take arrays by name.
         own: The model's own decoding.
         kind: Name of the model kind.
         size: Side of the network's square in pixels.
@@ -62,6 +73,7 @@ class Network:
     """
 
     look: Callable
+    assign: Callable
     choose: Callable
     paint: Callable
     own: OwnDecoding
@@ -70,9 +82,12 @@ class Network:
     takes_palette: bool
 
     @classmethod
-    def of(cls, look: Callable, choose: Callable, paint: Callable, about: dict) -> "Network":
+    def of(
+        cls, look: Callable, assign: Callable, choose: Callable, paint: Callable, about: dict
+    ) -> "Network":
         """Make one of a model's functions and of what `Recolorer.about` has returned."""
-        return cls(look, choose, paint, **{**about, "own": OwnDecoding(**about["own"])})
+        about = {**about, "own": OwnDecoding(**about["own"])}
+        return cls(look, assign, choose, paint, **about)
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,17 @@ class Seen:
         return self.looks()
 
     @cached_property
+    def swatches(self) -> Swatches:
+        """The swatches of the restored poster."""
+        return Swatches.of(self.poster)
+
+    @cached_property
+    def some(self) -> np.ndarray:
+        """The colors of some of its pixels, in CIELAB: ``float32 [48 * 48, 3]``."""
+        some = self.poster.resize(SOME, Image.Resampling.NEAREST)
+        return rgb2lab(np.asarray(some)).reshape(-1, 3).astype(np.float32)
+
+    @cached_property
     def own_palette(self) -> Palette:
         """The colors of the restored poster."""
         return Palette.of_picture(self.poster, "the poster's own colors")
@@ -170,6 +196,7 @@ class Painter:
     def of(
         cls,
         look: Callable,
+        assign: Callable,
         choose: Callable,
         paint: Callable,
         about: dict,
@@ -180,7 +207,7 @@ class Painter:
 
         The restorer is the one that ships with recolor, unless another one is given.
         """
-        network = Network.of(look, choose, paint, about)
+        network = Network.of(look, assign, choose, paint, about)
         return cls(lambda: network, restorer or Restorer.bundled(), library)
 
     @property
@@ -267,7 +294,9 @@ class Painter:
             return self._library.ranked(seen.look.shares)[0]
         if is_typed_colors(wanted, self._library):
             neutrals = decoding.neutrals
-            if neutrals is None:
+            if neutrals is None and seen.color == COLORED:
+                neutrals = float((np.hypot(*seen.some[:, 1:].T) < NEUTRAL_CHROMA).mean())
+            elif neutrals is None:
                 neutrals = neutral_share(seen.look.lightness)
             return Palette.of_colors(wanted, neutrals)
         return self._library[wanted]
@@ -302,18 +331,78 @@ class Painter:
             HintError: If a hint lies outside of the poster.
             DecodingError: If there are hints and the model takes none.
         """
-        if palette is not None and palette is seen.own_palette:
+        poster, own = seen.poster, palette is not None and palette is seen.own_palette
+        if own:
             wanted = decoding.vividness
-            poster = more_vivid(seen.poster, SOURCE_VIVIDNESS if wanted is None else wanted)
-            if decoding.hint or decoding.strength < 1:
-                poster = self._recolored(seen, poster, None, decoding.strength, decoding)
-        else:
-            poster = self._recolored(seen, seen.poster, palette, 0.0, decoding)
+            poster = more_vivid(poster, SOURCE_VIVIDNESS if wanted is None else wanted)
+        if palette is not None and seen.color == COLORED:
+            poster = recolored(poster, seen.swatches, *self._assigned(seen, palette, decoding))
+        elif not own:
+            poster = self._recolored(seen, poster, palette, 0.0, decoding)
+        elif decoding.hint or decoding.strength < 1:
+            poster = self._recolored(seen, poster, None, decoding.strength, decoding)
         if decoding.crop == AUTO or poster.size == seen.source.size:
             return poster
         whole = seen.source.copy()
         whole.paste(poster, (seen.box.left, seen.box.top))
         return whole
+
+    def colors(self, seen: Seen, palette: Palette, decoding: Decoding) -> np.ndarray:
+        """Return the ab that each fine swatch of a colored picture becomes: ``float32 [K, 2]``.
+
+        Args:
+            seen, palette, decoding: As for `painted`.
+        """
+        colors, (_, amounts) = self._assigned(seen, palette, decoding)
+        own = seen.swatches.centers[:, 1:]
+        return own + amounts[:, None] * (colors - own)
+
+    def _assigned(
+        self, seen: Seen, palette: Palette, decoding: Decoding
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the colors of swatches, and how far each goes there: see `recolored`."""
+        swatches, locks = seen.swatches, set(decoding.lock)
+        if palette is seen.own_palette:
+            colors, amounts = swatches.centers[:, 1:].copy(), np.zeros((2, len(swatches.shares)))
+        else:
+            colors = self._of_palette(seen, palette, decoding)
+            amounts = np.full((2, len(colors)), decoding.strength)
+            amounts[0] *= NOTHING in locks
+        for lock in locks - set(LOCKS):
+            amounts[:, swatches.nearest(parse_color(lock))] = 0
+        for assignment in decoding.assign:
+            chosen = swatches.nearest(assignment.swatch)
+            colors[chosen], amounts[:, chosen] = assignment.color, 1
+        for x, y, *color in _inside(hint_array(decoding.hint, *seen.source.size), seen):
+            width, height = seen.poster.size
+            place = min(int(x * width), width - 1), min(int(y * height), height - 1)
+            chosen = swatches.nearest(seen.poster.getpixel(place))
+            colors[chosen], amounts[:, chosen] = color, 1
+        return colors, amounts.astype(np.float32)
+
+    def _of_palette(self, seen: Seen, palette: Palette, decoding: Decoding) -> np.ndarray:
+        """Let the network give each swatch a color of a palette: ab, ``float32 [K, 2]``."""
+        self.check(replace(decoding, palette=palette))
+        network, look, swatches = self.network, seen.look, seen.swatches
+        memberships = swatches.memberships(seen.some) + 1e-3 * swatches.memberships(seen.some, WIDE)
+        if NOTHING not in decoding.lock:
+            # Paper stays, and takes its share of the palette's neutrals with it.
+            paper = paperness(seen.some)
+            palette = palette.without_neutrals(float(paper.mean()))
+            memberships *= 1 - paper[:, None] * (1 - 1e-3)
+        chroma = np.hypot(*swatches.centers[:, 1:].T)
+        colorful = COLORFUL * np.clip((chroma - NEUTRAL_CHROMA) / COLORED_CHROMA, 0, 1)
+        vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
+        answer = network.assign(
+            outputs=look.answer["outputs"],
+            box=np.int32(astuple(look.box)),
+            memberships=np.float32(memberships),
+            colorful=np.float32(colorful),
+            palette=np.concatenate([palette.shares[:, None], palette.colors], axis=1),
+            temperature=np.float32(network.own.changed(decoding).temperature),
+            vividness=np.float32(vividness),
+        )
+        return np.array(answer["colors"])
 
     def _recolored(
         self,

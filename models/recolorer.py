@@ -1,9 +1,10 @@
 """A network with all that stands before and behind it: from a gray picture to colors, at any size.
 
-It works in three steps. `look` is what depends on the gray picture alone: it is kept, so that
-another palette answers at once. `choose` finds colors at the network's resolution, and `paint`
-brings them to that of the picture, a few rows at a time, so that memory is bounded however large
-the picture is.
+`look` is what depends on the gray picture alone: it is kept, so that another palette answers at
+once. Where the picture has colors, `assign` gives each of its swatches a color of the palette, and
+`recolor.models.color_table` brings them to the picture. Where it is gray, `choose` finds colors at
+the network's resolution, and `paint` brings them to that of the picture, a few rows at a time, so
+that memory is bounded however large the picture is.
 
 All is in `keras.ops`, so a picture comes out the same on every backend, up to rounding.
 `recolor.platform.serving.saved_model.RecoloringGraph` makes a TensorFlow graph of it, which is
@@ -19,7 +20,8 @@ from keras import ops
 
 from recolor.datasets.color import L_SCALE
 from recolor.datasets.palettes.library import PaletteLibrary
-from recolor.datasets.palettes.palette import CELLS, classes_of_cells
+from recolor.datasets.palettes.palette import CELLS, NEUTRAL_CHROMA, classes_of_cells
+from recolor.models.class_distribution import annealed_mean
 from recolor.models.decoding.finishing import (
     freely,
     mixed,
@@ -35,7 +37,7 @@ from recolor.models.decoding.palette_constraint import (
     mean_distribution,
     palette_offsets,
 )
-from recolor.models.decoding.palette_transfer import CARRIED, NODES, transfer_moves
+from recolor.models.decoding.palette_transfer import CARRIED, NODES, move, transfer_moves
 from recolor.models.decoding.vividness import vivid_moves
 from recolor.models.painter import Painter
 from recolor.models.weights import Weights
@@ -93,7 +95,7 @@ class Recolorer:
         outputs = self._outputs(square, ops.reshape(known, (self.kind.embedding_size,)), box)
         shares = ops.zeros(CELLS)
         if self.kind.takes_palette:
-            mean = mean_distribution(self.kind.logits(self._some(outputs, box)))
+            mean = mean_distribution(self.kind.logits(self._some(outputs, box, FITTED)))
             mean *= ops.cast(self.kind.classes.weights**self.kind.scheme_rebalancing, "float32")
             mean /= ops.sum(mean)
             shares = ops.scatter(self.kind.classes.cells[:, None], mean, (CELLS,))
@@ -144,11 +146,11 @@ class Recolorer:
             share = ops.where(told, strength, 0.0)
 
             def under_palette():
-                shares, colors = palette[:, 0], palette[:, 1:]
-                ab = self._under_palette(outputs, box, shares, colors, temperature)
-                lines = wide(ab, PALETTE_WINDOW)
+                lines = wide(
+                    self._under_palette(outputs, box, palette, temperature), PALETTE_WINDOW
+                )
                 ab = self._on_some(lines, some, height)
-                return lines, vividness * transfer_moves(ab, shares, colors)
+                return lines, vividness * transfer_moves(ab, palette[:, 0], palette[:, 1:])
 
             def by_hints():
                 return wide(self._hinted(outputs, small, box, hints, told), PALETTE_WINDOW)
@@ -162,6 +164,36 @@ class Recolorer:
             "free_moves": vivid_moves(self.calibration, free_vividness), "palette_moves": moves,
             "share": share,
         }  # fmt: skip
+
+    def assign(self, outputs, box, memberships, colorful, palette, temperature, vividness):
+        """Give each swatch of a colored picture a color of a palette.
+
+        A swatch answers with the mean of the logits of its pixels. It is decoded as a pixel is.
+
+        Args:
+            outputs: What `look` has returned.
+            box: As `look` takes it.
+            memberships: How much each of some pixels from all over the picture counts in each
+                swatch, ``float32 [48 * 48, K]``.
+            colorful: How much less likely each swatch is to be neutral than the network thinks, as
+                a logarithm, ``float32 [K]``.
+            palette, temperature, vividness: As for `choose`; the palette is not all zero.
+
+        Returns:
+            ``colors``, the ab of each swatch: ``float32 [K, 2]``.
+        """
+        if not self.kind.takes_palette:
+            return {"colors": ops.zeros_like(memberships[0, :, None] * palette[0, 1:])}
+        chosen, wanted, colors = self._classes_of(palette)
+        counts = ops.sum(memberships, axis=0)
+        logits = self.kind.logits(self._some(outputs, box, CARRIED), chosen)
+        logits = ops.matmul(ops.transpose(memberships), logits) / counts[:, None]
+        neutral = ops.cast(ops.norm(colors, axis=-1) < NEUTRAL_CHROMA, "float32")
+        logits = logits - colorful[:, None] * neutral
+        logits = logits + palette_offsets(logits[None], wanted[None], counts[None])[0]
+        ab = annealed_mean(logits, colors, temperature)
+        moves = transfer_moves(ops.matmul(memberships, ab), palette[:, 0], palette[:, 1:])
+        return {"colors": move(ab, moves, vividness)}
 
     def paint(
         self, rgb, top, height, free_lines, palette_lines, hint_lines, free_moves,
@@ -221,9 +253,11 @@ class Recolorer:
         Args:
             library: The color schemes to choose from; by default those that come with recolor.
         """
-        look, choose, paint = map(_taking_arrays, (self.look, self.choose, self.paint))
+        look, assign, choose, paint = map(
+            _taking_arrays, (self.look, self.assign, self.choose, self.paint)
+        )
         # What is chosen goes into every part that is painted: it is converted once, not each time.
-        steps = _giving_arrays(look), choose, _giving_arrays(paint)
+        steps = *map(_giving_arrays, (look, assign)), choose, _giving_arrays(paint)
         return Painter.of(*steps, self.about(), library)
 
     def about(self) -> dict:
@@ -270,22 +304,25 @@ class Recolorer:
         # Not as `network(...)`, which insists on the size that it was built for.
         return ops.cast(self.network.call(inputs, training=False), "float32")
 
-    def _under_palette(self, outputs, box, shares, colors, temperature):
+    def _under_palette(self, outputs, box, palette, temperature):
         """Decode under a palette, at the network's resolution: ab ``float32 [h, w, 2]``."""
-        # The network's classes take the shares, and the mean colors, of the cells nearest to them.
+        chosen, wanted, centers = self._classes_of(palette)
+        logits = self.kind.logits(self._some(outputs, box, FITTED), chosen)
+        offsets = palette_offsets(logits[None], wanted[None], ops.ones((1, FITTED**2)))[0]
+        return self._decoded(outputs, box, temperature, offsets, centers, chosen)
+
+    def _classes_of(self, palette):
+        """Translate a palette to the network's classes: which it has, their shares and colors."""
+        # The classes take the shares, and the mean colors, of the cells nearest to them.
+        shares = palette[:, :1]
         one_hot = ops.one_hot(classes_of_cells(self.kind.classes.centers), len(self.kind.classes))
         sums = ops.matmul(
-            ops.transpose(one_hot),
-            ops.concatenate([shares[:, None], shares[:, None] * colors], axis=-1),
+            ops.transpose(one_hot), ops.concatenate([shares, shares * palette[:, 1:]], axis=-1)
         )
         # Those that have hardly any are left out, which saves most of the time.
         (chosen,) = ops.nonzero(sums[:, 0] >= SMALLEST_SHARE)
         sums = ops.take(sums, chosen, axis=0)
-        wanted = sums[:, 0] / ops.sum(sums[:, 0])
-        logits = self.kind.logits(self._some(outputs, box), chosen)
-        offsets = palette_offsets(logits[None], wanted[None], ops.ones((1, FITTED**2)))[0]
-        centers = sums[:, 1:] / sums[:, :1]
-        return self._decoded(outputs, box, temperature, offsets, centers, chosen)
+        return chosen, sums[:, 0] / ops.sum(sums[:, 0]), sums[:, 1:] / sums[:, :1]
 
     def _on_some(self, lines, some, height):
         """Return the colors that wide lines give to some pixels: ``float32 [48 * 48, 2]``."""
@@ -324,14 +361,14 @@ class Recolorer:
         part = outputs[:, first[0] : last[0], first[1] : last[1]]
         return part, ops.unstack(box[:2] - first * step, 2)
 
-    def _some(self, outputs, box):
-        """Return some of a picture's outputs, from all over it: ``[FITTED ** 2, n]``."""
+    def _some(self, outputs, box, count):
+        """Return some of a picture's outputs, from all over it: ``[count ** 2, n]``."""
         top, left, height, width = ops.unstack(
             ops.cast(box, "float32") * (outputs.shape[1] / self.size), 4
         )
-        rows, columns = centers(FITTED, height, top), centers(FITTED, width, left)
+        rows, columns = centers(count, height, top), centers(count, width, left)
         some = ops.take(ops.take(outputs[0], rows, axis=0), columns, axis=1)
-        return ops.reshape(some, (FITTED**2, outputs.shape[-1]))
+        return ops.reshape(some, (count**2, outputs.shape[-1]))
 
 
 def centers(count, side, start=0.0):

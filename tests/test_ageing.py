@@ -201,7 +201,9 @@ def test_pixels_are_sampled_in_the_middle_of_equal_parts():
 
 def test_the_network_sees_four_views_of_other_pixels_and_takes_their_mean():
     ramp = np.arange(256, dtype=np.uint8)
-    picture = Image.fromarray(np.stack(np.broadcast_arrays(ramp[:, None], ramp, np.uint8(0)), axis=-1))
+    picture = Image.fromarray(
+        np.stack(np.broadcast_arrays(ramp[:, None], ramp, np.uint8(0)), axis=-1)
+    )
     found = [(view[0, 0, 0], view[0, 0, 1]) for view in views(picture)]
     # The height has 96 parts of 2.67 pixels, the width 64 of 4; two views begin at the right.
     assert found == [(0, 1), (2, 253), (0, 255), (2, 3)]

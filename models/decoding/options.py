@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from recolor.datasets.errors import RecolorError
 
 if TYPE_CHECKING:
+    from recolor.datasets.assignments import Assignment
     from recolor.datasets.hints import Hint
     from recolor.datasets.palettes.palette import Palette
 
@@ -50,7 +51,8 @@ class Decoding:
         palette: A `Palette`, or ``source``, ``auto`` or ``none``; None for ``source`` where the
             picture has color, if only that of one ink, ``auto`` where it has none, and ``none``
             where the model takes no palette. Under ``source`` the restored colors stay in place.
-        strength: From the answer without a palette, 0, to the palette's, 1.
+        strength: From the restored poster's own colors, 0, to the palette's, 1; from the network's
+            own answer, 0, where the picture has no color.
         temperature: T of the annealed mean (eq. 4); None for the model's own.
         vividness: Share of the way from the colors as they are decoded to the distribution of the
             palette, or, without one, of posters. None for 1 under a palette, and for the model's
@@ -58,7 +60,10 @@ class Decoding:
             None for none of it.
         crop: ``auto`` cuts off a scan's margin.
         neutrals: Least share of white, gray and black in typed colors; None to estimate it.
-        hint: Colors wanted at points.
+        hint: Colors wanted at points. Where the picture has color, the whole swatch there takes it.
+        assign: Colors wanted for swatches.
+        lock: What stays as it is restored: colors as ``#rrggbb``, ``neutrals`` for paper and white
+            letters, which stay anyway unless ``none`` is among them.
 
     Raises:
         DecodingError: If a value is out of range.
@@ -88,7 +93,11 @@ class Decoding:
         },
     )
     strength: float = _number(
-        1.0, 0, 1, "0 is the network's own answer, 1 the palette's.  [default: 1]"
+        1.0,
+        0,
+        1,
+        "0 is the poster's own colors (of a gray one, the network's own answer), 1 the palette's.  "
+        "[default: 1]",
     )
     temperature: float | None = _number(
         None, 0.001, 100, "T of the annealed mean; lower is bolder.  [default: the model's own]"
@@ -121,7 +130,25 @@ class Decoding:
             "repeated": True,
             "metavar": "X,Y=COLOR",
             "help": "A color wanted at a point: X,Y=#rrggbb, or X,Y=neutral; X and Y in pixels, or "
-            "per cent as 50%. May be repeated.",
+            "per cent as 50%. What has the same color takes it, too. May be repeated.",
+        },
+    )
+    assign: tuple[Assignment, ...] = field(
+        default=(),
+        metadata={
+            "repeated": True,
+            "metavar": "COLOR=COLOR",
+            "help": "Give the poster's swatch nearest to the first color the second one, as "
+            "#8a1c1c=#0b4f5c. May be repeated.",
+        },
+    )
+    lock: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "repeated": True,
+            "metavar": "COLOR|neutrals|none",
+            "help": "Keep the poster's swatch nearest to a color as it is restored. Paper and "
+            "white letters (neutrals) stay as well; none recolors them, too. May be repeated.",
         },
     )
 
@@ -142,7 +169,7 @@ class Decoding:
         """Return the values as plain ones, to be logged."""
         palette = getattr(self.palette, "name", self.palette)
         plain = {option.name: getattr(self, option.name) for option in fields(self)}
-        return {**plain, "palette": palette, "hint": len(self.hint)}
+        return {**plain, "palette": palette, "hint": len(self.hint), "assign": len(self.assign)}
 
 
 # Every option as it is where none is given.

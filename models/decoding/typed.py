@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from recolor.datasets.assignments import parse_assignments, parse_locks
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import Palette, PaletteError, is_colors
@@ -14,6 +15,9 @@ from recolor.models.decoding.options import (
     DecodingError,
 )
 
+# What parses the options that may be repeated.
+REPEATED = {"hint": parse_hints, "assign": parse_assignments, "lock": parse_locks}
+
 
 def typed_decoding(
     typed: Mapping, library: PaletteLibrary, palette_of: Callable[[str], Palette | None]
@@ -21,8 +25,8 @@ def typed_decoding(
     """Make a decoding of what was typed.
 
     Args:
-        typed: The options' values by name, hints as a sequence of texts; None, or an empty one,
-            where nothing was typed.
+        typed: The options' values by name, those that may be repeated as sequences of texts; None,
+            or an empty one, where nothing was typed.
         library: The color schemes to find a palette in.
         palette_of: Returns the palette of the picture that a text stands for; None if it stands for
             none.
@@ -33,8 +37,9 @@ def typed_decoding(
     given = {name: value for name, value in typed.items() if value not in (None, "", (), [])}
     if isinstance(given.get("restore"), str):
         given["restore"] = parse_restore(given["restore"])
-    if "hint" in given:
-        given["hint"] = parse_hints(given["hint"])
+    for name, parse in REPEATED.items():
+        if name in given:
+            given[name] = parse(given[name])
     text = given.get("palette")
     if text and not _names_palette(text, library):
         # The library's error says what there is.

@@ -21,6 +21,7 @@ from PIL import Image
 
 from recolor.datasets import (
     ageing,
+    assignments,
     atomic_file,
     classes,
     color,
@@ -28,15 +29,17 @@ from recolor.datasets import (
     color_profiles,
     encoded_images,
     errors,
+    gamut,
     hints,
     images,
     margins,
     posters,
     shared_table,
+    swatches,
 )
 from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import color_names, library, palette
-from recolor.models import painter, restoring
+from recolor.models import color_table, painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.weights import Weights
 from recolor.platform.registry.signature import signature
@@ -59,15 +62,15 @@ if TYPE_CHECKING:
 
 
 # Of what a version holds: its code, its graph and its weights.
-FORMAT = 6
+FORMAT = 7
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, encoded_images, atomic_file, shared_table, color, color_kind,
-    classes, color_names, posters, margins, ageing, palette, library, hints, options, own_decoding,
-    typed, restoring, painter,
+    classes, color_names, posters, margins, ageing, palette, library, hints, assignments, gamut,
+    swatches, options, own_decoding, typed, restoring, color_table, painter,
 )  # fmt: skip
 
 

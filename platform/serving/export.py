@@ -152,9 +152,9 @@ def _keras(weights, embedding, painter, about, file) -> list[np.ndarray]:
 
 
 def _steps(names: str) -> str:
-    """Say what the three steps of a model take and give."""
+    """Say what the steps of a model take and give."""
     texts = (f"{step}: {inspect.getdoc(getattr(Recolorer, step))}" for step in STEPS)
-    return "\n\n".join([f"Three steps, with {names}.", *texts])
+    return "\n\n".join([f"Four steps, with {names}.", *texts])
 
 
 def _in_pictures(painter: Painter, other: Painter) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """A `Recolorer` as an ONNX file, which needs neither TensorFlow nor Keras to run.
 
-The file holds the graphs of `look`, `choose` and `paint` beside each other. They have nothing in
-common but the file: `recolor.platform.serving.onnx_painter` takes them apart again.
+The file holds the graphs of `look`, `assign`, `choose` and `paint` beside each other. They have
+nothing in common but the file: `recolor.platform.serving.onnx_painter` takes them apart again.
 """
 
 import json

@@ -16,7 +16,7 @@ from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.models.painter import Painter
 
 SUFFIX = ".onnx"
-STEPS = ("look", "choose", "paint")
+STEPS = ("look", "assign", "choose", "paint")
 # In the names of a step's outputs, behind the step's own: an input may have the same.
 OUT = "out/"
 # The key of the description among the file's metadata.

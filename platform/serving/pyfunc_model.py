@@ -18,7 +18,7 @@ from recolor.datasets.errors import RecolorError
 from recolor.datasets.images import MAX_PIXELS, ImageError
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
-from recolor.models.decoding.typed import typed_decoding
+from recolor.models.decoding.typed import REPEATED, typed_decoding
 from recolor.models.painter import Painter
 from recolor.models.restoring import Restorer
 
@@ -43,7 +43,7 @@ class PosterRecolorer(PythonModel):
         self.saved_model = tf.saved_model.load(context.artifacts["saved_model"])
         about = json.loads(Path(context.artifacts["about"]).read_text(encoding="utf-8"))
         signatures = self.saved_model.signatures
-        steps = (_tensors(signatures[name]) for name in ("look", "choose", "paint"))
+        steps = (_tensors(signatures[name]) for name in ("look", "assign", "choose", "paint"))
         restorer = Restorer.load(Path(context.artifacts["restoration"]), "the model's own")
         self.painter = Painter.of(*steps, about, load_library(), restorer)
 
@@ -54,7 +54,8 @@ class PosterRecolorer(PythonModel):
             palette: ``source``, ``auto``, ``none``, a scheme's name, colors as
                 ``#0b3c5d,orange:3``, or another picture as base64 text. Empty
                 for ``source`` where the picture has color, and ``auto`` where it has none.
-            hint: Hints as ``X,Y=#rrggbb``, with spaces between them.
+            hint, assign, lock: Each ``X,Y=#rrggbb``, ``#rrggbb=#rrggbb`` or ``#rrggbb``, with
+                spaces between them.
 
             The others are those of `recolor.models.decoding.options.Decoding`.
 
@@ -67,7 +68,7 @@ class PosterRecolorer(PythonModel):
         params = params or {}
         try:
             decoding = typed_decoding(
-                {**params, "hint": (params.get("hint") or "").split()},
+                params | {name: (params.get(name) or "").split() for name in REPEATED},
                 self.painter.library or load_library(),
                 self._palette,
             )

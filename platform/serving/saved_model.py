@@ -58,6 +58,18 @@ class RecoloringGraph(Recolorer, tf.Module):
                 tf.TensorSpec([None], tf.float32, "embedding"),
             ],
         )
+        self.assign = graph(
+            super().assign,
+            input_signature=[
+                outputs,
+                box,
+                tf.TensorSpec([CARRIED**2, None], tf.float32, "memberships"),
+                tf.TensorSpec([None], tf.float32, "colorful"),
+                palette,
+                number["temperature"],
+                number["vividness"],
+            ],
+        )
         self.choose = graph(
             super().choose,
             input_signature=[
@@ -108,8 +120,13 @@ class RecoloringGraph(Recolorer, tf.Module):
 
     @property
     def steps(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-        """The graphs of the three steps, by name."""
-        return {"look": self.look, "choose": self.choose, "paint": self.paint_rows}
+        """The graphs of the steps, by name."""
+        return {
+            "look": self.look,
+            "assign": self.assign,
+            "choose": self.choose,
+            "paint": self.paint_rows,
+        }
 
     def save(self, folder: Path, restorer: Restorer | None = None) -> None:
         """Write the SavedModel; its default signature is `serve`.

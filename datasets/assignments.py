@@ -1,0 +1,85 @@
+"""What a user says of a picture's swatches: which color one is to have, and what is to stay."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from recolor.datasets.color import hex_color, rgb_to_lab8
+from recolor.datasets.errors import RecolorError
+from recolor.datasets.palettes.palette import PaletteError, parse_color
+
+# What can be locked beside colors: paper and white letters (by default), or nothing at all.
+NEUTRALS, NOTHING = "neutrals", "none"
+LOCKS = (NEUTRALS, NOTHING)
+# Of one picture.
+MOST = 100
+
+
+class AssignmentError(RecolorError):
+    """An assignment or a lock can't be understood."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A color for a swatch.
+
+    Attributes:
+        swatch: A color like that of the swatch, sRGB.
+        color: The (a, b) that it is to have.
+
+    Example:
+        >>> Assignment.parse("#8a1c1c=#0b4f5c")
+        Assignment(swatch=(138, 28, 28), color=(-15, -15))
+    """
+
+    swatch: tuple[int, int, int]
+    color: tuple[int, int]
+
+    @classmethod
+    def parse(cls, text: str) -> "Assignment":
+        """Parse ``COLOR=COLOR``, each as ``#rrggbb`` or by a name.
+
+        Raises:
+            AssignmentError: If the text is none.
+        """
+        swatch, separator, color = text.partition("=")
+        if not separator:
+            raise AssignmentError(
+                f"{text!r} is not an assignment: type COLOR=COLOR, as #8a1c1c=#0b4f5c"
+            )
+        try:
+            rgb, new = parse_color(swatch), parse_color(color)
+        except PaletteError as error:
+            raise AssignmentError(f"assign {text!r}: {error}") from None
+        return cls(tuple(rgb.tolist()), tuple(rgb_to_lab8(new)[1].tolist()))
+
+
+def parse_assignments(texts: Iterable[str]) -> tuple[Assignment, ...]:
+    """Parse assignments.
+
+    Raises:
+        AssignmentError: If one is invalid, or there are more than 100.
+    """
+    return tuple(map(Assignment.parse, _few(texts, "assignments")))
+
+
+def parse_locks(texts: Iterable[str]) -> tuple[str, ...]:
+    """Parse locks: the words of `LOCKS`, or colors, which become ``#rrggbb``.
+
+    Raises:
+        AssignmentError: If one is invalid, or there are more than 100.
+    """
+    locks = []
+    for text in _few(texts, "locks"):
+        word = text.strip().lower()
+        try:
+            locks.append(word if word in LOCKS else hex_color(parse_color(word)))
+        except PaletteError as error:
+            raise AssignmentError(f"lock {error}, or {' or '.join(LOCKS)}") from None
+    return tuple(locks)
+
+
+def _few(texts: Iterable[str], what: str) -> list[str]:
+    texts = list(texts)
+    if len(texts) > MOST:
+        raise AssignmentError(f"{len(texts)} {what} are too many for a picture: at most {MOST}")
+    return texts
