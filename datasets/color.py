@@ -103,7 +103,7 @@ def round_ab(ab: np.ndarray) -> np.ndarray:
 
 
 def lab8_to_rgb(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    """Convert stored L ``uint8 [...]`` and ab (any real type, ``[..., 2]``) to sRGB ``uint8``.
+    """Convert L as it is stored, 0 to 255, and ab, both of any real type, to sRGB ``uint8``.
 
     Colors outside of the sRGB gamut are clipped to it, channel by channel.
     """

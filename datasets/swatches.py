@@ -27,6 +27,8 @@ STEPS, WIDTH = np.array([14, 8, 8], np.float32), 0.35
 # They are found on a copy of at most this side.
 FOUND_SIDE = 128
 ITERATIONS = 20
+# So many columns and rows of a picture's pixels stand for all.
+SOME = (48, 48)
 # Swatches for people: at most so many, each with colors that are nearer than this in CIELAB.
 MERGED, NEAR = 10, 16.0
 
@@ -53,6 +55,7 @@ class Swatches:
     Attributes:
         centers: L, a and b of each fine swatch, ``float32 [K, 3]``.
         shares: Its part of the picture, ``float32 [K]``, with sum 1.
+        pixels: CIELAB of some pixels from all over the picture, ``float32 [48 * 48, 3]``.
 
     Example:
         >>> flag = Image.new("RGB", (30, 20), "white")
@@ -63,6 +66,7 @@ class Swatches:
 
     centers: np.ndarray
     shares: np.ndarray
+    pixels: np.ndarray
 
     @classmethod
     def of(cls, picture: Image.Image) -> Swatches:
@@ -78,7 +82,9 @@ class Swatches:
         counts = np.bincount(nearest, minlength=len(few))
         used = counts > 0
         return cls(
-            (few[used] * STEPS).astype(np.float32), (counts[used] / counts.sum()).astype(np.float32)
+            (few[used] * STEPS).astype(np.float32),
+            (counts[used] / counts.sum()).astype(np.float32),
+            _lab(picture.resize(SOME, Image.Resampling.NEAREST)).reshape(-1, 3),
         )
 
     def memberships(self, lab: np.ndarray, width: float = WIDTH) -> np.ndarray:
@@ -127,8 +133,7 @@ class Swatches:
             inside = self.groups == group
             weights = self.shares[inside] / self.shares[inside].sum()
             lightness = weights @ self.centers[inside, 0]
-            stored = np.uint8(np.clip(np.rint(lightness * L_SCALE), 0, 255))
-            color = hex_color(lab8_to_rgb(stored, weights @ colors[inside]))
+            color = hex_color(lab8_to_rgb(lightness * L_SCALE, weights @ colors[inside]))
             share = float(self.shares[inside].sum())
             swatches.append(Swatch(color, share, color_name(color)))
         return swatches

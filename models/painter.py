@@ -13,7 +13,6 @@ from functools import cached_property, partial
 
 import numpy as np
 from PIL import Image
-from skimage.color import rgb2lab
 
 from recolor.datasets.assignments import LOCKS, NOTHING
 from recolor.datasets.color import rgb_to_lab8
@@ -30,7 +29,7 @@ from recolor.datasets.palettes.palette import (
     parse_color,
 )
 from recolor.datasets.posters import Box, letterbox
-from recolor.datasets.swatches import Swatches
+from recolor.datasets.swatches import SOME, Swatches
 from recolor.models.color_table import paperness, recolored
 from recolor.models.decoding.options import (
     AUTO,
@@ -50,8 +49,6 @@ from recolor.models.restoring import Restoration, Restorer, more_vivid
 PIECE = 2**17
 # They paint for everyone, so however many pictures there are, a core has one piece at a time.
 _PAINTERS = ThreadPoolExecutor(os.cpu_count(), "painter")
-# So many columns and rows of a picture's pixels stand for all, see `Recolorer.choose`.
-SOME = (48, 48)
 # Pixels of no other swatch count a little in one that none of them belongs to, up to this width.
 WIDE = 2.0
 # What has color keeps some: by how much less likely gray is for a swatch with this much more chroma
@@ -146,6 +143,7 @@ class Seen:
         restoration: What is done to the poster before anything else.
         poster: The poster alone, restored.
         looks: Returns what the network says of the poster.
+        parts: Returns its swatches.
     """
 
     source: Image.Image
@@ -154,6 +152,7 @@ class Seen:
     restoration: Restoration
     poster: Image.Image
     looks: Callable[[], Look]
+    parts: Callable[[], Swatches]
 
     @cached_property
     def look(self) -> Look:
@@ -162,14 +161,8 @@ class Seen:
 
     @cached_property
     def swatches(self) -> Swatches:
-        """The swatches of the restored poster."""
-        return Swatches.of(self.poster)
-
-    @cached_property
-    def some(self) -> np.ndarray:
-        """The colors of some of its pixels, in CIELAB: ``float32 [48 * 48, 3]``."""
-        some = self.poster.resize(SOME, Image.Resampling.NEAREST)
-        return rgb2lab(np.asarray(some)).reshape(-1, 3).astype(np.float32)
+        """The swatches of the restored poster; they are found when they are needed first."""
+        return self.parts()
 
     @cached_property
     def own_palette(self) -> Palette:
@@ -249,8 +242,8 @@ class Painter:
         found = self.find(picture, box)
         restoration = found.wanted(decoding)
         poster = restoration.applied(cut_out(picture, found.box))
-        looks = partial(self.look, poster, embedding)
-        return Seen(picture, found.box, found.color, restoration, poster, looks)
+        looks, parts = partial(self.look, poster, embedding), partial(Swatches.of, poster)
+        return Seen(picture, found.box, found.color, restoration, poster, looks, parts)
 
     def look(self, poster: Image.Image, embedding: np.ndarray | None = None) -> Look:
         """Ask the color network about a poster, RGB; embedding as for `see`."""
@@ -295,7 +288,7 @@ class Painter:
         if is_typed_colors(wanted, self._library):
             neutrals = decoding.neutrals
             if neutrals is None and seen.color == COLORED:
-                neutrals = float((np.hypot(*seen.some[:, 1:].T) < NEUTRAL_CHROMA).mean())
+                neutrals = float((np.hypot(*seen.swatches.pixels[:, 1:].T) < NEUTRAL_CHROMA).mean())
             elif neutrals is None:
                 neutrals = neutral_share(seen.look.lightness)
             return Palette.of_colors(wanted, neutrals)
@@ -384,10 +377,11 @@ class Painter:
         """Let the network give each swatch a color of a palette: ab, ``float32 [K, 2]``."""
         self.check(replace(decoding, palette=palette))
         network, look, swatches = self.network, seen.look, seen.swatches
-        memberships = swatches.memberships(seen.some) + 1e-3 * swatches.memberships(seen.some, WIDE)
+        pixels = swatches.pixels
+        memberships = swatches.memberships(pixels) + 1e-3 * swatches.memberships(pixels, WIDE)
         if NOTHING not in decoding.lock:
             # Paper stays, and takes its share of the palette's neutrals with it.
-            paper = paperness(seen.some)
+            paper = paperness(pixels)
             palette = palette.without_neutrals(float(paper.mean()))
             memberships *= 1 - paper[:, None] * (1 - 1e-3)
         chroma = np.hypot(*swatches.centers[:, 1:].T)

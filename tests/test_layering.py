@@ -10,6 +10,7 @@ from conftest import ROOT
 
 FLOOR_1 = {
     "ageing",
+    "assignments",
     "color",
     "color_kind",
     "compression",
@@ -20,6 +21,7 @@ FLOOR_1 = {
     "demo_posters",
     "encoded_images",
     "errors",
+    "gamut",
     "hints",
     "images",
     "margins",
@@ -33,6 +35,7 @@ FLOOR_1 = {
     "shards",
     "shared_table",
     "splits",
+    "swatches",
 }
 # What models see of `datasets`: floor 1, and the embedding that they have as their encoder.
 SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0"}

@@ -28,6 +28,7 @@ from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
 from recolor.datasets.posters import Box
+from recolor.datasets.swatches import Swatches
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Found, Look, Painter, Seen, cut_out
@@ -206,9 +207,16 @@ class Studio:
                 _of_look,
             )
 
+        def parts() -> Swatches:
+            return self._known(
+                ("swatches", key, decoding.restore),
+                lambda: Swatches.of(poster(file.picture)[1]),
+                lambda swatches: swatches.pixels.nbytes,
+            )
+
         source = self._picture(key, file, side)
         box, restored = poster(source)
-        return Seen(source, box, found.color, restoration, restored, look)
+        return Seen(source, box, found.color, restoration, restored, look, parts)
 
     def _copy(self, key: str, file: PictureFile, side: int | None) -> PictureFile:
         """Return a small copy of a picture's file, without what is told about the original."""

@@ -165,7 +165,12 @@ def _in_pictures(painter: Painter, other: Painter) -> list[np.ndarray]:
         ways.append(Decoding(palette="#0b4f5c,#f28c28:2", restore=0.0, hint=hint))
     differences = []
     for poster in _posters():
-        pairs = [[one.recolor(poster, way) for one in (painter, other)] for way in ways]
+        # Under a palette, gray pictures are recolored in another way.
+        pairs = [
+            [one.recolor(picture, way) for one in (painter, other)]
+            for way in ways
+            for picture in (poster, poster.convert("L").convert("RGB"))
+        ]
         pixels = np.array(pairs, np.int16)
         differences.append(np.abs(pixels[:, 0] - pixels[:, 1]))
     return differences
