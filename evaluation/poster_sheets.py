@@ -39,7 +39,10 @@ def comparison_sheet(
             for one in answers
             if one.given is not None
         }
-        if not answers or any(one.given is None for one in answers):
+        for one in answers:
+            if one.source is not None:
+                sources["source"] = Image.fromarray(one.source.colors.rgb)
+        if not answers or any(one.given is None and one.source is None for one in answers):
             sources = {"gray": _drawn(poster, 0 * poster["ab"]), **sources}
         predicted = [_drawn(poster, one.ab, one.lightness) for one in answers]
         rows.append([*sources.values(), *predicted, _drawn(poster, poster["ab"])])

@@ -144,7 +144,14 @@ def _measured(
     try:
         measured.update(
             Observation(
-                truth, answer.ab, answer.asked, answer.suggestions, answer.lightness, answer.given
+                truth,
+                answer.ab,
+                answer.asked,
+                answer.suggestions,
+                answer.lightness,
+                answer.given,
+                answer.source,
+                answer.locked,
             )
         )
     except MeasurementError as error:

@@ -2,7 +2,8 @@
 
 A gray picture has many right answers. What a model was told decides how near it can come to the
 truth, so an answer is compared only with others that were told the same. Or a model is given the
-poster in color, aged or as it is, and is to restore it.
+poster in other colors, which say what belongs together; or in its own, aged or as they are, and is
+to restore it.
 """
 
 import re
@@ -21,7 +22,8 @@ from recolor.datasets.input_pipeline import fixed_generator
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines, restoring_baselines
-from recolor.evaluation.metrics.observation import Given, MeasurementError, Truth
+from recolor.evaluation.metrics.observation import Given, MeasurementError, Source, Truth
+from recolor.evaluation.sources import Sources
 from recolor.models.decoding.options import (
     AUTO,
     DEFAULT_DECODING,
@@ -34,12 +36,12 @@ from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_mov
 from recolor.models.painter import Painter, Seen
 from recolor.models.restoring import Restoration, Restorer
 
-NOTHING, PALETTE = "nothing", "palette"
+NOTHING, PALETTE, PALETTE_SOURCE = "nothing", "palette", "palette+source"
 # Colored posters to restore, artificially aged or as they are.
 AGED, UNAGED = "aged", "unaged"
 FORMS = (
     "nothing, auto, palette, best4, hints5, palette+hints5 (any number of suggestions or hints), "
-    "aged, unaged"
+    "palette+source, aged, unaged"
 )
 # With a poster's sha256, it decides how the poster ages: alike for all models and in all runs.
 AGEING_SEED = 1
@@ -59,6 +61,7 @@ class Told:
         suggestions: How many suggestions to make, of which the one nearest to the truth counts; 0
             for a single answer.
         hints: The true color at this many random points.
+        source: What belongs together, by a source in other colors, see `Sources`.
         age: `AGED` or `UNAGED`, where it is not told anything of a gray poster, but given the
             poster in color, to restore it; empty otherwise.
     """
@@ -67,6 +70,7 @@ class Told:
     auto: bool = False
     suggestions: int = 0
     hints: int = 0
+    source: bool = False
     age: str = ""
 
     @classmethod
@@ -80,6 +84,8 @@ class Told:
             return cls()
         if text in (AGED, UNAGED):
             return cls(age=text)
+        if text == PALETTE_SOURCE:
+            return cls(palette=True, source=True)
         if best := re.fullmatch(r"best([1-9]\d?)", text):
             return cls(suggestions=int(best[1]))
         parts = re.fullmatch(r"(palette|auto|)(?:(?:^|\+)hints([1-9]\d?))?", text)
@@ -97,7 +103,10 @@ class Answer:
         asked: The palette that was asked for, if any.
         suggestions: All answers that this one was chosen from.
         lightness: Stored L, ``uint8 [S, S]``; None for the poster's own.
-        given: The colored poster that it was made from; None where it was a gray one.
+        given: The colored poster that was restored; None where it answers to something else.
+        source: The colored poster that was recolored; None where it answers to something else.
+        locked: How far each pixel of the poster alone was to keep the source's color, 0 to 1,
+            ``[h, w]``; None for not at all.
     """
 
     ab: np.ndarray
@@ -105,6 +114,8 @@ class Answer:
     suggestions: tuple[np.ndarray, ...] = ()
     lightness: np.ndarray | None = None
     given: Given | None = None
+    source: Source | None = None
+    locked: np.ndarray | None = None
 
 
 # From a poster, as of `recolor.datasets.shards.parse`, to an answer.
@@ -197,17 +208,18 @@ class FiniteRestorer:
 class Predictions:
     """A model's answers for stored posters: those of the pictures that `recolor apply` writes.
 
-    The model sees each poster as an RGB picture of its lightness. What it made of the last poster
-    is kept, so that telling it something else costs only the painting. Or it is given the poster in
-    color, and answers as `recolor apply` does without any option; its color network is not loaded
-    unless that takes the poster for gray.
+    The model sees each poster as an RGB picture of its lightness, or in other colors. What it made
+    of the last poster is kept, so that telling it something else costs only the painting. Or it is
+    given the poster in color, and answers as `recolor apply` does without any option; its color
+    network is not loaded unless that takes the poster for gray.
 
     Args:
         painter: The model.
         decoding: How its answers to gray posters become colors.
         embedded: Whether the posters' stored embeddings are the model's. Otherwise it computes its
             own.
-        restorations: What models share that are given the same colored posters.
+        restorations: What models share that are given the same colored posters to restore.
+        sources: What models share that are given the same posters in other colors.
     """
 
     def __init__(
@@ -216,14 +228,17 @@ class Predictions:
         decoding: Decoding,
         embedded: bool = True,
         restorations: Restorations | None = None,
+        sources: Sources | None = None,
     ):
         self.painter = painter
-        # A gray poster has its true lightness, so there is nothing to restore.
+        # Gray or in other colors, a poster has its true lightness: there is nothing to restore.
         self.decoding = replace(decoding, restore=0.0)
         self.embedded = embedded
         self.restorations = restorations or Restorations()
+        self.sources = sources or Sources()
         self._poster: dict[str, np.ndarray] | None = None
-        self._seen: Seen | None = None
+        # By whether it was seen in other colors.
+        self._seen: dict[bool, Seen] = {}
         self._painted: dict[str, np.ndarray] = {}
 
     def told(self, told: Told) -> Predictor:
@@ -249,19 +264,25 @@ class Predictions:
         self.painter.check(replace(decoding, hint=hint))
 
         def predict(poster: dict[str, np.ndarray]) -> Answer:
-            seen = self._see(poster)
+            seen = self._see(poster, told.source)
             if told.suggestions:
-                return self._best(poster, self.painter.suggestions(seen, told.suggestions))
+                return self._best(poster, seen, self.painter.suggestions(seen, told.suggestions))
             palette = _own_palette(poster) if told.palette else self.painter.palette(seen, decoding)
             hinted = replace(decoding, hint=_true_hints(poster, told.hints))
-            return Answer(self._ab(poster, palette, hinted), palette)
+            source = self.sources.of(poster)[1] if told.source else None
+            return Answer(self._ab(poster, seen, palette, hinted), palette, source=source)
 
         return predict
 
-    def _see(self, poster: dict[str, np.ndarray]) -> Seen:
+    def _see(self, poster: dict[str, np.ndarray], in_color: bool) -> Seen:
         if poster is not self._poster:
+            self._poster, self._seen, self._painted = poster, {}, {}
+        if in_color not in self._seen:
             light = poster["lightness"][_box(poster).slices][..., 0]
-            picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
+            if in_color:
+                picture, _ = self.sources.of(poster)
+            else:
+                picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
             known = poster["embedding"] if self.embedded else None
             # A gray border would be taken for a scan's margin, and stay gray.
             whole = Box(0, 0, *light.shape)
@@ -272,21 +293,20 @@ class Predictions:
                     f"poster {poster['sha256']}: the network's outputs are not finite numbers "
                     "everywhere"
                 )
-            self._seen = seen
-            self._poster, self._painted = poster, {}
-        return self._seen
+            self._seen[in_color] = seen
+        return self._seen[in_color]
 
-    def _ab(self, poster, palette: Palette | None, decoding: Decoding) -> np.ndarray:
-        picture = self.painter.painted(self._see(poster), palette, decoding)
+    def _ab(self, poster, seen: Seen, palette: Palette | None, decoding: Decoding) -> np.ndarray:
+        picture = self.painter.painted(seen, palette, decoding)
         ab = np.zeros_like(poster["ab"])
         ab[_box(poster).slices] = rgb_to_lab8(np.asarray(picture))[1]
         return ab
 
-    def _best(self, poster, palettes: list[Palette]) -> Answer:
+    def _best(self, poster, seen: Seen, palettes: list[Palette]) -> Answer:
         """Choose the suggestion that is nearest to the truth."""
         for palette in palettes:
             if palette.name not in self._painted:
-                self._painted[palette.name] = self._ab(poster, palette, self.decoding)
+                self._painted[palette.name] = self._ab(poster, seen, palette, self.decoding)
         answers = [self._painted[palette.name] for palette in palettes]
         errors = [np.square(poster["ab"].astype(np.int32) - ab).sum() for ab in answers]
         best = int(np.argmin(errors))
@@ -332,6 +352,27 @@ def baselines_told_the_palette(
             lambda poster, box: baselines.matched_deviations(lightness(poster), poster["ab"], box)
         ),
     }
+
+
+def baselines_told_the_source(sources: Sources) -> dict[str, Predictor]:
+    """Return answers without a model that know a poster's own palette and it in other colors.
+
+    Args:
+        sources: The same as the models have.
+    """
+
+    def left_alone(poster: dict[str, np.ndarray]) -> Answer:
+        _, source = sources.of(poster)
+        return Answer(source.colors.ab, _own_palette(poster), source=source)
+
+    def moved(poster: dict[str, np.ndarray]) -> Answer:
+        _, source = sources.of(poster)
+        palette, ab = _own_palette(poster), source.colors.ab.copy()
+        inside = _box(poster).slices
+        ab[inside] = _carried(ab[inside], palette, 1.0)
+        return Answer(ab, palette, source=source)
+
+    return {"source left alone": left_alone, "source moved to the palette": moved}
 
 
 def _carried(ab: np.ndarray, palette: Palette, vividness: float) -> np.ndarray:

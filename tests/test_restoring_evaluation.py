@@ -369,7 +369,7 @@ class TestTables:
     def test_restored_posters_have_tables_of_their_own_and_the_paper_has_none(self):
         aged = {"a, told aged": self.FULL, "oracle, told aged": self.FULL}
         text = report({**aged, "a, told unaged": self.FULL, "truth": self.GRAY})
-        assert "paper" not in text and text.count("| metric") == 2
+        assert not any(name in text for name in PAPER) and text.count("| metric") == 2
         assert "| a     | oracle | truth |".replace(" ", "") in text.replace(" ", "")
         assert "told" not in text.replace("that have not aged", "")
         rows = [line for line in text.splitlines() if METRICS["delta_e_2000"].label in line]

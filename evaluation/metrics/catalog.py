@@ -28,6 +28,10 @@ METRICS: Catalog[type[Metric]] = Catalog(
         "psnr": f"{_HERE}.psnr:Psnr",
         "ssim": f"{_HERE}.ssim:Ssim",
         "palette_distance": f"{_HERE}.palette_distance:PaletteDistance",
+        "evenness": f"{_HERE}.evenness:Evenness",
+        "merged": f"{_HERE}.merged:Merged",
+        "paper_tint": f"{_HERE}.paper_tint:PaperTint",
+        "lock_leak": f"{_HERE}.lock_leak:LockLeak",
         "kernel_distance_lite0": f"{_HERE}.kernel_distance:KernelDistance",
         "diversity": f"{_HERE}.diversity:Diversity",
     }

@@ -10,6 +10,7 @@ from recolor.datasets.color import L_SCALE, lab8_to_rgb, round_ab
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
+from recolor.evaluation.metrics.pixel_pairs import PixelPairs
 
 
 class MeasurementError(RecolorError):
@@ -84,6 +85,24 @@ class Given:
         self.age = age
 
 
+class Source:
+    """A colored poster that was given to be recolored, as all answers to it share it.
+
+    Args:
+        lightness: Stored L of what was given, ``uint8 [S, S]``.
+        ab: Its colors, ``int8 [S, S, 2]``.
+        box: Where the poster lies in the square.
+
+    Attributes:
+        colors: Its `Colors`.
+        pairs: Which of its pixels belong together.
+    """
+
+    def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box):
+        self.colors = Colors(lightness, ab, box)
+        self.pairs = PixelPairs(self.colors.lab)
+
+
 class Observation:
     """A poster and an answer to it.
 
@@ -97,7 +116,10 @@ class Observation:
         asked: The palette that the answer was to have, if any.
         suggestions: All answers that this one was chosen from, like ``predicted_ab``.
         lightness: Stored L of the answer, ``uint8 [S, S]``; None where it is the poster's.
-        given: The colored poster that the answer was made from; None where it was a gray one.
+        given: The colored poster that was restored; None where the answer is to something else.
+        source: The colored poster that was recolored; None where the answer is to something else.
+        locked: How far each pixel of the poster alone was to keep the source's color, 0 to 1,
+            ``[h, w]``; None for not at all.
 
     Attributes:
         true, predicted: The `Colors` of both.
@@ -106,7 +128,7 @@ class Observation:
         cells_off: How many cells of the color grid the answer is away from the truth, the larger
             of the distances in a and b: ``int16 [S, S]``.
         delta_e: CIEDE2000 at each pixel of the poster alone, ``float32 [h, w]``.
-        asked, given: As above.
+        asked, given, source, locked: As above.
         suggestions: Rounded, and of the poster alone: ``int8 [h, w, 2]`` each.
 
     Raises:
@@ -121,6 +143,8 @@ class Observation:
         suggestions: Sequence[np.ndarray] = (),
         lightness: np.ndarray | None = None,
         given: Given | None = None,
+        source: Source | None = None,
+        locked: np.ndarray | None = None,
     ):
         for ab in (predicted_ab, *suggestions):
             if not np.isfinite(ab).all():
@@ -135,6 +159,8 @@ class Observation:
         self.delta_e = deltaE_ciede2000(self.true.lab, self.predicted.lab)
         self.asked = asked
         self.given = given
+        self.source = source
+        self.locked = locked
         self.suggestions = [round_ab(ab[truth.box.slices]) for ab in suggestions]
 
     def lab(self, inside_ab: np.ndarray) -> np.ndarray:

@@ -42,11 +42,12 @@ PALETTE = (
 @click.option(
     "--told",
     cls=Repeated,
-    metavar="nothing|auto|palette|bestN|hintsN|palette+hintsN|aged|unaged",
+    metavar="nothing|auto|palette|bestN|hintsN|palette+hintsN|palette+source|aged|unaged",
     help="What the models are told of each gray poster: nothing, its own palette, its true color "
     "at N points; or they choose a scheme (auto), or make N suggestions, of which the best counts. "
-    "Or they restore the colored poster, artificially aged (always in the same way) or as it is "
-    "(unaged). May be repeated.  [default: nothing]",
+    "Or they recolor the poster, in other colors that only say what belongs together, to its own "
+    "palette (palette+source). Or they restore the colored poster, artificially aged (always in "
+    "the same way) or as it is (unaged). May be repeated.  [default: nothing]",
 )
 @decoding_options(
     *("palette", "strength", "temperature", "vividness", "neutrals"),

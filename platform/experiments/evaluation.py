@@ -11,6 +11,7 @@ from recolor.datasets.manifest import Manifest
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.scoring import baseline_predictors, score, with_kernel_distance
+from recolor.evaluation.sources import Sources
 from recolor.evaluation.tables import report
 from recolor.evaluation.told import (
     AGED,
@@ -21,6 +22,7 @@ from recolor.evaluation.told import (
     Restorations,
     Told,
     ToldError,
+    baselines_told_the_source,
 )
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry.load import UsableModel
@@ -56,9 +58,9 @@ def evaluate_models(
         MeasurementError: If a model's colors are not finite.
         DatasetError: If the split is empty.
     """
-    predictors, restorations = {}, Restorations()
+    predictors, restorations, sources = {}, Restorations(), Sources()
     for model in models:
-        predictors |= predictors_told(model, manifest, told, decoding, restorations)
+        predictors |= predictors_told(model, manifest, told, decoding, restorations, sources)
     parsed = [Told.parse(text) for text in told]
     ages = [one.age for one in parsed if one.age]
     palettes = any(one.palette for one in parsed)
@@ -74,6 +76,8 @@ def evaluate_models(
         answers = dict(predictors)
         if len(ages) < len(told):
             answers |= baseline_predictors(manifest, palettes, vividness)
+        if any(one.source for one in parsed):
+            answers |= baselines_told_the_source(sources)
         for age in ages:
             baselines = restorations.baselines(age)
             answers |= {f"{name}, told {age}": answer for name, answer in baselines.items()}
@@ -145,6 +149,7 @@ def predictors_told(
     told: Sequence[str] = (NOTHING,),
     decoding: Decoding = DEFAULT_DECODING,
     restorations: Restorations | None = None,
+    sources: Sources | None = None,
 ) -> dict[str, Predictor]:
     """Make a model answer for a data set's posters, by column name.
 
@@ -153,7 +158,7 @@ def predictors_told(
         manifest: The data set.
         told: What it is told, each as `Told.parse` takes it.
         decoding: How its answers become colors.
-        restorations: As for `Predictions`.
+        restorations, sources: As for `Predictions`.
 
     Returns:
         The predictors. A restoration network answers to colored posters only.
@@ -169,7 +174,7 @@ def predictors_told(
                 f"{AGED} or {UNAGED}"
             )
     embedded = model.knows_embeddings_of(manifest)
-    predictions = Predictions(model.painter, decoding, embedded, restorations)
+    predictions = Predictions(model.painter, decoding, embedded, restorations, sources)
     palette = decoding.describe()["palette"]
     free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"
     return {

@@ -1,0 +1,165 @@
+"""How recoloring a source is measured: what is given, who answers, and what is compared."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.color_maps import ColorMap
+from recolor.datasets.input_pipeline import fixed_generator
+from recolor.datasets.palettes.palette import Palette
+from recolor.datasets.posters import Box
+from recolor.evaluation.poster_sheets import comparison_sheet
+from recolor.evaluation.scoring import posters, score
+from recolor.evaluation.sources import MAP_SEED, Sources
+from recolor.evaluation.told import Predictions, Told, ToldError, baselines_told_the_source
+from recolor.models.decoding.options import AUTO, Decoding, DecodingError
+from recolor.platform.cli.main import main
+from recolor.platform.registry.load import load
+
+TOLD = Told.parse("palette+source")
+OF_SOURCES = ("evenness", "merged", "palette_distance")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load("classification").painter
+
+
+@pytest.fixture(scope="module")
+def stored(manifest):
+    return list(posters(manifest, "test"))
+
+
+def inside(poster, square: np.ndarray) -> np.ndarray:
+    return square[Box(*poster["box"]).slices]
+
+
+def own_palette(poster) -> Palette:
+    light = inside(poster, poster["lightness"])[..., 0]
+    return Palette.of_pixels(light, inside(poster, poster["ab"]), "own")
+
+
+def test_what_can_be_told():
+    assert Told(palette=True, source=True) == TOLD
+    for text in ("source", "source+palette", "palette+source+hints5", "auto+source"):
+        with pytest.raises(ToldError, match=r"choose one of .* palette\+source"):
+            Told.parse(text)
+
+
+def test_a_source_depends_on_the_seed_and_the_sha256_alone(stored):
+    sources = Sources()
+    first, second = (sources.of(poster) for poster in stored[:2])
+    again = Sources().of(dict(stored[0]))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert first[0].size != second[0].size or (np.asarray(first[0]) != second[0]).any()
+    other, _ = sources.of(stored[0] | {"sha256": "f" * 64})
+    assert (np.asarray(other) != first[0]).any()
+
+
+def test_a_source_is_the_poster_under_its_map(stored):
+    for poster in stored[:4]:
+        picture, source = Sources().of(poster)
+        light, ab = inside(poster, poster["lightness"])[..., 0], inside(poster, poster["ab"])
+        mapped = ColorMap.drawn(fixed_generator(poster, MAP_SEED)).applied(light, ab)
+        np.testing.assert_array_equal(picture, lab8_to_rgb(light, mapped))
+        found_light, found = rgb_to_lab8(np.asarray(picture))
+        np.testing.assert_array_equal(found, source.colors.inside)
+        np.testing.assert_array_equal(found_light, source.colors.lightness)
+        assert np.abs(found_light.astype(int) - light).max() <= 1
+        outside = np.ones(poster["ab"].shape[:2], bool)
+        outside[Box(*poster["box"]).slices] = False
+        assert not source.colors.ab[outside].any()
+
+
+def test_all_who_share_it_are_given_one_source(stored):
+    sources = Sources()
+    picture, source = sources.of(stored[0])
+    answers = [answer(stored[0]) for answer in baselines_told_the_source(sources).values()]
+    assert sources.of(stored[0])[0] is picture
+    assert all(one.source is source for one in answers)
+
+
+def test_the_answer_is_what_the_painter_makes_of_the_source_under_the_true_palette(network, stored):
+    poster, predictions = stored[0], Predictions(network, Decoding())
+    answer = predictions.told(TOLD)(poster)
+    picture, source = predictions.sources.of(poster)
+    assert answer.source is source and answer.lightness is None and answer.given is None
+    assert answer.asked.distance(own_palette(poster)) == pytest.approx(0, abs=1e-6)
+    decoding = Decoding(palette=AUTO, restore=0.0)
+    seen = network.see(picture, decoding, poster["embedding"], Box(0, 0, *picture.size[::-1]))
+    expected = network.painted(seen, own_palette(poster), decoding)
+    np.testing.assert_array_equal(inside(poster, answer.ab), rgb_to_lab8(np.asarray(expected))[1])
+    # It changes nothing for who is told less, before or after.
+    alone = Predictions(network, Decoding()).told(Told(palette=True))(poster)
+    np.testing.assert_array_equal(predictions.told(Told(palette=True))(poster).ab, alone.ab)
+    np.testing.assert_array_equal(predictions.told(TOLD)(poster).ab, answer.ab)
+
+
+def test_the_baselines(stored):
+    poster = stored[0]
+    sources = Sources()
+    alone, moved = (answer(poster) for answer in baselines_told_the_source(sources).values())
+    np.testing.assert_array_equal(alone.ab, sources.of(poster)[1].colors.ab)
+    light, own = inside(poster, poster["lightness"])[..., 0], own_palette(poster)
+    distances = [
+        own.distance(Palette.of_pixels(light, inside(poster, one.ab), "obtained"))
+        for one in (alone, moved)
+    ]
+    assert distances[1] < 0.5 * distances[0]
+    # A color is moved by itself: pixels of one color stay pixels of one color.
+    before, after = (inside(poster, one.ab).reshape(-1, 2) for one in (alone, moved))
+    pairs = np.unique(np.concatenate([before, after], axis=1), axis=0)
+    assert len(pairs) == len(np.unique(before, axis=0))
+
+
+def test_metrics_of_sources_are_defined_where_there_is_one(network, manifest):
+    predictions = Predictions(network, Decoding())
+    predictors = {"told": predictions.told(TOLD), "gray": predictions.told(Told())}
+    predictors |= baselines_told_the_source(predictions.sources)
+    columns = {name: found.result() for name, found in score(manifest, "test", predictors).items()}
+    for name in ("told", "source left alone", "source moved to the palette"):
+        assert all(columns[name][metric] is not None for metric in OF_SOURCES)
+        assert columns[name]["lock_leak"] is None and columns[name]["harmed"] is None
+    assert all(columns["gray"][metric] is None for metric in OF_SOURCES)
+    assert columns["source left alone"]["merged"] == 0
+    assert columns["source left alone"]["evenness"] < columns["told"]["evenness"]
+
+
+def test_a_regression_network_takes_no_palette():
+    predictions = Predictions(load("regression").painter, Decoding())
+    with pytest.raises(DecodingError, match="takes no palette"):
+        predictions.told(TOLD)
+
+
+def test_a_sheet_shows_the_source(manifest):
+    predictors = baselines_told_the_source(Sources())
+    sheet = comparison_sheet(manifest, "test", predictors)
+    gray = comparison_sheet(manifest, "test", {"truth": lambda poster: _truth(poster)})
+    # Source, two answers and the truth; gray, one answer and the truth.
+    assert sheet.width > gray.width
+
+
+def _truth(poster):
+    from recolor.evaluation.told import Answer
+
+    return Answer(poster["ab"])
+
+
+def test_evaluate_tells_the_source(manifest, store, tmp_path):
+    figures = tmp_path / "figures.json"
+    command = ["evaluate", "--data", str(manifest.folder), "--model", "classification"]
+    command += ["--told", "palette+source", "--json", str(figures)]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    columns = json.loads(figures.read_text())["columns"]
+    assert list(columns) == [
+        "classification, told palette+source", "gray", "mean color", "own mean color",
+        "lightness under the palette", "matched histograms", "matched deviations",
+        "source left alone", "source moved to the palette", "truth",
+    ]  # fmt: skip
+    for metric in OF_SOURCES:
+        assert columns["classification, told palette+source"][metric] is not None
+    assert "distance of the source's alike pixels" in result.output
