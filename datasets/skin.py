@@ -10,6 +10,7 @@ above the eyes. Whatever isn't connected with the face by skin is left out.
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.special import expit, logit
 from skimage.color import rgb2lab
 from skimage.morphology import reconstruction
 
@@ -23,12 +24,17 @@ ACROSS, ALONG = 0.45, 0.58
 # The histograms' bins: their width in L, and in a and b of equally light pixels.
 BINS = np.array([10.0, 4.0, 4.0])
 # Half widths of the histograms in bins, and how far they are smoothed.
-GRID, SMOOTHING = np.array([5, 16, 16]), np.array([1.2, 1.2, 1.2])
+GRID, SMOOTHING = np.array([5, 16, 16]), np.array([2.0, 1.2, 1.2])
 # Shading scales L + 16, a and b by the same factor, so colors are compared as if their L was this.
 # Below this L, noise would be scaled too much.
 COMMON_L, DARK = 60.0, 20.0
 # Density of all that neither sample shows, as a share of a bin's greatest possible.
 ELSE = 0.02
+# Faces of less chroma were printed in gray: the rest of the skin can't be told by color.
+GRAY_FACE = 6.0
+# How likely a pixel below the chin is skin, if it is connected with the face by skin or not, and how
+# far this reaches: the deviation in widths of the face.
+CONNECTED, APART, REACH = 0.5, 0.1, 2.5
 
 
 def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:
@@ -50,19 +56,25 @@ def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:
     if not faces:
         return mask
     small = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=3)
-    colored = color_kind(small) == COLORED
+    tells = color_kind(small) == COLORED
     cells = _cells(rgb2lab(np.asarray(small)).astype(np.float32))
     places = [_coordinates(face, width, height) for face in faces]
     inside = [_radius(place) for place in places]
     nearest = np.min(inside, axis=0)
     for place, radius in zip(places, inside, strict=True):
-        prior = _prior(place, radius, colored)
-        around = (place[1] > 0) & (nearest > 1.25) & (radius < 3)
-        skin, other = _density(cells, radius < 0.6), _density(cells, around)
-        odds = prior * (skin + 1e-6) / ((1 - prior) * (other + ELSE))
-        probability = odds / (1 + odds)
-        seed = np.where(radius < 1, probability, 0)
-        mask = np.maximum(mask, reconstruction(seed, probability))
+        face = radius < 0.6
+        skin = _density(cells, face)
+        other = _density(cells, (place[1] > 0) & (nearest > 1.25) & (radius < 3))
+        # Smoothed, since halftones and JPEG make specks.
+        pixels = np.sqrt(max(face.sum(), 1))
+        likelihood = gaussian_filter(np.log((skin + 1e-4) / (other + ELSE)), 0.05 * pixels)
+        colored = tells and _chroma(cells, face) > GRAY_FACE
+        near = _posterior(likelihood, _prior(place, radius, CONNECTED if colored else 0))
+        seed = np.where(radius < 1, near, 0)
+        mask = np.maximum(mask, reconstruction(seed, near))
+        if colored:
+            mask = np.maximum(mask, _posterior(likelihood, _prior(place, radius, APART)))
+    mask = np.clip((mask - 0.2) / 0.6, 0, 1)
     return gaussian_filter(mask.astype(np.float32), 0.7)
 
 
@@ -101,12 +113,20 @@ def _radius(place: np.ndarray) -> np.ndarray:
     return np.hypot(place[0] / ACROSS, place[1] / ALONG)
 
 
-def _prior(place: np.ndarray, radius: np.ndarray, colored: bool) -> np.ndarray:
-    """How likely skin is at a place, before its color is known."""
+def _posterior(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Probability by Bayes' rule from the logarithm of the ratio of likelihoods."""
+    return expit(likelihood + logit(np.maximum(prior, 1e-9)))
+
+
+def _chroma(cells: np.ndarray, sample: np.ndarray) -> float:
+    """Median chroma of a sample of the pixels, as if they were equally light."""
+    ab = (cells[1:, sample].T - GRID[1:]) * BINS[1:]
+    return float(np.median(np.hypot(*ab.T))) if len(ab) else 0.0
+
+
+def _prior(place: np.ndarray, radius: np.ndarray, body: float) -> np.ndarray:
+    """How likely skin is at a place, before its color is known; ``body`` at the chin."""
     x, y = place
-    face = 0.99 / (1 + np.exp((radius - 1.05) / 0.08))
-    if not colored:
-        return face
+    face = 0.99 * expit((1.05 - radius) / 0.08)
     distance = np.hypot(x, y + 0.5)
-    body = 0.5 * np.exp(-((distance / 1.5) ** 2) / 2) / (1 + np.exp((y - 0.1) / 0.15))
-    return np.maximum(face, body)
+    return np.maximum(face, body * np.exp(-((distance / REACH) ** 2) / 2) * expit((0.1 - y) / 0.15))
