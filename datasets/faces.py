@@ -80,7 +80,9 @@ def find_faces(picture: Image.Image) -> list[Face]:
     small = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2)
     with _LOCK:
         close, far = _detectors()
-        found = [(close, face) for box in _views(width, height) for face in _seen(close, small, box)]
+        found = [
+            (close, face) for box in _views(width, height) for face in _seen(close, small, box)
+        ]
         found += [(far, face) for face in _seen(far, small, (0, 0, width, height))]
     found.sort(key=lambda each: -each[1].score)
     faces = []

@@ -4,7 +4,7 @@ Each face is a sample of its skin's color, and what surrounds the head above the
 background, is a sample of what is not skin. Bayes' rule makes probabilities of the two histograms
 (histogram backprojection, M. Swain and D. Ballard, 1991) and of how likely skin is at a place: sure
 inside the face, likely at the neck and the shoulders, ever less likely farther away, and rare
-above the eyes. Whatever isn't connected with the face by skin is left out.
+above the eyes; likelier where skin connects it with the face than where it is apart, as hands are.
 """
 
 import numpy as np
@@ -18,23 +18,32 @@ from recolor.datasets.color_kind import COLORED, color_kind
 from recolor.datasets.faces import Face
 
 # Skin is looked for on a copy of at most this side.
-SEEN_SIDE = 320
+SEEN_SIDE = 256
 # A face's ellipse: its half axes, as shares of the width of the face's box.
 ACROSS, ALONG = 0.45, 0.58
+# Samples, in radii of that ellipse: a face's skin is inside of the first; what surrounds it is
+# outside of all faces' second and inside of its own third.
+INNER, OUTSIDE, AROUND = 0.6, 1.25, 3.0
 # The histograms' bins: their width in L, and in a and b of equally light pixels.
-BINS = np.array([10.0, 4.0, 4.0])
-# Half widths of the histograms in bins, and how far they are smoothed.
+BINS = np.array([10, 4, 4], np.float32)
+# Half widths of the histograms in bins, and the deviation of the Gaussian that smooths them.
 GRID, SMOOTHING = np.array([5, 16, 16]), np.array([2.0, 1.2, 1.2])
 # Shading scales L + 16, a and b by the same factor, so colors are compared as if their L was this.
 # Below this L, noise would be scaled too much.
 COMMON_L, DARK = 60.0, 20.0
-# Density of all that neither sample shows, as a share of a bin's greatest possible.
-ELSE = 0.02
+# Densities of colors that aren't in the samples, as shares of that of a sample of one color: eyes
+# and lips, and whatever isn't skin.
+UNSEEN, ELSE = 1e-3, 0.02
 # Faces of less chroma were printed in gray: the rest of the skin can't be told by color.
 GRAY_FACE = 6.0
-# How likely a pixel below the chin is skin, if it is connected with the face by skin or not, and how
+# How likely a pixel at the chin is skin, if it is connected with the face by skin or not, and how
 # far this reaches: the deviation in widths of the face.
 CONNECTED, APART, REACH = 0.5, 0.1, 2.5
+# Evidence is smoothed by this share of the inner face's size.
+SPECK = 0.05
+# Probabilities up to this and from its complement are none and full membership; the deviation in
+# pixels that softens the edges.
+DOUBT, EDGE = 0.2, 0.7
 
 
 def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:
@@ -48,34 +57,36 @@ def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:
         faces: Those that `find_faces` has found in it.
 
     Returns:
-        ``float32 [h, w]`` in [0, 1], of the picture at a longer side of at most 320 pixels.
+        ``float32 [h, w]`` in [0, 1], of the picture at a longer side of at most 256 pixels.
     """
     scale = min(1, SEEN_SIDE / max(picture.size))
     width, height = (max(1, round(scale * side)) for side in picture.size)
-    mask = np.zeros((height, width), np.float32)
+    # Of all faces: skin wherever it is, where it begins, and where it goes from there.
+    apart, seed, near = np.zeros((3, height, width), np.float32)
     if not faces:
-        return mask
+        return apart
     small = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=3)
-    tells = color_kind(small) == COLORED
+    colored = color_kind(small) == COLORED
     cells = _cells(rgb2lab(np.asarray(small)).astype(np.float32))
-    places = [_coordinates(face, width, height) for face in faces]
-    inside = [_radius(place) for place in places]
-    nearest = np.min(inside, axis=0)
-    for place, radius in zip(places, inside, strict=True):
-        face = radius < 0.6
-        skin = _density(cells, face)
-        other = _density(cells, (place[1] > 0) & (nearest > 1.25) & (radius < 3))
+    places = [_upright(face, width, height) for face in faces]
+    radii = [np.hypot(x / ACROSS, y / ALONG) for x, y in places]
+    nearest = np.min(radii, axis=0)
+    for (x, y), radius in zip(places, radii, strict=True):
+        inner = radius < INNER
+        skin = _density(cells, inner)
+        other = _density(cells, (y > 0) & (nearest > OUTSIDE) & (radius < AROUND))
+        evidence = np.log((skin + UNSEEN) / (other + ELSE))
         # Smoothed, since halftones and JPEG make specks.
-        pixels = np.sqrt(max(face.sum(), 1))
-        likelihood = gaussian_filter(np.log((skin + 1e-4) / (other + ELSE)), 0.05 * pixels)
-        colored = tells and _chroma(cells, face) > GRAY_FACE
-        near = _posterior(likelihood, _prior(place, radius, CONNECTED if colored else 0))
-        seed = np.where(radius < 1, near, 0)
-        mask = np.maximum(mask, reconstruction(seed, near))
-        if colored:
-            mask = np.maximum(mask, _posterior(likelihood, _prior(place, radius, APART)))
-    mask = np.clip((mask - 0.2) / 0.6, 0, 1)
-    return gaussian_filter(mask.astype(np.float32), 0.7)
+        evidence = gaussian_filter(evidence, SPECK * np.sqrt(inner.sum()))
+        face = _posterior(evidence, 0.99 * expit((1.05 - radius) / 0.08))
+        seed = np.maximum(seed, np.where(radius < 1, face, 0))
+        near = np.maximum(near, face)
+        if colored and _chroma(cells, inner) > GRAY_FACE:
+            body = np.exp(-(np.hypot(x, y + 0.5) ** 2) / (2 * REACH**2)) * expit((0.1 - y) / 0.15)
+            near = np.maximum(near, _posterior(evidence, CONNECTED * body))
+            apart = np.maximum(apart, _posterior(evidence, APART * body))
+    mask = np.maximum(apart, reconstruction(seed, near).astype(np.float32))
+    return gaussian_filter(np.clip((mask - DOUBT) / (1 - 2 * DOUBT), 0, 1), EDGE)
 
 
 def _cells(lab: np.ndarray) -> np.ndarray:
@@ -88,7 +99,7 @@ def _cells(lab: np.ndarray) -> np.ndarray:
 
 def _density(cells: np.ndarray, sample: np.ndarray) -> np.ndarray:
     """How common the pixels' colors are in a sample of the pixels, 1 for a sample of one color."""
-    histogram = np.zeros(2 * GRID + 1)
+    histogram = np.zeros(2 * GRID + 1, np.float32)
     if sample.any():
         np.add.at(histogram, tuple(np.rint(cells[:, sample]).astype(int)), 1 / sample.sum())
     histogram = gaussian_filter(histogram, SMOOTHING, mode="constant")
@@ -96,37 +107,24 @@ def _density(cells: np.ndarray, sample: np.ndarray) -> np.ndarray:
     return map_coordinates(histogram, cells, order=1)
 
 
-def _coordinates(face: Face, width: int, height: int) -> np.ndarray:
-    """Return x and y of the pixels, upright, from a face's center, in widths of it: ``[2, h, w]``."""
-    size = np.array([width, height])
-    left, top, right, bottom = face.box * np.tile(size, 2)
-    rows, columns = np.mgrid[:height, :width] + 0.5
+def _upright(face: Face, width: int, height: int) -> np.ndarray:
+    """Return x and y of the pixels from a face's center, y to its top, in its widths: ``[2, h, w]``."""
+    size = np.array([width, height], np.float32)
+    left, top, right, bottom = (face.box * np.tile(size, 2)).astype(np.float32)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32) + np.float32(0.5)
     x, y = columns - (left + right) / 2, rows - (top + bottom) / 2
     eyes, mouth = face.landmarks[:2].mean(axis=0), face.landmarks[3]
-    up = (eyes - mouth) * size
-    up = up / max(np.hypot(*up), 1e-6)
-    return np.stack([-up[1] * x + up[0] * y, up[0] * x + up[1] * y]) / max(right - left, 1)
+    up = ((eyes - mouth) * size).astype(np.float32)
+    up /= max(np.hypot(*up), np.float32(1e-6))
+    return np.stack([up[0] * y - up[1] * x, up[0] * x + up[1] * y]) / max(right - left, 1)
 
 
-def _radius(place: np.ndarray) -> np.ndarray:
-    """Distance from a face's center, 1 on its ellipse."""
-    return np.hypot(place[0] / ACROSS, place[1] / ALONG)
-
-
-def _posterior(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
+def _posterior(evidence: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Probability by Bayes' rule from the logarithm of the ratio of likelihoods."""
-    return expit(likelihood + logit(np.maximum(prior, 1e-9)))
+    return expit(evidence + logit(np.clip(prior, 1e-9, 1)))
 
 
 def _chroma(cells: np.ndarray, sample: np.ndarray) -> float:
     """Median chroma of a sample of the pixels, as if they were equally light."""
     ab = (cells[1:, sample].T - GRID[1:]) * BINS[1:]
     return float(np.median(np.hypot(*ab.T))) if len(ab) else 0.0
-
-
-def _prior(place: np.ndarray, radius: np.ndarray, body: float) -> np.ndarray:
-    """How likely skin is at a place, before its color is known; ``body`` at the chin."""
-    x, y = place
-    face = 0.99 * expit((1.05 - radius) / 0.08)
-    distance = np.hypot(x, y + 0.5)
-    return np.maximum(face, body * np.exp(-((distance / REACH) ** 2) / 2) * expit((0.1 - y) / 0.15))
