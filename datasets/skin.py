@@ -36,14 +36,34 @@ COMMON_L, DARK = 60.0, 20.0
 UNSEEN, ELSE = 1e-3, 0.02
 # Faces of less chroma were printed in gray: the rest of the skin can't be told by color.
 GRAY_FACE = 6.0
-# How likely a pixel at the chin is skin, if it is connected with the face by skin or not, and how
-# far this reaches: the deviation in widths of the face.
-CONNECTED, APART, REACH = 0.5, 0.1, 2.5
+# How likely a pixel near the chin is skin, and how far this reaches, the deviation in widths of the
+# face: of skin that is connected with the face by skin, and of skin apart from it, as hands are.
+CONNECTED, CONNECTED_REACH = 0.5, 2.5
+APART, APART_REACH = 0.1, 1.8
 # Evidence is smoothed by this share of the inner face's size.
 SPECK = 0.05
 # Probabilities up to this and from its complement are none and full membership; the deviation in
 # pixels that softens the edges.
 DOUBT, EDGE = 0.2, 0.7
+
+# Skin's a and b at some L: medians of those of 799 faces on 548 colored posters of 2000 to 2019, dark
+# and light faces in all kinds of light, and none in black and white.
+SKIN_L = (0, 5, 15, 25, 35, 45, 55, 65, 75, 85, 95, 100)
+SKIN_A = (0, 7.9, 13.6, 16.2, 17.9, 18.4, 17.6, 15.9, 13.4, 9.2, 2.2, 0)
+SKIN_B = (0, 4.9, 14.0, 17.2, 19.9, 21.4, 21.7, 22.8, 21.4, 18.2, 12.2, 0)
+
+
+def skin_ab(lightness: np.ndarray) -> np.ndarray:
+    """Return the colors that skin has on modern posters, for faces whose colors aren't known.
+
+    Args:
+        lightness: L in [0, 100], of any real type, ``[...]``.
+
+    Returns:
+        a and b, ``float32 [..., 2]``.
+    """
+    ab = [np.interp(lightness, SKIN_L, axis) for axis in (SKIN_A, SKIN_B)]
+    return np.stack(ab, axis=-1).astype(np.float32)
 
 
 def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:
@@ -66,7 +86,7 @@ def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:
     if not faces:
         return apart
     small = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=3)
-    colored = color_kind(small) == COLORED
+    colored = color_kind(picture) == COLORED
     cells = _cells(rgb2lab(np.asarray(small)).astype(np.float32))
     places = [_upright(face, width, height) for face in faces]
     radii = [np.hypot(x / ACROSS, y / ALONG) for x, y in places]
@@ -82,9 +102,11 @@ def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:
         seed = np.maximum(seed, np.where(radius < 1, face, 0))
         near = np.maximum(near, face)
         if colored and _chroma(cells, inner) > GRAY_FACE:
-            body = np.exp(-(np.hypot(x, y + 0.5) ** 2) / (2 * REACH**2)) * expit((0.1 - y) / 0.15)
-            near = np.maximum(near, _posterior(evidence, CONNECTED * body))
-            apart = np.maximum(apart, _posterior(evidence, APART * body))
+            distance, below = np.hypot(x, y + 0.5), expit((0.1 - y) / 0.15)
+            body = CONNECTED * below * np.exp(-((distance / CONNECTED_REACH) ** 2) / 2)
+            near = np.maximum(near, _posterior(evidence, body))
+            body = APART * below * np.exp(-((distance / APART_REACH) ** 2) / 2)
+            apart = np.maximum(apart, _posterior(evidence, body))
     mask = np.maximum(apart, reconstruction(seed, near).astype(np.float32))
     return gaussian_filter(np.clip((mask - DOUBT) / (1 - 2 * DOUBT), 0, 1), EDGE)
 
@@ -108,7 +130,7 @@ def _density(cells: np.ndarray, sample: np.ndarray) -> np.ndarray:
 
 
 def _upright(face: Face, width: int, height: int) -> np.ndarray:
-    """Return x and y of the pixels from a face's center, y to its top, in its widths: ``[2, h, w]``."""
+    """Return where pixels are from a face's center, y to its top, in its widths: ``[2, h, w]``."""
     size = np.array([width, height], np.float32)
     left, top, right, bottom = (face.box * np.tile(size, 2)).astype(np.float32)
     rows, columns = np.mgrid[:height, :width].astype(np.float32) + np.float32(0.5)
