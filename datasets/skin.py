@@ -46,8 +46,8 @@ SPECK = 0.05
 # pixels that softens the edges.
 DOUBT, EDGE = 0.2, 0.7
 
-# Skin's a and b at some L: medians of those of 799 faces on 548 colored posters of 2000 to 2019, dark
-# and light faces in all kinds of light, and none in black and white.
+# Skin's a and b at some L: medians of those of 799 faces, dark and light ones in any kind of light,
+# on 548 colored posters of 2000 to 2019. Black and white have no color.
 SKIN_L = (0, 5, 15, 25, 35, 45, 55, 65, 75, 85, 95, 100)
 SKIN_A = (0, 7.9, 13.6, 16.2, 17.9, 18.4, 17.6, 15.9, 13.4, 9.2, 2.2, 0)
 SKIN_B = (0, 4.9, 14.0, 17.2, 19.9, 21.4, 21.7, 22.8, 21.4, 18.2, 12.2, 0)
