@@ -136,8 +136,9 @@ def _upright(face: Face, width: int, height: int) -> np.ndarray:
     rows, columns = np.mgrid[:height, :width].astype(np.float32) + np.float32(0.5)
     x, y = columns - (left + right) / 2, rows - (top + bottom) / 2
     eyes, mouth = face.landmarks[:2].mean(axis=0), face.landmarks[3]
-    up = ((eyes - mouth) * size).astype(np.float32)
-    up /= max(np.hypot(*up), np.float32(1e-6))
+    # Upright where the two are at the same place.
+    up = ((eyes - mouth) * size).astype(np.float32) - np.array([0, 1e-3], np.float32)
+    up /= np.hypot(*up)
     return np.stack([up[0] * y - up[1] * x, up[0] * x + up[1] * y]) / max(right - left, 1)
 
 
