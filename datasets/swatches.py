@@ -23,7 +23,7 @@ from recolor.datasets.palettes.color_names import color_name
 # more than 20 had a larger error.
 FINE = 20
 # What counts as one step of L, a and b, and how far a pixel may be from a swatch it belongs to.
-STEPS, WIDTH = np.array([14, 8, 8], np.float32), 0.35
+STEPS, WIDTH = np.array([14, 8, 8], np.float32), 0.5
 # They are found on a copy of at most this side.
 FOUND_SIDE = 128
 ITERATIONS = 20

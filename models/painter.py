@@ -51,9 +51,9 @@ PIECE = 2**17
 _PAINTERS = ThreadPoolExecutor(os.cpu_count(), "painter")
 # Pixels of no other swatch count a little in one that none of them belongs to, up to this width.
 WIDE = 2.0
-# What has color keeps some: by how much less likely gray is for a swatch with this much more chroma
-# than neutral ones, as a logarithm.
-COLORFUL, COLORED_CHROMA = 3.0, 22.0
+# What has color keeps some, and what is neutral stays so: by how much less likely gray is for a
+# swatch with this much more chroma than neutral ones, as a logarithm.
+COLORFUL, COLORED_CHROMA = 4.0, 22.0
 
 
 @dataclass(frozen=True)
@@ -379,19 +379,18 @@ class Painter:
         network, look, swatches = self.network, seen.look, seen.swatches
         pixels = swatches.pixels
         memberships = swatches.memberships(pixels) + 1e-3 * swatches.memberships(pixels, WIDE)
-        if NOTHING not in decoding.lock:
-            # Paper stays, and takes its share of the palette's neutrals with it.
-            paper = paperness(pixels)
-            palette = palette.without_neutrals(float(paper.mean()))
-            memberships *= 1 - paper[:, None] * (1 - 1e-3)
+        paper = paperness(pixels) * (NOTHING not in decoding.lock)
+        # Paper stays. A little of it counts, so that what is like paper finds its color.
+        memberships *= 1 - paper[:, None] * (1 - 1e-3)
         chroma = np.hypot(*swatches.centers[:, 1:].T)
-        colorful = COLORFUL * np.clip((chroma - NEUTRAL_CHROMA) / COLORED_CHROMA, 0, 1)
+        colorful = COLORFUL * np.clip((chroma - NEUTRAL_CHROMA) / COLORED_CHROMA, -1, 1)
         vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
         answer = network.assign(
             outputs=look.answer["outputs"],
             box=np.int32(astuple(look.box)),
             memberships=np.float32(memberships),
             colorful=np.float32(colorful),
+            paper=np.float32(paper.mean()),
             palette=np.concatenate([palette.shares[:, None], palette.colors], axis=1),
             temperature=np.float32(network.own.changed(decoding).temperature),
             vividness=np.float32(vividness),

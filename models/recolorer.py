@@ -165,7 +165,9 @@ class Recolorer:
             "share": share,
         }  # fmt: skip
 
-    def assign(self, outputs, box, memberships, colorful, palette, temperature, vividness):
+    def assign(
+        self, outputs, box, memberships, colorful, paper, palette, temperature, vividness
+    ):  # fmt: skip
         """Give each swatch of a colored picture a color of a palette.
 
         A swatch answers with the mean of the logits of its pixels. It is decoded as a pixel is.
@@ -174,9 +176,10 @@ class Recolorer:
             outputs: What `look` has returned.
             box: As `look` takes it.
             memberships: How much each of some pixels from all over the picture counts in each
-                swatch, ``float32 [48 * 48, K]``.
+                swatch, ``float32 [48 * 48, K]``; hardly anything for paper, which stays neutral.
             colorful: How much less likely each swatch is to be neutral than the network thinks, as
                 a logarithm, ``float32 [K]``.
+            paper: The share of paper, which takes as much of the palette's neutrals.
             palette, temperature, vividness: As for `choose`; the palette is not all zero.
 
         Returns:
@@ -190,6 +193,10 @@ class Recolorer:
         logits = ops.matmul(ops.transpose(memberships), logits) / counts[:, None]
         neutral = ops.cast(ops.norm(colors, axis=-1) < NEUTRAL_CHROMA, "float32")
         logits = logits - colorful[:, None] * neutral
+        gray = ops.sum(wanted * neutral)
+        left = ops.maximum(gray - paper, SMALLEST_SHARE) / ops.maximum(gray, SMALLEST_SHARE)
+        wanted = wanted * (1 - neutral + neutral * left)
+        wanted = wanted / ops.sum(wanted)
         logits = logits + palette_offsets(logits[None], wanted[None], counts[None])[0]
         ab = annealed_mean(logits, colors, temperature)
         moves = transfer_moves(ops.matmul(memberships, ab), palette[:, 0], palette[:, 1:])

@@ -6,7 +6,7 @@ nothing of lightness or place: what takes which of its colors is for the network
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageColor
@@ -83,17 +83,6 @@ class Palette:
         colors = np.where(shares[:, None] > 0, mean_abl[:, :2], centers).astype(np.float32)
         swatch = _swatch(shares, colors, mean_abl[:, 2])
         return cls(name, shares.astype(np.float32), colors, swatch)
-
-    def without_neutrals(self, share: float) -> "Palette":
-        """Take a share of a picture's pixels from the neutral colors, as far as there are any."""
-        neutral = np.hypot(*self.colors.T) < NEUTRAL_CHROMA
-        all_neutral = self.shares[neutral].sum()
-        if share <= 0 or not 0 < all_neutral < 1:
-            return self
-        # A little stays, so that what is like paper finds its color.
-        left = max(all_neutral - share, 1e-3) / all_neutral
-        shares = np.where(neutral, self.shares * np.float32(left), self.shares)
-        return replace(self, shares=shares / shares.sum())
 
     @classmethod
     def of_colors(cls, text: str, neutrals: float = 0.0) -> "Palette":

@@ -46,7 +46,7 @@ class RecoloringGraph(Recolorer, tf.Module):
             name: tf.TensorSpec([], tf.float32, name)
             for name in (
                 *("temperature", "vividness", "free_vividness", "strength"),
-                *("share", "keep", "restore"),
+                *("share", "keep", "restore", "paper"),
             )
         }
         whole = {name: tf.TensorSpec([], tf.int32, name) for name in ("top", "width", "height")}
@@ -65,6 +65,7 @@ class RecoloringGraph(Recolorer, tf.Module):
                 box,
                 tf.TensorSpec([CARRIED**2, None], tf.float32, "memberships"),
                 tf.TensorSpec([None], tf.float32, "colorful"),
+                number["paper"],
                 palette,
                 number["temperature"],
                 number["vividness"],
