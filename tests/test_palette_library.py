@@ -16,7 +16,7 @@ from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.datasets.palettes.palette import CELLS, PaletteError
 
 RNG = np.random.default_rng(8)
-HUES = {"red": 40, "green": 140, "blue": 285}
+HUES = {"rust": 40, "green": 140, "blue": 285}
 
 
 def posters_of(hue: float, count: int) -> np.ndarray:
@@ -53,8 +53,9 @@ def test_a_scheme_has_none_of_the_colors_that_its_posters_have_hardly_any_of():
     counts = np.zeros((20, CELLS))
     counts[:, 100], counts[:, 300:325] = 75, 1
     mean_abl = np.column_stack([cell_centers(np.arange(CELLS)), np.full(CELLS, 50.0)])
-    (scheme,) = PaletteLibrary.make(counts, mean_abl, "alike", 1).palettes
-    assert (scheme.shares > 0).sum() == 1 and scheme.shares.sum() == pytest.approx(1)
+    for make in (PaletteLibrary.make, PaletteLibrary.of_clusters):
+        (scheme,) = make(counts, mean_abl, "alike", 1).palettes
+        assert (scheme.shares > 0).sum() == 1 and scheme.shares.sum() == pytest.approx(1)
 
 
 def test_names_are_different_and_lead_to_the_palettes(library):
@@ -129,8 +130,14 @@ def test_a_library_with_broken_values(key, value, library, tmp_path):
 
 
 def test_too_few_posters(library):
+    mean_abl = np.column_stack([cell_centers(np.arange(CELLS)), np.full(CELLS, 50.0)])
+    counts = np.concatenate([posters_of(40, 2), np.zeros((30, CELLS))])
+    counts[2:, cell_index(np.zeros(2, int))] = 1
+    with pytest.raises(PaletteError, match="^32 posters, 2 of them with color, are too few for 3 "):
+        PaletteLibrary.make(counts, mean_abl, "mostly gray", 3)
+    assert len(PaletteLibrary.of_clusters(counts, mean_abl, "mostly gray", 3).palettes) == 3
     with pytest.raises(PaletteError, match="2 posters are too few for 3"):
-        PaletteLibrary.make(np.ones((2, CELLS)), np.zeros((CELLS, 3)), "few", 3)
+        PaletteLibrary.of_clusters(counts[:2], mean_abl, "few", 3)
 
 
 def test_the_library_that_comes_along():

@@ -12,7 +12,7 @@ from recolor.platform.cli.progress import progress_bar
 @click.option(
     "--count",
     type=click.IntRange(2, 256),
-    default=24,
+    default=42,
     show_default=True,
     help="With --make: number of schemes.",
 )

@@ -35,7 +35,7 @@ from recolor.datasets import (
     shared_table,
 )
 from recolor.datasets.errors import first_line
-from recolor.datasets.palettes import color_names, library, palette
+from recolor.datasets.palettes import clustering, color_names, hues, library, palette
 from recolor.models import painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.weights import Weights
@@ -66,8 +66,8 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, encoded_images, atomic_file, shared_table, color, color_kind,
-    classes, color_names, posters, margins, ageing, palette, library, hints, options, own_decoding,
-    typed, restoring, painter,
+    classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
+    options, own_decoding, typed, restoring, painter,
 )  # fmt: skip
 
 
