@@ -22,6 +22,8 @@ NEAR = 8.0
 SEEN = 1.5
 # So many chosen schemes at most are quiet, and one in so many.
 QUIET, QUIET_PART = 5, 1 / 8
+# By which power of its chroma a color counts in a vivid scheme.
+EMPHASIS = 0.5
 # Chosen schemes are at least this far apart (Hellinger distance of what is seen of their colors).
 ALIKE = 0.3
 # How much it counts, as an exponent, that a scheme is common, beside that it is unlike others.
@@ -73,13 +75,13 @@ def mean_scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:
 def vivid_scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:
     """Make one palette of the shares ``[posters, 1024]`` of posters whose strong colors are alike.
 
-    It has as much that is neutral as they have. Among its colors, each pixel counts as much as it
-    has chroma: what is seen first, and not the brown that goes with everything.
+    It has as much that is neutral as they have. Among its colors, strong ones count more: they are
+    seen first, and brown goes with everything.
     """
     chroma = np.hypot(*mean_abl[:, :2].T)
     colored = chroma > NEUTRAL_CHROMA
     neutral = np.where(colored, 0, shares).mean(axis=0)
-    strong = shares * np.where(colored, chroma, 0)
+    strong = shares * np.where(colored, chroma**EMPHASIS, 0)
     strong /= strong.sum(axis=1, keepdims=True)
     mean = (strong**EXPONENT).mean(axis=0) ** (1 / EXPONENT)
     mean = without_rarest(mean / mean.sum(), mean_abl, RAREST)

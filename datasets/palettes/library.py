@@ -17,10 +17,10 @@ from recolor.datasets.palettes.clustering import (
     vivid_scheme,
 )
 from recolor.datasets.palettes.color_names import palette_name
-from recolor.datasets.palettes.hues import dominant_hue
+from recolor.datasets.palettes.hues import hue_profile, look_alike
 from recolor.datasets.palettes.palette import CELLS, NEUTRAL_CHROMA, Palette, PaletteError
 
-FORMAT = 1
+FORMAT = 2
 # The library that comes with recolor.
 FILE = Path(__file__).with_name("library.json")
 SCHEMES = 42
@@ -30,8 +30,6 @@ LEAST_COLORED = 0.1
 CANDIDATES, CLUSTERED = 10, 20
 # How much the agreement with a picture counts against how common a scheme is, as an exponent.
 AGREEMENT, LEAST_AGREEMENT = 8.0, 1e-9
-# Hues of suggestions are at least so many degrees apart.
-APART = 40.0
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,13 @@ class PaletteLibrary:
     Attributes:
         palettes: The schemes.
         commonness: The share of posters that has each, ``[K]``, with sum 1.
+        mean: The mean share of each cell in all posters, ``[1024]``, with sum 1.
         origin: What it was made of, for people to read.
     """
 
     palettes: Sequence[Palette]
     commonness: np.ndarray
+    mean: np.ndarray
     origin: str
 
     @cached_property
@@ -73,37 +73,34 @@ class PaletteLibrary:
     def ranked(self, shares: np.ndarray, beside: Sequence[Palette] = ()) -> list[Palette]:
         """Order the schemes for a picture: those first that suit it, each in another hue.
 
-        How likely it is that a poster has a scheme follows from how common the scheme is, and from
-        its agreement with the colors that a network would give the picture by itself (Bhattacharyya
-        coefficient), compared with its agreement with posters as they are on average: whatever
-        agrees with every picture does not suit this one above others. The likeliest come first, but
-        for those whose hue is near that of one before them, or of one beside: they wait until no
-        other hue is left. Quiet schemes, which have no hue to speak of, don't count as alike.
+        A scheme suits a picture if it agrees with the colors that a network would give it by itself
+        (Bhattacharyya coefficient), more than with posters as they are on average: what agrees with
+        every picture suits none above others. If nothing is shown beside them, it counts as well
+        how common a scheme is, since the picture may have had its colors. Those that suit best come
+        first, but for those that look like one before, or like one beside: they wait until no
+        others are left.
 
         Args:
             shares: The network's own mean distribution over the cells, ``[1024]``.
-            beside: Palettes that are shown beside the schemes, before them.
+            beside: Palettes that are shown before the schemes.
         """
-        agreement = self._roots @ np.sqrt(np.maximum(shares, 0)) + LEAST_AGREEMENT
-        likely = self.commonness * (agreement / self._usual_agreement) ** AGREEMENT
-        left = [int(number) for number in np.argsort(-likely, kind="stable")]
-        hues = [hue for palette in beside if (hue := dominant_hue(palette)) is not None]
-        chosen: list[int] = []
+        agreement = self._agreement(np.maximum(shares, 0)) / self._usual_agreement
+        suits = agreement**AGREEMENT * (1 if beside else self.commonness)
+        left = np.argsort(-suits, kind="stable").tolist()
+        shown = [hue_profile(palette) for palette in beside]
+        ranked: list[Palette] = []
         while left:
-            number = next((n for n in left if self._is_apart(n, hues)), None)
-            if number is None:
-                # Every hue was there: from here on, they count anew.
-                hues = []
+            for number in left:
+                if not any(look_alike(self._hues[number], other) for other in shown):
+                    break
+            else:
+                # All hues were shown: from here on, they are shown anew.
+                shown.clear()
                 continue
             left.remove(number)
-            chosen.append(number)
-            if self._hues[number] is not None:
-                hues.append(self._hues[number])
-        return [self.palettes[number] for number in chosen]
-
-    def _is_apart(self, number: int, hues: list[float]) -> bool:
-        hue = self._hues[number]
-        return hue is None or all(abs((hue - other + 180) % 360 - 180) >= APART for other in hues)
+            shown.append(self._hues[number])
+            ranked.append(self.palettes[number])
+        return ranked
 
     def best_fitting(self, shares: np.ndarray) -> np.ndarray:
         """Return which scheme agrees best with each poster (Bhattacharyya coefficient).
@@ -118,12 +115,14 @@ class PaletteLibrary:
 
     @cached_property
     def _usual_agreement(self) -> np.ndarray:
-        mean = self.commonness @ np.stack([palette.shares for palette in self.palettes])
-        return self._roots @ np.sqrt(mean) + LEAST_AGREEMENT
+        return self._agreement(self.mean)
 
     @cached_property
-    def _hues(self) -> list[float | None]:
-        return [dominant_hue(palette) for palette in self.palettes]
+    def _hues(self) -> list[np.ndarray]:
+        return [hue_profile(palette) for palette in self.palettes]
+
+    def _agreement(self, shares: np.ndarray) -> np.ndarray:
+        return self._roots @ np.sqrt(shares) + LEAST_AGREEMENT
 
     @cached_property
     def _roots(self) -> np.ndarray:
@@ -151,6 +150,7 @@ class PaletteLibrary:
             PaletteError: If fewer posters than schemes have color.
         """
         shares = counts / counts.sum(axis=1, keepdims=True)
+        mean = shares.mean(axis=0)
         colored = np.hypot(*mean_abl[:, :2].T) > NEUTRAL_CHROMA
         shares = shares[shares[:, colored].sum(axis=1) >= LEAST_COLORED]
         if len(shares) < schemes:
@@ -165,7 +165,7 @@ class PaletteLibrary:
         candidates = [vivid_scheme(shares[cluster == number], mean_abl) for number in kept]
         chosen, nearest = most_unlike(candidates, size[kept], mean_abl, schemes)
         commonness = np.bincount(nearest, size[kept], len(chosen))
-        return cls._named([candidates[n] for n in chosen], commonness, origin)
+        return cls._named([candidates[n] for n in chosen], commonness, mean, origin)
 
     @classmethod
     def of_clusters(
@@ -185,17 +185,19 @@ class PaletteLibrary:
         size = np.bincount(cluster, minlength=schemes)
         kept = np.flatnonzero(size)
         palettes = [mean_scheme(shares[cluster == number], mean_abl) for number in kept]
-        return cls._named(palettes, size[kept], origin)
+        return cls._named(palettes, size[kept], shares.mean(axis=0), origin)
 
     @classmethod
-    def _named(cls, palettes: list[Palette], size: np.ndarray, origin: str) -> "PaletteLibrary":
+    def _named(
+        cls, palettes: list[Palette], size: np.ndarray, mean: np.ndarray, origin: str
+    ) -> "PaletteLibrary":
         """Sort schemes, the commonest first, and name them."""
         order = np.argsort(-size, kind="stable")
         named: list[Palette] = []
         for number in order:
             name = palette_name(palettes[number], [known.name for known in named])
             named.append(replace(palettes[number], name=name))
-        return cls(named, size[order] / size.sum(), origin)
+        return cls(named, size[order] / size.sum(), mean, origin)
 
     def save(self, file: Path) -> None:
         """Write the library as JSON."""
@@ -212,7 +214,8 @@ class PaletteLibrary:
                     "colors": np.round(palette.colors[cells], 1).tolist(),
                 }
             )
-        content = {"format": FORMAT, "origin": self.origin, "schemes": schemes}
+        mean = [round(float(share), 7) for share in self.mean]
+        content = {"format": FORMAT, "origin": self.origin, "mean": mean, "schemes": schemes}
         # A line for each scheme.
         text = json.dumps(content, separators=(",", ":")).replace('{"name"', '\n{"name"')
         Path(file).write_text(text + "\n", encoding="utf-8")
@@ -236,7 +239,14 @@ class PaletteLibrary:
                 raise ValueError("two schemes have the same name")
             if not (np.isfinite(commonness).all() and commonness.min() > 0):
                 raise ValueError("commonness must be positive")
-            return cls(palettes, commonness / commonness.sum(), str(content["origin"]))
+            mean = np.array(content["mean"], float)
+            if not (mean.shape == (CELLS,) and np.isfinite(mean).all() and mean.min() >= 0):
+                raise ValueError("the mean has a share for each cell")
+            if not mean.sum() > 0:
+                raise ValueError("the mean has pixels")
+            return cls(
+                palettes, commonness / commonness.sum(), mean / mean.sum(), str(content["origin"])
+            )
         except OSError as error:
             raise PaletteError(f"{file} can't be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, IndexError, OverflowError):
