@@ -610,10 +610,11 @@ def test_a_library_of_ones_own_posters(manifest, posters, store, tmp_path):
     result = run(*arguments, "--chart", chart)
     assert result.exit_code == 0, result.output
     lines = [line for line in result.stdout.splitlines() if re.match(r" +\d+ ", line)]
-    assert len(lines) == 4
+    # There are fewer if posters are alike.
+    assert 2 <= len(lines) <= 4
     with Image.open(chart) as drawn:
-        assert drawn.height > 4 * 30
-    name = re.search(r"%  (.*?)  +#", lines[2])[1]
+        assert drawn.height > len(lines) * 30
+    name = re.search(r"%  (.*?)  +#", lines[-1])[1]
     result = run(
         *("apply", posters[0], "--out", tmp_path / "out", "--model", "classification"),
         *("--library", library, "--palette", name),
