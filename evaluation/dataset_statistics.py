@@ -281,7 +281,7 @@ def _schemes(sample: np.ndarray, cells: np.ndarray) -> PaletteLibrary:
     """Make color schemes of posters' shares ``[n, 1024]`` and sums over cells ``[1024, 4]``."""
     mean_abl = cells[:, 1:] / np.maximum(cells[:, :1], 1e-12)
     origin = f"{len(sample)} posters"
-    return PaletteLibrary.make(sample, mean_abl, origin, min(SCHEMES, len(sample)))
+    return PaletteLibrary.of_clusters(sample, mean_abl, origin, min(SCHEMES, len(sample)))
 
 
 def _log_choices(things: np.ndarray | int, chosen: int) -> np.ndarray:

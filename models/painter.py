@@ -297,8 +297,8 @@ class Painter:
     def suggestions(self, seen: Seen, count: int) -> list[Palette]:
         """Return palettes to choose from.
 
-        First the poster's own colors, if it has any; then the best-fitting scheme, and then others
-        unlike it.
+        First the poster's own colors, if it has any; then the schemes that suit it best, each in
+        another hue than those before.
 
         Raises:
             DecodingError: If the model takes no palette, or the library has fewer schemes.
@@ -306,7 +306,7 @@ class Painter:
         self.check(Decoding(palette=AUTO))
         self.check_suggestions(count)
         own = [seen.own_palette] if seen.color != GRAY else []
-        return [*own, *self._library.ranked(seen.look.shares)][:count]
+        return [*own, *self._library.ranked(seen.look.shares, own)][:count]
 
     def painted(self, seen: Seen, palette: Palette | None, decoding: Decoding) -> Image.Image:
         """Give a picture colors.

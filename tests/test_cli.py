@@ -511,7 +511,7 @@ def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):
         (["--hints", "notes.txt"], "notes.txt is not a JSON file"),
         (["--hints", "hints.json"], "there are hints for other.jpg"),
         (["--suggestions", "0"], "0 is not in the range"),
-        (["--suggestions", "99", "--model", "classification"], "the library has 24 schemes"),
+        (["--suggestions", "99", "--model", "classification"], "the library has 42 schemes"),
         (["--suggestions", "2", "--palette", "teal"], "leave out --palette"),
         (["--library", "notes.txt", "--palette", "auto"], "notes.txt is not a palette library"),
         (["--model", "regression", "--palette", "teal"], "a regression network gives one color"),
@@ -610,17 +610,18 @@ def test_a_library_of_ones_own_posters(manifest, posters, store, tmp_path):
     result = run(*arguments, "--chart", chart)
     assert result.exit_code == 0, result.output
     lines = [line for line in result.stdout.splitlines() if re.match(r" +\d+ ", line)]
-    assert len(lines) == 4
+    # There are fewer if posters are alike.
+    assert 2 <= len(lines) <= 4
     with Image.open(chart) as drawn:
-        assert drawn.height > 4 * 30
-    name = re.search(r"%  (.*?)  +#", lines[2])[1]
+        assert drawn.height > len(lines) * 30
+    name = re.search(r"%  (.*?)  +#", lines[-1])[1]
     result = run(
         *("apply", posters[0], "--out", tmp_path / "out", "--model", "classification"),
         *("--library", library, "--palette", name),
     )
     assert f"colors: {name}" in result.output
     message = error(run(*arguments[:3], "--count", 200, "--out", library))
-    assert "20 posters are too few for 200 palettes" in message
+    assert re.search("20 posters, [0-9]+ of them with color, are too few for 200 palettes", message)
 
 
 def test_evaluate_says_what_was_told(manifest, store, tmp_path):

@@ -256,9 +256,9 @@ def test_palettes_are_schemes_typed_colors_and_other_posters(visit, served, old_
     seen.choose(old_posters[0])
 
     seen.open("All color schemes")
-    page.locator("#schemes").get_by_role("button", name="yellow and gold", exact=True).click()
+    page.locator("#schemes").get_by_role("button", name="blue and orange", exact=True).click()
     seen.wait()
-    assert seen.download()[1] == recolored(served, data, ("palette", "yellow and gold"))
+    assert seen.download()[1] == recolored(served, data, ("palette", "blue and orange"))
     page.get_by_role("button", name="Free").click()
     seen.wait()
     assert seen.download()[1] == recolored(served, data, ("palette", "none"))

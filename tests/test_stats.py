@@ -377,6 +377,6 @@ def test_a_poster_fits_the_scheme_of_its_colors_best():
     counts[:3, 100], counts[3:, 300], counts[:, 528] = 60, 60, 40
     mean_abl = np.zeros((CELLS, 3))
     mean_abl[100], mean_abl[300] = (-100, -92, 50), (-52, -28, 50)
-    library = PaletteLibrary.make(counts, mean_abl, "two kinds", 2)
+    library = PaletteLibrary.of_clusters(counts, mean_abl, "two kinds", 2)
     fitting = library.best_fitting(counts / 100)
     assert len(set(fitting[:3])) == len(set(fitting[3:])) == 1 and fitting[0] != fitting[5]

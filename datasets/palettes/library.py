@@ -1,9 +1,7 @@
 """Color schemes of posters: a library of named palettes, and which of them fit a gray picture."""
 
-import itertools
 import json
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -11,34 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from recolor.datasets.classes import cell_index
-from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb
-from recolor.datasets.palettes.color_names import color_name
-from recolor.datasets.palettes.palette import (
-    CELLS,
-    NEUTRAL_CHROMA,
-    Palette,
-    PaletteError,
-    without_rarest,
+from recolor.datasets.palettes.clustering import (
+    clusters,
+    mean_scheme,
+    most_unlike,
+    seen_colors,
+    vivid_scheme,
 )
+from recolor.datasets.palettes.color_names import palette_name
+from recolor.datasets.palettes.hues import hue_profile, look_alike
+from recolor.datasets.palettes.palette import CELLS, NEUTRAL_CHROMA, Palette, PaletteError
 
-FORMAT = 1
+FORMAT = 2
 # The library that comes with recolor.
 FILE = Path(__file__).with_name("library.json")
-SCHEMES = 24
-ROUNDS = 60
-# Smaller shares of a cell are left out of a file.
-SMALLEST_SHARE = 2e-5
-# How much the agreement with a picture counts against how common a scheme is.
-AGREEMENT = 8.0
-# A scheme is the power mean of its posters' shares. An exponent below 1 leaves out colors that only
-# some of them have: a mixture of all would have a little of everything.
-EXPONENT = 0.5
-# Its rarest colors, together this share of what is not neutral, are left out as well: under all of
-# them, even areas came out in rainbows.
-RAREST = 0.3
-# Words of a scheme's name at most, and the share of neutrals from which on it counts as gray.
-WORDS, GRAY = 4, 0.6
+SCHEMES = 42
+# Posters with less color, as a share of their pixels, say nothing of colors.
+LEAST_COLORED = 0.1
+# Schemes are chosen from so many times as many clusters, of so many posters each on average.
+CANDIDATES, CLUSTERED = 10, 20
+# How much the agreement with a picture counts against how common a scheme is, as an exponent.
+AGREEMENT, LEAST_AGREEMENT = 8.0, 1e-9
 
 
 @dataclass(frozen=True)
@@ -48,11 +39,13 @@ class PaletteLibrary:
     Attributes:
         palettes: The schemes.
         commonness: The share of posters that has each, ``[K]``, with sum 1.
+        mean: The mean share of each cell in all posters, ``[1024]``, with sum 1.
         origin: What it was made of, for people to read.
     """
 
     palettes: Sequence[Palette]
     commonness: np.ndarray
+    mean: np.ndarray
     origin: str
 
     @cached_property
@@ -77,28 +70,37 @@ class PaletteLibrary:
             f"none, or one of the library's {len(self.palettes)} schemes by name or number"
         )
 
-    def ranked(self, shares: np.ndarray) -> list[Palette]:
-        """Order the schemes for a picture: the best-fitting first, then others unlike it.
+    def ranked(self, shares: np.ndarray, beside: Sequence[Palette] = ()) -> list[Palette]:
+        """Order the schemes for a picture: those first that suit it, each in another hue.
 
-        How likely it is that a poster has a scheme follows from how common the scheme is, and from
-        its agreement with the colors that a network would give the picture by itself (Bhattacharyya
-        coefficient). The first one is the nearest to all schemes, weighted so; each further one is
-        that which brings the nearest of the chosen ones closest to them.
+        A scheme suits a picture if it agrees with the colors that a network would give it by itself
+        (Bhattacharyya coefficient), more than with posters as they are on average: what agrees with
+        every picture suits none above others. If nothing is shown beside them, it counts as well
+        how common a scheme is, since the picture may have had its colors. Those that suit best come
+        first, but for those that look like one before, or like one beside: they wait until no
+        others are left.
 
         Args:
             shares: The network's own mean distribution over the cells, ``[1024]``.
+            beside: Palettes that are shown before the schemes.
         """
-        agreement = self._roots @ np.sqrt(np.maximum(shares, 0))
-        likely = self.commonness * (agreement + 1e-9) ** AGREEMENT
-        likely = likely / likely.sum()
-        chosen: list[int] = []
-        nearest = np.full(len(self.palettes), np.inf)
-        while len(chosen) < len(self.palettes):
-            expected = likely @ np.minimum(self._distances, nearest[:, None])
-            expected[chosen] = np.inf
-            chosen.append(int(np.argmin(expected)))
-            nearest = np.minimum(nearest, self._distances[:, chosen[-1]])
-        return [self.palettes[number] for number in chosen]
+        agreement = self._agreement(np.maximum(shares, 0)) / self._usual_agreement
+        suits = agreement**AGREEMENT * (1 if beside else self.commonness)
+        left = np.argsort(-suits, kind="stable").tolist()
+        shown = [hue_profile(palette) for palette in beside]
+        ranked: list[Palette] = []
+        while left:
+            for number in left:
+                if not any(look_alike(self._hues[number], other) for other in shown):
+                    break
+            else:
+                # All hues were shown: from here on, they are shown anew.
+                shown.clear()
+                continue
+            left.remove(number)
+            shown.append(self._hues[number])
+            ranked.append(self.palettes[number])
+        return ranked
 
     def best_fitting(self, shares: np.ndarray) -> np.ndarray:
         """Return which scheme agrees best with each poster (Bhattacharyya coefficient).
@@ -112,12 +114,15 @@ class PaletteLibrary:
         return np.argmax(np.sqrt(shares) @ self._roots.T, axis=1)
 
     @cached_property
-    def _distances(self) -> np.ndarray:
-        distances = np.zeros((len(self.palettes), len(self.palettes)))
-        for one, two in itertools.combinations(range(len(self.palettes)), 2):
-            distance = self.palettes[one].distance(self.palettes[two])
-            distances[one, two] = distances[two, one] = distance
-        return distances
+    def _usual_agreement(self) -> np.ndarray:
+        return self._agreement(self.mean)
+
+    @cached_property
+    def _hues(self) -> list[np.ndarray]:
+        return [hue_profile(palette) for palette in self.palettes]
+
+    def _agreement(self, shares: np.ndarray) -> np.ndarray:
+        return self._roots @ np.sqrt(shares) + LEAST_AGREEMENT
 
     @cached_property
     def _roots(self) -> np.ndarray:
@@ -127,13 +132,48 @@ class PaletteLibrary:
     def make(
         cls, counts: np.ndarray, mean_abl: np.ndarray, origin: str, schemes: int = SCHEMES
     ) -> "PaletteLibrary":
-        """Cluster posters by their colors: k-means by Hellinger distance.
+        """Make schemes of what is colored in posters: vivid ones, which are unlike each other.
+
+        Posters are clustered finely by their colors, strong ones counting most. Of the clusters'
+        schemes, those are chosen one by one that are least like the chosen ones.
 
         Args:
             counts: Pixels of each poster in each cell, ``[posters, 1024]``.
             mean_abl: Mean a, b and L of all pixels in each cell, ``[1024, 3]``.
             origin: What the posters are, for people to read.
-            schemes: How many to make.
+            schemes: How many to make; there may be fewer if the posters are alike.
+
+        Returns:
+            The library; how common a scheme is says how many of the posters are most like it.
+
+        Raises:
+            PaletteError: If fewer posters than schemes have color.
+        """
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        mean = shares.mean(axis=0)
+        colored = np.hypot(*mean_abl[:, :2].T) > NEUTRAL_CHROMA
+        shares = shares[shares[:, colored].sum(axis=1) >= LEAST_COLORED]
+        if len(shares) < schemes:
+            raise PaletteError(
+                f"{len(counts)} posters, {len(shares)} of them with color, are too few for "
+                f"{schemes} palettes"
+            )
+        count = int(np.clip(len(shares) // CLUSTERED, schemes, CANDIDATES * schemes))
+        cluster = clusters(seen_colors(shares, mean_abl), count)
+        size = np.bincount(cluster, minlength=count)
+        kept = np.flatnonzero(size > len(shares) / count / 4)
+        candidates = [vivid_scheme(shares[cluster == number], mean_abl) for number in kept]
+        chosen, nearest = most_unlike(candidates, size[kept], mean_abl, schemes)
+        commonness = np.bincount(nearest, size[kept], len(chosen))
+        return cls._named([candidates[n] for n in chosen], commonness, mean, origin)
+
+    @classmethod
+    def of_clusters(
+        cls, counts: np.ndarray, mean_abl: np.ndarray, origin: str, schemes: int
+    ) -> "PaletteLibrary":
+        """Describe posters, gray ones too, by their commonest schemes: k-means, Hellinger distance.
+
+        Arguments are those of `make`.
 
         Raises:
             PaletteError: If there are fewer posters than schemes.
@@ -141,15 +181,23 @@ class PaletteLibrary:
         if len(counts) < schemes:
             raise PaletteError(f"{len(counts)} posters are too few for {schemes} palettes")
         shares = counts / counts.sum(axis=1, keepdims=True)
-        cluster = _clusters(np.sqrt(shares), schemes)
+        cluster = clusters(np.sqrt(shares), schemes)
         size = np.bincount(cluster, minlength=schemes)
-        order = [number for number in np.argsort(-size, kind="stable") if size[number]]
-        palettes: list[Palette] = []
+        kept = np.flatnonzero(size)
+        palettes = [mean_scheme(shares[cluster == number], mean_abl) for number in kept]
+        return cls._named(palettes, size[kept], shares.mean(axis=0), origin)
+
+    @classmethod
+    def _named(
+        cls, palettes: list[Palette], size: np.ndarray, mean: np.ndarray, origin: str
+    ) -> "PaletteLibrary":
+        """Sort schemes, the commonest first, and name them."""
+        order = np.argsort(-size, kind="stable")
+        named: list[Palette] = []
         for number in order:
-            palette = _scheme(shares[cluster == number], mean_abl)
-            name = _new_name(palette, mean_abl[:, 2], [known.name for known in palettes])
-            palettes.append(replace(palette, name=name))
-        return cls(palettes, size[order] / size.sum(), origin)
+            name = palette_name(palettes[number], [known.name for known in named])
+            named.append(replace(palettes[number], name=name))
+        return cls(named, size[order] / size.sum(), mean, origin)
 
     def save(self, file: Path) -> None:
         """Write the library as JSON."""
@@ -166,7 +214,8 @@ class PaletteLibrary:
                     "colors": np.round(palette.colors[cells], 1).tolist(),
                 }
             )
-        content = {"format": FORMAT, "origin": self.origin, "schemes": schemes}
+        mean = [round(float(share), 7) for share in self.mean]
+        content = {"format": FORMAT, "origin": self.origin, "mean": mean, "schemes": schemes}
         # A line for each scheme.
         text = json.dumps(content, separators=(",", ":")).replace('{"name"', '\n{"name"')
         Path(file).write_text(text + "\n", encoding="utf-8")
@@ -190,7 +239,14 @@ class PaletteLibrary:
                 raise ValueError("two schemes have the same name")
             if not (np.isfinite(commonness).all() and commonness.min() > 0):
                 raise ValueError("commonness must be positive")
-            return cls(palettes, commonness / commonness.sum(), str(content["origin"]))
+            mean = np.array(content["mean"], float)
+            if not (mean.shape == (CELLS,) and np.isfinite(mean).all() and mean.min() >= 0):
+                raise ValueError("the mean has a share for each cell")
+            if not mean.sum() > 0:
+                raise ValueError("the mean has pixels")
+            return cls(
+                palettes, commonness / commonness.sum(), mean / mean.sum(), str(content["origin"])
+            )
         except OSError as error:
             raise PaletteError(f"{file} can't be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, IndexError, OverflowError):
@@ -219,62 +275,3 @@ def _palette(scheme: dict) -> Palette:
     if not all(re.fullmatch("#[0-9a-f]{6}", color) and 0 <= share <= 1 for color, share in swatch):
         raise ValueError("a swatch has colors as #rrggbb, each with its share")
     return Palette(str(scheme["name"]), shares / shares.sum(), colors, swatch)
-
-
-def _scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:
-    """Make one palette of the shares ``[posters, 1024]`` of posters that are alike."""
-    mean = (shares**EXPONENT).mean(axis=0) ** (1 / EXPONENT)
-    mean = np.where(mean < SMALLEST_SHARE * mean.sum(), 0, mean) / mean.sum()
-    chroma = np.hypot(*mean_abl[:, :2].T)
-    # The colors that were left out were strong ones: the others get some of that chroma. With all
-    # of it, suggestions were further from true posters than with half, on a logarithmic scale.
-    gain = np.sqrt(max(1.0, (shares.mean(axis=0) @ chroma) / max(mean @ chroma, 1e-12)))
-    ab = mean_abl[:, :2] * np.where(chroma > NEUTRAL_CHROMA, gain, 1)[:, None]
-    ab = np.clip(ab, -128, 127)
-    cell = cell_index(np.rint(ab).astype(int))
-    columns = (mean, mean * ab[:, 0], mean * ab[:, 1], mean * mean_abl[:, 2])
-    sums = np.stack([np.bincount(cell, column, CELLS) for column in columns], axis=-1)
-    moved = sums[:, 1:] / np.maximum(sums[:, :1], 1e-12)
-    return Palette.of_sums(without_rarest(sums[:, 0], moved, RAREST), moved, "")
-
-
-def _clusters(roots: np.ndarray, count: int) -> np.ndarray:
-    """Assign vectors of length 1 ``[n, d]`` to clusters, always the same ones: ``[n]``."""
-    rng = np.random.default_rng(0)
-    roots = roots.astype(np.float32)
-    centers = roots[rng.integers(len(roots), size=1)]
-    while len(centers) < count:
-        # k-means++: likelier the farther it is from all that were chosen.
-        distance = np.maximum(1 - (roots @ centers.T).max(axis=1), 1e-9).astype(np.float64)
-        chosen = rng.choice(len(roots), p=distance / distance.sum())
-        centers = np.concatenate([centers, roots[chosen : chosen + 1]])
-    for _ in range(ROUNDS):
-        nearest = np.argmax(roots @ centers.T, axis=1)
-        for number in range(count):
-            members = roots[nearest == number]
-            if len(members):
-                mean = members.mean(axis=0)
-                centers[number] = mean / np.linalg.norm(mean)
-    return np.argmax(roots @ centers.T, axis=1)
-
-
-def _new_name(palette: Palette, lightness: np.ndarray, taken: list[str]) -> str:
-    """Name a palette by its colors, those first that are seen first, as no other is named."""
-    chroma = np.hypot(*palette.colors.T)
-    seen: dict[str, float] = defaultdict(float)
-    for cell in np.flatnonzero((palette.shares > 0) & (chroma > NEUTRAL_CHROMA)):
-        rgb = lab8_to_rgb(np.array(lightness[cell] * L_SCALE), palette.colors[cell])
-        seen[color_name(hex_color(rgb))] += palette.shares[cell] * chroma[cell]
-    words = sorted(seen, key=lambda word: -seen[word])
-    if palette.shares[chroma <= NEUTRAL_CHROMA].sum() > GRAY:
-        words.insert(0, "gray")
-    for count in range(2, WORDS + 1):
-        name = _joined(words[:count])
-        if name not in taken:
-            return name
-    # The same few colors in other amounts.
-    return next(f"{name} {n}" for n in range(2, 1000) if f"{name} {n}" not in taken)
-
-
-def _joined(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

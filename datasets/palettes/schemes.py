@@ -16,16 +16,16 @@ BATCH_POSTERS = 16
 def library_of(
     manifest: Manifest, schemes: int, progress: Callable[[int], None] = lambda count: None
 ) -> PaletteLibrary:
-    """Cluster the training posters of a data set by their colors.
+    """Make schemes of the training posters of a data set.
 
     Args:
         manifest: The data set.
-        schemes: How many color schemes to make.
+        schemes: How many to make, see `PaletteLibrary.make`.
         progress: Called with the number of posters after each batch.
 
     Raises:
         DatasetError: If there are no training posters.
-        PaletteError: If there are fewer than schemes.
+        PaletteError: If fewer of them than schemes have color.
     """
     counts, sums = [], np.zeros((CELLS, 4))
     for batch in read_posters(manifest, "train", BATCH_POSTERS):

@@ -12,9 +12,9 @@ from recolor.platform.cli.progress import progress_bar
 @click.option(
     "--count",
     type=click.IntRange(2, 256),
-    default=24,
+    default=42,
     show_default=True,
-    help="With --make: number of schemes.",
+    help="With --make: number of schemes; fewer if posters are alike.",
 )
 @click.option("--out", type=OUTPUT_FILE, metavar="FILE", help="With --make: the library's file.")
 @click.option(

@@ -38,7 +38,7 @@ from recolor.datasets import (
     swatches,
 )
 from recolor.datasets.errors import first_line
-from recolor.datasets.palettes import color_names, library, palette
+from recolor.datasets.palettes import clustering, color_names, hues, library, palette
 from recolor.models import color_table, painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.weights import Weights
@@ -69,8 +69,8 @@ SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image", "tensorflow")
 SERVED_MODULES = (
     errors, color_profiles, images, encoded_images, atomic_file, shared_table, color, color_kind,
-    classes, color_names, posters, margins, ageing, palette, library, hints, assignments, gamut,
-    swatches, options, own_decoding, typed, restoring, color_table, painter,
+    classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
+    assignments, gamut, swatches, options, own_decoding, typed, restoring, color_table, painter,
 )  # fmt: skip
 
 
