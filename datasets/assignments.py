@@ -7,9 +7,9 @@ from recolor.datasets.color import hex_color, rgb_to_lab8
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.palettes.palette import PaletteError, parse_color
 
-# What can be locked beside colors: paper and white letters (by default), or nothing at all.
-NEUTRALS, NOTHING = "neutrals", "none"
-LOCKS = (NEUTRALS, NOTHING)
+# What can be locked beside colors: paper and white letters, the skin of faces, or nothing.
+NEUTRALS, SKIN, NOTHING = "neutrals", "skin", "none"
+LOCKS = (NEUTRALS, SKIN, NOTHING)
 # Of one picture.
 MOST = 100
 
@@ -74,7 +74,7 @@ def parse_locks(texts: Iterable[str]) -> tuple[str, ...]:
         try:
             locks.append(word if word in LOCKS else hex_color(parse_color(word)))
         except PaletteError as error:
-            raise AssignmentError(f"lock {error}, or {' or '.join(LOCKS)}") from None
+            raise AssignmentError(f"lock {error}, or one of {', '.join(LOCKS)}") from None
     return tuple(locks)
 
 

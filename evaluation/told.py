@@ -15,6 +15,7 @@ from keras import ops
 from PIL import Image
 
 from recolor.datasets.ageing import aged
+from recolor.datasets.assignments import NEUTRALS
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8, round_ab
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint
@@ -260,6 +261,9 @@ class Predictions:
             decoding = replace(decoding, palette=FREE)
         elif decoding.palette == SOURCE:
             raise ToldError("posters are measured as gray ones: they have no palette of their own")
+        if told.source:
+            # In other colors, no skin is as it is to be.
+            decoding = replace(decoding, lock=(NEUTRALS,))
         hint = (Hint(0, 0, (False, False), (0, 0)),) * told.hints
         self.painter.check(replace(decoding, hint=hint))
 

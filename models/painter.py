@@ -14,9 +14,10 @@ from functools import cached_property, partial
 import numpy as np
 from PIL import Image
 
-from recolor.datasets.assignments import LOCKS, NOTHING
-from recolor.datasets.color import rgb_to_lab8
+from recolor.datasets.assignments import LOCKS, NEUTRALS, SKIN
+from recolor.datasets.color import L_SCALE, lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.color_kind import COLORED, GRAY, color_kind
+from recolor.datasets.faces import find_faces
 from recolor.datasets.hints import HintError, hint_array
 from recolor.datasets.margins import poster_box
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
@@ -29,6 +30,7 @@ from recolor.datasets.palettes.palette import (
     parse_color,
 )
 from recolor.datasets.posters import Box, letterbox
+from recolor.datasets.skin import skin_ab, skin_mask
 from recolor.datasets.swatches import SOME, Swatches
 from recolor.models.color_table import paperness, recolored
 from recolor.models.decoding.options import (
@@ -144,6 +146,7 @@ class Seen:
         poster: The poster alone, restored.
         looks: Returns what the network says of the poster.
         parts: Returns its swatches.
+        skins: Returns how much each of its pixels belongs to the skin of faces, see `skin_mask`.
     """
 
     source: Image.Image
@@ -153,6 +156,7 @@ class Seen:
     poster: Image.Image
     looks: Callable[[], Look]
     parts: Callable[[], Swatches]
+    skins: Callable[[], np.ndarray]
 
     @cached_property
     def look(self) -> Look:
@@ -163,6 +167,11 @@ class Seen:
     def swatches(self) -> Swatches:
         """The swatches of the restored poster; they are found when they are needed first."""
         return self.parts()
+
+    @cached_property
+    def skin(self) -> Image.Image:
+        """The skin of faces, at a small size: a mask, mode L."""
+        return Image.fromarray(np.rint(255 * self.skins()).astype(np.uint8))
 
     @cached_property
     def own_palette(self) -> Palette:
@@ -242,8 +251,12 @@ class Painter:
         found = self.find(picture, box)
         restoration = found.wanted(decoding)
         poster = restoration.applied(cut_out(picture, found.box))
-        looks, parts = partial(self.look, poster, embedding), partial(Swatches.of, poster)
-        return Seen(picture, found.box, found.color, restoration, poster, looks, parts)
+        lazily = (
+            partial(self.look, poster, embedding),
+            partial(Swatches.of, poster),
+            lambda: skin_mask(poster, find_faces(poster)),
+        )
+        return Seen(picture, found.box, found.color, restoration, poster, *lazily)
 
     def look(self, poster: Image.Image, embedding: np.ndarray | None = None) -> Look:
         """Ask the color network about a poster, RGB; embedding as for `see`."""
@@ -328,12 +341,22 @@ class Painter:
         if own:
             wanted = decoding.vividness
             poster = more_vivid(poster, SOURCE_VIVIDNESS if wanted is None else wanted)
-        if palette is not None and seen.color == COLORED:
+        by_swatches = palette is not None and seen.color == COLORED
+        if by_swatches:
             poster = recolored(poster, seen.swatches, *self._assigned(seen, palette, decoding))
+        elif decoding.assign or _locked_colors(decoding):
+            raise DecodingError(
+                "colors can be assigned and locked where the picture has some, and under any "
+                f"palette but {FREE}"
+            )
         elif not own:
             poster = self._recolored(seen, poster, palette, 0.0, decoding)
         elif decoding.hint or decoding.strength < 1:
             poster = self._recolored(seen, poster, None, decoding.strength, decoding)
+        if SKIN in _locked(seen, decoding) and not own:
+            skin = seen.poster if by_swatches else _in_skin_colors(seen.poster)
+            mask = seen.skin.resize(poster.size, Image.Resampling.BILINEAR)
+            poster = Image.composite(skin, poster, mask)
         if decoding.crop == AUTO or poster.size == seen.source.size:
             return poster
         whole = seen.source.copy()
@@ -354,14 +377,14 @@ class Painter:
         self, seen: Seen, palette: Palette, decoding: Decoding
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the colors of swatches, and how far each goes there: see `recolored`."""
-        swatches, locks = seen.swatches, set(decoding.lock)
+        swatches = seen.swatches
         if palette is seen.own_palette:
             colors, amounts = swatches.centers[:, 1:].copy(), np.zeros((2, len(swatches.shares)))
         else:
             colors = self._of_palette(seen, palette, decoding)
             amounts = np.full((2, len(colors)), decoding.strength)
-            amounts[0] *= NOTHING in locks
-        for lock in locks - set(LOCKS):
+            amounts[0] *= NEUTRALS not in _locked(seen, decoding)
+        for lock in _locked_colors(decoding):
             amounts[:, swatches.nearest(parse_color(lock))] = 0
         for assignment in decoding.assign:
             chosen = swatches.nearest(assignment.swatch)
@@ -379,9 +402,13 @@ class Painter:
         network, look, swatches = self.network, seen.look, seen.swatches
         pixels = swatches.pixels
         memberships = swatches.memberships(pixels) + 1e-3 * swatches.memberships(pixels, WIDE)
-        paper = paperness(pixels) * (NOTHING not in decoding.lock)
-        # Paper stays. A little of it counts, so that what is like paper finds its color.
-        memberships *= 1 - paper[:, None] * (1 - 1e-3)
+        locked = _locked(seen, decoding)
+        stays = paper = paperness(pixels) * (NEUTRALS in locked)
+        if SKIN in locked:
+            skin = np.asarray(seen.skin.resize(SOME, Image.Resampling.NEAREST)) / 255
+            stays = np.maximum(paper, skin.ravel())
+        # What stays hardly counts; a little, so that what is like it finds its color.
+        memberships *= 1 - stays[:, None] * (1 - 1e-3)
         chroma = np.hypot(*swatches.centers[:, 1:].T)
         colorful = COLORFUL * np.clip((chroma - NEUTRAL_CHROMA) / COLORED_CHROMA, -1, 1)
         vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
@@ -486,6 +513,24 @@ def cut_out(picture: Image.Image, box: Box) -> Image.Image:
     if (box.width, box.height) == picture.size:
         return picture
     return picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
+
+
+def _locked(seen: Seen, decoding: Decoding) -> set[str]:
+    """Return the words of `LOCKS` that are in force."""
+    words = set(decoding.lock) & set(LOCKS)
+    return words or ({NEUTRALS, SKIN} if seen.color == COLORED else set())
+
+
+def _locked_colors(decoding: Decoding) -> set[str]:
+    return set(decoding.lock) - set(LOCKS)
+
+
+def _in_skin_colors(poster: Image.Image) -> Image.Image:
+    """Give a gray picture, RGB, the colors that skin has at each lightness."""
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    lightness, _ = rgb_to_lab8(levels)
+    table = lab8_to_rgb(lightness, skin_ab(lightness / L_SCALE))
+    return poster.point(table.T.ravel().tolist())
 
 
 def _inside(hints: np.ndarray, seen: Seen) -> np.ndarray:

@@ -62,8 +62,10 @@ class Decoding:
         neutrals: Least share of white, gray and black in typed colors; None to estimate it.
         hint: Colors wanted at points. Where the picture has color, the whole swatch there takes it.
         assign: Colors wanted for swatches.
-        lock: What stays as it is restored: colors as ``#rrggbb``, ``neutrals`` for paper and white
-            letters, which stay anyway unless ``none`` is among them.
+        lock: What stays as it is restored: colors as ``#rrggbb``; ``neutrals``, paper and white
+            letters; ``skin``, faces and the skin that belongs to them, which in a gray picture gets
+            skin's colors; ``none``. Without such a word, neutrals and skin stay where the picture
+            has color.
 
     Raises:
         DecodingError: If a value is out of range.
@@ -146,9 +148,10 @@ class Decoding:
         default=(),
         metadata={
             "repeated": True,
-            "metavar": "COLOR|neutrals|none",
-            "help": "Keep the poster's swatch nearest to a color as it is restored. Paper and "
-            "white letters (neutrals) stay as well; none recolors them, too. May be repeated.",
+            "metavar": "COLOR|skin|neutrals|none",
+            "help": "Keep a color of the poster as it is restored; or neutrals, which are paper and "
+            "white letters; or skin, that of faces; or nothing. May be repeated.  "
+            "[default: neutrals and skin where the picture has color]",
         },
     )
 

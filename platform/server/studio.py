@@ -17,17 +17,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from cachetools import LRUCache
 from PIL import Image
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from recolor.datasets.color_kind import GRAY
+from recolor.datasets.faces import find_faces
 from recolor.datasets.images import ImageError
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
 from recolor.datasets.posters import Box
+from recolor.datasets.skin import skin_mask
 from recolor.datasets.swatches import Swatches
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
 from recolor.models.decoding.typed import typed_decoding
@@ -214,9 +217,18 @@ class Studio:
                 lambda swatches: swatches.pixels.nbytes,
             )
 
+        def skin() -> np.ndarray:
+            def found_skin():
+                whole = poster(file.picture)[1]
+                return skin_mask(whole, find_faces(whole))
+
+            return self._known(
+                ("skin", key, decoding.restore), found_skin, lambda skin: skin.nbytes
+            )
+
         source = self._picture(key, file, side)
         box, restored = poster(source)
-        return Seen(source, box, found.color, restoration, restored, look, parts)
+        return Seen(source, box, found.color, restoration, restored, look, parts, skin)
 
     def _copy(self, key: str, file: PictureFile, side: int | None) -> PictureFile:
         """Return a small copy of a picture's file, without what is told about the original."""
