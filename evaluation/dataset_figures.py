@@ -144,7 +144,7 @@ def shared_scheme_figure(schemes: SharedSchemes) -> Image.Image:
         draw.text((left, HEADER // 2), name, INK, font, anchor="lm")
         for row, (palette, share) in enumerate(zip(schemes.palettes, shares, strict=True)):
             top = HEADER + row * LINE
-            picture.paste(swatch(palette, strip, LINE - MARGIN), (MARGIN, top))
+            picture.paste(swatch(palette.swatch, strip, LINE - MARGIN), (MARGIN, top))
             middle = top + (LINE - MARGIN) // 2
             draw.text((2 * MARGIN + strip, middle), palette.name, INK, font, anchor="lm")
             length = round((bar - 70) * share / largest)

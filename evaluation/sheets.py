@@ -6,33 +6,60 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from recolor.datasets.palettes.palette import Palette
+from recolor.datasets.swatches import Swatch
 
 PAPER_WHITE = (255, 255, 255)
 INK = (40, 40, 40)
 MARGIN = 8
-SWATCH_HEIGHT = 18
+SWATCH_HEIGHT = 26
 
 
-def swatch(palette: Palette, width: int, height: int) -> Image.Image:
-    """Draw a palette as a strip, each color as wide as the root of its share."""
+def swatch(
+    colors: Sequence[tuple[str, float]], width: int, height: int, after: Sequence[str] = ()
+) -> Image.Image:
+    """Draw colors as a strip, each as wide as the root of its share.
+
+    Args:
+        colors: Each color, ``#rrggbb``, with its share.
+        width, height: Of the strip, in pixels.
+        after: What each color became, to be drawn below it.
+    """
     strip = Image.new("RGB", (width, height), PAPER_WHITE)
     draw = ImageDraw.Draw(strip)
     # By root, since the neutrals would leave the others no room.
-    roots = np.sqrt([share for _, share in palette.swatch])
+    roots = np.sqrt([share for _, share in colors])
     edges = np.rint(np.concatenate([[0], np.cumsum(roots) / roots.sum()]) * width)
-    for (color, _), left, right in zip(palette.swatch, edges, edges[1:], strict=False):
+    for (color, _), left, right in zip(colors, edges, edges[1:], strict=False):
         draw.rectangle((left, 0, right, height), fill=color)
+    for color, left, right in zip(after, edges, edges[1:], strict=False):
+        draw.rectangle((left, height // 2, right, height), fill=color)
     return strip
 
 
-def with_swatch(picture: Image.Image, palette: Palette | None, side: int) -> Image.Image:
-    """Put a palette's swatch below a picture that fits a square; none leaves the place white."""
+def with_swatch(
+    picture: Image.Image,
+    side: int,
+    palette: Palette | None = None,
+    changes: Sequence[tuple[Swatch, Swatch]] = (),
+) -> Image.Image:
+    """Put colors below a picture that fits a square.
+
+    Args:
+        picture: RGB.
+        side: Of the square, in pixels.
+        palette: Its palette; None leaves the place white.
+        changes: The swatches that it had, and what each became, to be shown instead.
+    """
     framed = Image.new("RGB", (side, side + SWATCH_HEIGHT), PAPER_WHITE)
     framed.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-    if palette is not None:
+    colors = palette.swatch if palette else ()
+    if changes:
+        colors = [(before.color, before.share) for before, _ in changes]
+    if colors:
+        after = [swatch.color for _, swatch in changes]
         left = (side - picture.width) // 2
         top = (side + picture.height) // 2 + 4
-        framed.paste(swatch(palette, picture.width, SWATCH_HEIGHT - 6), (left, top))
+        framed.paste(swatch(colors, picture.width, SWATCH_HEIGHT - 6, after), (left, top))
     return framed
 
 
@@ -46,7 +73,7 @@ def palette_chart(palettes: Sequence[Palette], commonness: Sequence[float]) -> I
         top = (number - 1) * line + MARGIN
         middle = top + (line - MARGIN) // 2
         draw.text((left - 10, middle), str(number), INK, font, anchor="rm")
-        chart.paste(swatch(palette, width, line - MARGIN), (left, top))
+        chart.paste(swatch(palette.swatch, width, line - MARGIN), (left, top))
         words = f"{palette.name}, {100 * share:.0f} %"
         draw.text((left + width + 12, middle), words, INK, font, anchor="lm")
     return chart

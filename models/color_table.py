@@ -16,13 +16,13 @@ from recolor.datasets.swatches import Swatches
 # Along each side of the cube of sRGB.
 NODES = 33
 # Paper and white letters: they have at least this L, and hardly any chroma.
-PAPER_L, PAPER_RANGE, PAPER_CHROMA = 70.0, 20.0, 6.0
+PAPER_L, PAPER_RANGE, PAPER_CHROMA = 65.0, 20.0, 6.0
 
 
 def paperness(lab: np.ndarray) -> np.ndarray:
     """Return how much colors ``[..., 3]`` are those of paper and white letters: 0 to 1, ``[...]``.
 
-    It is exp(-(C/6)^2) clip((L - 70)/20, 0, 1), with C the chroma.
+    It is exp(-(C/6)^2) clip((L - 65)/20, 0, 1), with C the chroma.
     """
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     light = np.clip((lab[..., 0] - PAPER_L) / PAPER_RANGE, 0, 1)

@@ -31,7 +31,7 @@ from recolor.datasets.palettes.palette import (
 )
 from recolor.datasets.posters import Box, letterbox
 from recolor.datasets.skin import skin_ab, skin_mask
-from recolor.datasets.swatches import SOME, Swatches
+from recolor.datasets.swatches import SOME, Swatch, Swatches
 from recolor.models.color_table import paperness, recolored
 from recolor.models.decoding.options import (
     AUTO,
@@ -363,15 +363,29 @@ class Painter:
         whole.paste(poster, (seen.box.left, seen.box.top))
         return whole
 
-    def colors(self, seen: Seen, palette: Palette, decoding: Decoding) -> np.ndarray:
-        """Return the ab that each fine swatch of a colored picture becomes: ``float32 [K, 2]``.
+    def changes(
+        self, seen: Seen, palette: Palette | None, decoding: Decoding
+    ) -> list[tuple[Swatch, Swatch]]:
+        """Return the swatches of a restored poster, the largest first, and what each becomes.
+
+        Skin that is kept is not looked at.
 
         Args:
             seen, palette, decoding: As for `painted`.
+
+        Returns:
+            Nothing where the poster has no color, or there is no palette: it is not recolored by
+            swatches then.
         """
-        colors, (_, amounts) = self._assigned(seen, palette, decoding)
-        own = seen.swatches.centers[:, 1:]
-        return own + amounts[:, None] * (colors - own)
+        if palette is None or seen.color != COLORED:
+            return []
+        swatches = seen.swatches
+        colors, (paper, other) = self._assigned(seen, palette, decoding)
+        light = paperness(swatches.centers)
+        amounts = (light * paper + (1 - light) * other)[:, None]
+        own = swatches.centers[:, 1:]
+        after = swatches.described(own + amounts * (colors - own))
+        return list(zip(swatches.merged, after, strict=True))
 
     def _assigned(
         self, seen: Seen, palette: Palette, decoding: Decoding

@@ -149,8 +149,8 @@ class Decoding:
         metadata={
             "repeated": True,
             "metavar": "COLOR|skin|neutrals|none",
-            "help": "Keep a color of the poster as it is restored; or neutrals, which are paper and "
-            "white letters; or skin, that of faces; or nothing. May be repeated.  "
+            "help": "Keep a color of the poster as it is restored; or neutrals, that is paper and "
+            "white letters; or the skin of faces; or nothing. May be repeated.  "
             "[default: neutrals and skin where the picture has color]",
         },
     )

@@ -135,11 +135,13 @@ def scheme_sheet(painter: Painter, files: list[Path]) -> Image.Image:
     for path in files:
         picture = to_rgb(open_image(path.read_bytes()))
         seen = painter.see(picture, Decoding())
-        row = [with_swatch(ImageOps.contain(picture, (SIDE, SIDE)), None, SIDE)]
+        row = [with_swatch(ImageOps.contain(picture, (SIDE, SIDE)), SIDE)]
         for colors in SCHEMES.values():
             decoding = Decoding(palette=colors)
             palette = painter.palette(seen, decoding)
             painted = painter.painted(seen, palette, decoding)
-            row.append(with_swatch(ImageOps.contain(painted, (SIDE, SIDE)), palette, SIDE))
+            changes = painter.changes(seen, palette, decoding)
+            small = ImageOps.contain(painted, (SIDE, SIDE))
+            row.append(with_swatch(small, SIDE, palette, changes))
         rows.append(row)
     return contact_sheet(rows, ["before", *SCHEMES], SIDE + SWATCH_HEIGHT)

@@ -13,7 +13,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ from PIL import Image
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from recolor.datasets.color_kind import GRAY
+from recolor.datasets.color_kind import COLORED, GRAY
 from recolor.datasets.faces import find_faces
 from recolor.datasets.images import ImageError
 from recolor.datasets.palettes.library import load_library
@@ -103,8 +103,9 @@ class Studio:
 
         Returns:
             JSON: its ``id``, ``width``, ``height``, ``format``, ``animated``; ``color`` (colored,
-            one ink or gray) and ``has_color``; ``found``, how it has aged, in words; ``margin``,
-            whether there is one around it; and ``suggestions`` of palettes, see `described`.
+            one ink or gray) and ``has_color``; ``swatches``, each with color, share and name;
+            ``found``, how it has aged, in words; ``margin``, whether there is one around it; and
+            ``suggestions`` of palettes, see `described`.
 
         Raises:
             ImageError: If it can't be used.
@@ -115,9 +116,9 @@ class Studio:
         if not self._remember(("file", key), file, _bytes(file.picture, file.alpha)):
             raise RequestError(413, "too large to be edited here; `recolor apply` takes it")
         found = self._found(key, file)
-        palettes, own = [], found.color != GRAY
+        palettes, own, seen = [], found.color != GRAY, self._seen(key, file, DEFAULT_DECODING)
+        swatches = seen.swatches.merged if found.color == COLORED else []
         if self.painter.network.takes_palette:
-            seen = self._seen(key, file, DEFAULT_DECODING)
             palettes = self.painter.suggestions(seen, min(SUGGESTIONS, len(self.library.palettes)))
         return {
             "id": key,
@@ -127,6 +128,7 @@ class Studio:
             "animated": file.animated,
             "color": found.color,
             "has_color": own,
+            "swatches": [asdict(swatch) for swatch in swatches],
             "found": found.wanted(DEFAULT_DECODING).describe(),
             "margin": (found.box.width, found.box.height) != file.picture.size,
             "suggestions": [
@@ -176,7 +178,9 @@ class Studio:
         painted = self.painter.painted(seen, palette, decoding)
         if decoding.crop == AUTO:
             file = file.cropped(seen.box)
+        changes = self.painter.changes(seen, palette, decoding)
         headers = {
+            "Recolor-Swatches": json.dumps([(one.color, other.color) for one, other in changes]),
             "Recolor-Palette": quote(palette.name if palette else ""),
             "Recolor-Settings": json.dumps(decoding.describe()),
         }

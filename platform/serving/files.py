@@ -21,6 +21,7 @@ from recolor.datasets.inputs import Place
 from recolor.datasets.object_storage import RemotePath, StorageError
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
+from recolor.datasets.swatches import Swatch
 from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter, Seen
@@ -212,19 +213,22 @@ def recolor_file(
     done.found, done.color = seen.restoration.describe(), seen.color
     done.animated = source.animated
     if shown:
-        row = [(_small(source.picture), None), *((one.small, one.palette) for one in versions)]
-        done.row = [with_swatch(small, palette, SHEET_SIDE) for small, palette in row]
+        done.row = [
+            with_swatch(_small(source.picture), SHEET_SIDE),
+            *(with_swatch(one.small, SHEET_SIDE, one.palette, one.changes) for one in versions),
+        ]
     return done
 
 
 @dataclass(frozen=True)
 class _Version:
     """A recolored picture: its palette, its file, which takes less memory, and, where it is shown
-    in the sheet, a small copy."""
+    in the sheet, a small copy and what became of its swatches."""
 
     palette: Palette | None
     small: Image.Image | None
     data: bytes
+    changes: list[tuple[Swatch, Swatch]]
 
 
 def _versions(
@@ -246,7 +250,8 @@ def _versions(
     for palette in palettes:
         painted = painter.painted(seen, palette, decoding)
         small = _small(painted) if shown else None
-        versions.append(_Version(palette, small, source.with_colors_of(painted)))
+        changes = painter.changes(seen, palette, decoding) if shown else []
+        versions.append(_Version(palette, small, source.with_colors_of(painted), changes))
     return versions
 
 
