@@ -17,7 +17,7 @@ from scipy.cluster.vq import kmeans2
 from skimage.color import rgb2lab
 
 from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb
-from recolor.datasets.palettes.color_names import color_name
+from recolor.datasets.palettes.color_names import NEUTRAL_CHROMA, color_name
 
 # Fine swatches at most. On posters under random color maps, told their true colors, 8 to 16 and
 # more than 20 had a larger error.
@@ -31,6 +31,8 @@ ITERATIONS = 20
 SOME = (48, 48)
 # Swatches for people: at most so many, each with colors that are nearer than this in CIELAB.
 MERGED, NEAR = 10, 16.0
+# How much stronger than its center a shade of a swatch is at most.
+STRONGEST = 1.3
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,26 @@ class Swatches:
 
     def nearest(self, rgb: Sequence[int]) -> np.ndarray:
         """Return which fine swatches make up the merged one nearest to a color: ``bool [K]``."""
+        return self.groups == self.groups[self._nearest_fine(rgb)]
+
+    def shades(self, rgb: Sequence[int], ab: Sequence[float]) -> np.ndarray:
+        """Return a new color in the shades of the swatch nearest to a color: ``float32 [K, 2]``.
+
+        Where a part of the swatch is paler than the color, or stronger, it is so in the new color.
+
+        Args:
+            rgb: The color, sRGB.
+            ab: The new color.
+        """
+        chroma = np.hypot(*self.centers[:, 1:].T)
+        center = chroma[self._nearest_fine(rgb)]
+        if center < NEUTRAL_CHROMA:
+            return np.tile(np.float32(ab), (len(chroma), 1))
+        return np.clip(chroma / center, 0, STRONGEST)[:, None] * np.float32(ab)
+
+    def _nearest_fine(self, rgb: Sequence[int]) -> int:
         lab = rgb2lab(np.uint8(rgb)[None]).astype(np.float32)
-        fine = int(np.argmin(_squares(lab / STEPS, self.centers / STEPS)))
-        return self.groups == self.groups[fine]
+        return int(np.argmin(_squares(lab / STEPS, self.centers / STEPS)))
 
 
 def _lab(picture: Image.Image) -> np.ndarray:

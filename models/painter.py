@@ -402,12 +402,15 @@ class Painter:
             amounts[:, swatches.nearest(parse_color(lock))] = 0
         for assignment in decoding.assign:
             chosen = swatches.nearest(assignment.swatch)
-            colors[chosen], amounts[:, chosen] = assignment.color, 1
+            colors[chosen] = swatches.shades(assignment.swatch, assignment.color)[chosen]
+            amounts[:, chosen] = 1
         for x, y, *color in _inside(hint_array(decoding.hint, *seen.source.size), seen):
             width, height = seen.poster.size
             place = min(int(x * width), width - 1), min(int(y * height), height - 1)
-            chosen = swatches.nearest(seen.poster.getpixel(place))
-            colors[chosen], amounts[:, chosen] = color, 1
+            there = seen.poster.getpixel(place)
+            chosen = swatches.nearest(there)
+            colors[chosen] = swatches.shades(there, color)[chosen]
+            amounts[:, chosen] = 1
         return colors, amounts.astype(np.float32)
 
     def _of_palette(self, seen: Seen, palette: Palette, decoding: Decoding) -> np.ndarray:
