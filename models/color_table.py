@@ -22,11 +22,11 @@ PAPER_L, PAPER_RANGE, PAPER_CHROMA = 65.0, 20.0, 6.0
 def paperness(lab: np.ndarray) -> np.ndarray:
     """Return how much colors ``[..., 3]`` are those of paper and white letters: 0 to 1, ``[...]``.
 
-    It is exp(-(C/6)^2) clip((L - 65)/20, 0, 1), with C the chroma.
+    It is exp(-(C/6)^4) clip((L - 65)/20, 0, 1), with C the chroma.
     """
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     light = np.clip((lab[..., 0] - PAPER_L) / PAPER_RANGE, 0, 1)
-    return np.exp(-((chroma / PAPER_CHROMA) ** 2)) * light
+    return np.exp(-((chroma / PAPER_CHROMA) ** 4)) * light
 
 
 def recolored(

@@ -21,7 +21,7 @@ from recolor.models.restoring import (
 
 # Of the posters in training, those that have not aged, those in one ink, and those in bad light, of
 # which half have aged as well.
-UNAGED, ONE_INK, BADLY_LIT = 0.15, 0.06, 0.4
+UNAGED, ONE_INK, BADLY_LIT = 0.15, 0.06, 0.5
 # JPEG's quality for the pixels of a thumbnail. They are not neighbors, so JPEG harms them more: its
 # errors are then as large as they are in the whole posters.
 QUALITY = (93, 99)
