@@ -74,7 +74,8 @@ class Swatches:
     def of(cls, picture: Image.Image) -> Swatches:
         """Find the swatches of an RGB picture of any size, always the same ones (k-means)."""
         small = picture.copy()
-        small.thumbnail((FOUND_SIDE, FOUND_SIDE), Image.Resampling.BOX)
+        # Single pixels, since means of them have colors that the picture has not.
+        small.thumbnail((FOUND_SIDE, FOUND_SIDE), Image.Resampling.NEAREST, reducing_gap=None)
         places = _lab(small).reshape(-1, 3) / STEPS
         few = np.unique(places, axis=0)
         if len(few) > FINE:
