@@ -353,8 +353,8 @@ class Painter:
             poster = self._recolored(seen, poster, palette, 0.0, decoding)
         elif decoding.hint or decoding.strength < 1:
             poster = self._recolored(seen, poster, None, decoding.strength, decoding)
-        if SKIN in _locked(seen, decoding) and not own:
-            skin = seen.poster if by_swatches else _in_skin_colors(seen.poster)
+        if SKIN in _locked(seen, palette, decoding) and not own:
+            skin = seen.poster if seen.color == COLORED else _in_skin_colors(seen.poster)
             mask = seen.skin.resize(poster.size, Image.Resampling.BILINEAR)
             poster = Image.composite(skin, poster, mask)
         if decoding.crop == AUTO or poster.size == seen.source.size:
@@ -397,7 +397,7 @@ class Painter:
         else:
             colors = self._of_palette(seen, palette, decoding)
             amounts = np.full((2, len(colors)), decoding.strength)
-            amounts[0] *= NEUTRALS not in _locked(seen, decoding)
+            amounts[0] *= NEUTRALS not in _locked(seen, palette, decoding)
         for lock in _locked_colors(decoding):
             amounts[:, swatches.nearest(parse_color(lock))] = 0
         for assignment in decoding.assign:
@@ -419,7 +419,7 @@ class Painter:
         network, look, swatches = self.network, seen.look, seen.swatches
         pixels = swatches.pixels
         memberships = swatches.memberships(pixels) + 1e-3 * swatches.memberships(pixels, WIDE)
-        locked = _locked(seen, decoding)
+        locked = _locked(seen, palette, decoding)
         stays = paper = paperness(pixels) * (NEUTRALS in locked)
         if SKIN in locked:
             skin = np.asarray(seen.skin.resize(SOME, Image.Resampling.NEAREST)) / 255
@@ -532,10 +532,11 @@ def cut_out(picture: Image.Image, box: Box) -> Image.Image:
     return picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
 
 
-def _locked(seen: Seen, decoding: Decoding) -> set[str]:
+def _locked(seen: Seen, palette: Palette | None, decoding: Decoding) -> set[str]:
     """Return the words of `LOCKS` that are in force."""
-    words = set(decoding.lock) & set(LOCKS)
-    return words or ({NEUTRALS, SKIN} if seen.color == COLORED else set())
+    if words := set(decoding.lock) & set(LOCKS):
+        return words
+    return {NEUTRALS, SKIN} if palette is not None and seen.color == COLORED else set()
 
 
 def _locked_colors(decoding: Decoding) -> set[str]:

@@ -416,7 +416,7 @@ def test_of_an_animation_the_first_frame_is_recolored_and_said(posters, store, t
     first.save(film, save_all=True, append_images=[second])
     shutil.copy(posters[2], tmp_path / "still.jpg")
     arguments = ["apply", film, tmp_path / "still.jpg", "--out", tmp_path / "out"]
-    result = run(*arguments, "--model", "regression")
+    result = run(*arguments, "--model", "regression", "--restore", "none")
     assert "\nonly the first frame or page of film.gif\n" in result.output
     with Image.open(tmp_path / "out" / "film.gif") as recolored:
         assert recolored.n_frames == 1
@@ -506,6 +506,9 @@ def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):
         (["--crop", "much"], "'much' is not one of"),
         (["--restore", "much"], "restore must be auto, none or a number from 0 to 1, not 'much'"),
         (["--restore", "nan"], "restore must lie between 0 and 1, not nan"),
+        (["--assign", "#c1121f"], "'#c1121f' is not an assignment: type COLOR=COLOR"),
+        (["--assign", "red=plaid"], "assign 'red=plaid': 'plaid' is not a color"),
+        (["--lock", "plaid"], "lock 'plaid' is not a color"),
         (["--restore", "1.5"], "restore must lie between 0 and 1, not 1.5"),
         (["--hint", "here=red"], "'here=red' is not a hint"),
         (["--hints", "notes.txt"], "notes.txt is not a JSON file"),

@@ -390,7 +390,9 @@ class TestServed:
                 assert answer.status_code == 200, answer.text
                 return self.decoded(answer.json()["predictions"][0]["image"])
 
-            same(restored(OLD), restoration.applied(OLD))
+            same(restored(OLD, restore=1.0), restoration.applied(OLD))
+            # What one would hardly see is left alone.
+            same(restored(OLD), restoration.applied(OLD) if restoration.describe() else OLD)
             same(restored(OLD, restore=0.5), restoration.scaled(0.5).applied(OLD))
             same(restored(OLD, restore=0.0), OLD)
             # A picture without color does not show how it has aged.

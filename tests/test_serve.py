@@ -274,9 +274,12 @@ class TestErrors:
         check_error(answer, 422, "has no colors of its own", "palette")
 
     def test_a_network_that_takes_no_palettes_and_hints(self, served_regression):
+        gray = encoded(Image.open(io.BytesIO(POSTER)).convert("L"))
         for asked, field in (("palette=auto", "palette"), ("hint=1,1=red", "hint")):
-            answer = served_regression.ask("POST", f"/recolor?{asked}", POSTER)
+            answer = served_regression.ask("POST", f"/recolor?{asked}", gray)
             check_error(answer, 422, "takes no", field)
+        # A poster with color needs no network for hints.
+        assert served_regression.ask("POST", "/recolor?hint=1,1=red", POSTER)[0] == 200
 
     @pytest.mark.parametrize(
         ("data", "words"),

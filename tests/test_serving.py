@@ -302,12 +302,11 @@ def test_lightness_stays_at_full_resolution(painter, palette):
     assert np.percentile(np.abs(before - after), 90) < 1.0
 
 
-@pytest.mark.parametrize("palette", ["none", "auto", "teal,orange"])
-def test_colors_of_the_source_do_not_matter(painter, palette):
+def test_without_a_palette_colors_of_the_source_do_not_matter(painter):
     rgb = samples.chelsea()
     lightness = np.rint(rgb2lab(rgb)[..., 0] * 2.55).astype(np.uint8)
     gray = lab8_to_rgb(lightness, np.zeros((*lightness.shape, 2)))
-    answers = [recolored(painter, image, palette=palette) for image in (rgb, gray)]
+    answers = [recolored(painter, image, palette="none") for image in (rgb, gray)]
     # A copy in 8-bit gray is up to one step of lightness off.
     assert np.percentile(np.abs(answers[0].astype(int) - answers[1]), 99) <= 8
 
@@ -484,7 +483,7 @@ def test_a_picture_that_memory_is_too_small_for_is_skipped(exhaust, posters, tmp
         def see(self, *arguments):
             return exhaust()
 
-    network = Network(None, None, None, OwnDecoding(), "greedy", 64, takes_palette=True)
+    network = Network(None, None, None, None, OwnDecoding(), "greedy", 64, takes_palette=True)
     painter = Greedy(lambda: network, Restorer.bundled())
     outcome = recolor_files(painter, [posters[0]], tmp_path / "out")
     assert outcome.skipped == [(posters[0].name, "too large for this machine's memory")]

@@ -295,8 +295,9 @@ def test_the_sources_own_colors_stay_but_where_a_hint_changes_them(network):
     assert moved[0, 0] < 1 and moved[-1, -1] < 1
 
 
-def test_a_share_of_the_own_colors_is_between_them_and_the_free_answer(network):
-    source = draw_poster(0, 1, "modern")[1].resize((40, 60))
+def test_a_share_of_one_inks_color_is_between_it_and_the_free_answer(network):
+    gray = draw_poster(0, 1, "modern")[1].resize((40, 60)).convert("L")
+    source = Image.merge("RGB", [gray.point(lambda v, w=w: v * w // 255) for w in (250, 225, 170)])
 
     def ab(**options):
         painted = network.recolor(source, Decoding(restore=0.0, **options))

@@ -88,7 +88,7 @@ def test_the_answer_is_what_the_painter_makes_of_the_source_under_the_true_palet
     picture, source = predictions.sources.of(poster)
     assert answer.source is source and answer.lightness is None and answer.given is None
     assert answer.asked.distance(own_palette(poster)) == pytest.approx(0, abs=1e-6)
-    decoding = Decoding(palette=AUTO, restore=0.0)
+    decoding = Decoding(palette=AUTO, restore=0.0, lock=("neutrals",))
     seen = network.see(picture, decoding, poster["embedding"], Box(0, 0, *picture.size[::-1]))
     expected = network.painted(seen, own_palette(poster), decoding)
     np.testing.assert_array_equal(inside(poster, answer.ab), rgb_to_lab8(np.asarray(expected))[1])
@@ -125,7 +125,6 @@ def test_metrics_of_sources_are_defined_where_there_is_one(network, manifest):
         assert columns[name]["lock_leak"] is None and columns[name]["harmed"] is None
     assert all(columns["gray"][metric] is None for metric in OF_SOURCES)
     assert columns["source left alone"]["merged"] == 0
-    assert columns["source left alone"]["evenness"] < columns["told"]["evenness"]
 
 
 def test_a_regression_network_takes_no_palette():
