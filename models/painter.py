@@ -56,6 +56,9 @@ WIDE = 2.0
 # What has color keeps some, and what is neutral stays so: by how much less likely gray is for a
 # swatch with this much more chroma than neutral ones, as a logarithm.
 COLORFUL, COLORED_CHROMA = 4.0, 22.0
+# It keeps at least this share of its chroma, or of that which is usual in the palette, but its new
+# chroma is multiplied by this much at most.
+LEAST_CHROMA, LARGEST_GAIN = 0.8, 3.0
 
 
 @dataclass(frozen=True)
@@ -439,7 +442,7 @@ class Painter:
             temperature=np.float32(network.own.changed(decoding).temperature),
             vividness=np.float32(vividness),
         )
-        return np.array(answer["colors"])
+        return _colored_enough(np.array(answer["colors"]), chroma, palette)
 
     def _recolored(
         self,
@@ -530,6 +533,20 @@ def cut_out(picture: Image.Image, box: Box) -> Image.Image:
     if (box.width, box.height) == picture.size:
         return picture
     return picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
+
+
+def _colored_enough(colors: np.ndarray, chroma: np.ndarray, palette: Palette) -> np.ndarray:
+    """Strengthen the new colors ``[K, 2]`` of swatches that had more chroma ``[K]``.
+
+    Means of what a palette has for them are grayish where it has little color.
+    """
+    strength = np.hypot(*palette.colors.T)
+    colored = palette.shares * (strength >= NEUTRAL_CHROMA)
+    usual = colored @ strength / max(colored.sum(), 1e-9)
+    found = np.hypot(*colors.T)
+    least = LEAST_CHROMA * np.minimum(chroma, usual)
+    gain = np.clip(least / np.maximum(found, NEUTRAL_CHROMA / 2), 1, LARGEST_GAIN)
+    return colors * gain[:, None]
 
 
 def _locked(seen: Seen, palette: Palette | None, decoding: Decoding) -> set[str]:
