@@ -604,7 +604,8 @@ def test_one_palette_makes_a_series(posters, store, tmp_path):
         assert run(*arguments, "--out", out, "--palette", palette).exit_code == 0
         of = [Palette.of_picture(Image.open(out / path.name), path.name) for path in posters[:4]]
         found[palette] = np.mean([one.distance(two) for one in of for two in of])
-    assert found[tmp_path / "other.png"] < 0.6 * found["none"]
+    # Not by more, since what is neutral, and skin, stay.
+    assert found[tmp_path / "other.png"] < 0.8 * found["none"]
 
 
 def test_a_library_of_ones_own_posters(manifest, posters, store, tmp_path):
