@@ -15,7 +15,11 @@ MOST = 100
 
 
 class AssignmentError(RecolorError):
-    """An assignment or a lock can't be understood."""
+    """An assignment can't be understood."""
+
+
+class LockError(RecolorError):
+    """A lock can't be understood."""
 
 
 @dataclass(frozen=True)
@@ -59,27 +63,27 @@ def parse_assignments(texts: Iterable[str]) -> tuple[Assignment, ...]:
     Raises:
         AssignmentError: If one is invalid, or there are more than 100.
     """
-    return tuple(map(Assignment.parse, _few(texts, "assignments")))
+    return tuple(map(Assignment.parse, _few(texts, "assignments", AssignmentError)))
 
 
 def parse_locks(texts: Iterable[str]) -> tuple[str, ...]:
     """Parse locks: the words of `LOCKS`, or colors, which become ``#rrggbb``.
 
     Raises:
-        AssignmentError: If one is invalid, or there are more than 100.
+        LockError: If one is invalid, or there are more than 100.
     """
     locks = []
-    for text in _few(texts, "locks"):
+    for text in _few(texts, "locks", LockError):
         word = text.strip().lower()
         try:
             locks.append(word if word in LOCKS else hex_color(parse_color(word)))
         except PaletteError as error:
-            raise AssignmentError(f"lock {error}, or one of {', '.join(LOCKS)}") from None
+            raise LockError(f"lock {error}, or one of {', '.join(LOCKS)}") from None
     return tuple(locks)
 
 
-def _few(texts: Iterable[str], what: str) -> list[str]:
+def _few(texts: Iterable[str], what: str, error: type[RecolorError]) -> list[str]:
     texts = list(texts)
     if len(texts) > MOST:
-        raise AssignmentError(f"{len(texts)} {what} are too many for a picture: at most {MOST}")
+        raise error(f"{len(texts)} {what} are too many for a picture: at most {MOST}")
     return texts

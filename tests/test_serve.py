@@ -253,6 +253,8 @@ class TestErrors:
             ("vividness=x", "vividness", "valid number"),
             ("crop=all", "crop", "'none' or 'auto'"),
             ("restore=all", "restore", "valid number"),
+            ("lock=plaid", "lock", "lock 'plaid' is not a color"),
+            ("assign=red", "assign", "'red' is not an assignment"),
             ("restore=2", "restore", "less than or equal to 1"),
             ("format=gif", "format", "'png'"),
             ("side=100", "side", "no such parameter"),

@@ -8,6 +8,7 @@ from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from recolor.datasets.assignments import (
     Assignment,
     AssignmentError,
+    LockError,
     parse_assignments,
     parse_locks,
 )
@@ -133,16 +134,16 @@ def test_assignments_and_locks_are_parsed():
 
 
 @pytest.mark.parametrize(
-    ("parse", "text", "message"),
+    ("parse", "error", "text", "message"),
     [
-        (parse_assignments, "#8a1c1c", "is not an assignment: type COLOR=COLOR"),
-        (parse_assignments, "#8a1c1c=plaid", "'plaid' is not a color"),
-        (parse_assignments, "=red", "'' is not a color"),
-        (parse_locks, "plaid", "lock 'plaid' is not a color"),
+        (parse_assignments, AssignmentError, "#8a1c1c", "is not an assignment: type COLOR=COLOR"),
+        (parse_assignments, AssignmentError, "#8a1c1c=plaid", "'plaid' is not a color"),
+        (parse_assignments, AssignmentError, "=red", "'' is not a color"),
+        (parse_locks, LockError, "plaid", "lock 'plaid' is not a color"),
     ],
 )
-def test_what_is_typed_wrong_is_said(parse, text, message):
-    with pytest.raises(AssignmentError, match=message):
+def test_what_is_typed_wrong_is_said(parse, error, text, message):
+    with pytest.raises(error, match=message):
         parse([text])
-    with pytest.raises(AssignmentError, match="are too many for a picture: at most 100"):
+    with pytest.raises(error, match="are too many for a picture: at most 100"):
         parse([text] * 101)

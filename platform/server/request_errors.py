@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from recolor.datasets.assignments import AssignmentError, LockError
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import HintError
 from recolor.datasets.images import ImageError, TooManyPixelsError
@@ -55,8 +56,9 @@ def request_error_of(error: RecolorError) -> RequestError:
         return RequestError(400, message)
     if isinstance(error, PaletteError):
         return RequestError(422, message, "palette")
-    if isinstance(error, HintError):
-        return RequestError(422, message, "hint")
+    for kind, field in ((HintError, "hint"), (AssignmentError, "assign"), (LockError, "lock")):
+        if isinstance(error, kind):
+            return RequestError(422, message, field)
     if isinstance(error, DecodingError):
         return RequestError(422, message, "hint" if "takes no hints" in message else "palette")
     return RequestError(422, message)
