@@ -6,6 +6,7 @@ picture is divided finely for that, and the fine ones are merged to a few for pe
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,13 +74,16 @@ class Swatches:
     @classmethod
     def of(cls, picture: Image.Image) -> Swatches:
         """Find the swatches of an RGB picture of any size, always the same ones (k-means)."""
-        small = picture.copy()
+        scale = min(1, FOUND_SIDE / max(picture.size))
+        size = [max(1, round(scale * side)) for side in picture.size]
         # Single pixels, since means of them have colors that the picture has not.
-        small.thumbnail((FOUND_SIDE, FOUND_SIDE), Image.Resampling.NEAREST, reducing_gap=None)
-        places = _lab(small).reshape(-1, 3) / STEPS
+        places = _lab(picture.resize(size, Image.Resampling.NEAREST)).reshape(-1, 3) / STEPS
         few = np.unique(places, axis=0)
         if len(few) > FINE:
-            few, nearest = kmeans2(places, FINE, ITERATIONS, minit="++", seed=0, missing="warn")
+            with warnings.catch_warnings():
+                # It warns of swatches that no pixel is left in; they are dropped below.
+                warnings.simplefilter("ignore")
+                few, nearest = kmeans2(places, FINE, ITERATIONS, minit="++", seed=0)
         else:
             nearest = np.argmin(_squares(places, few), axis=-1)
         counts = np.bincount(nearest, minlength=len(few))
