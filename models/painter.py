@@ -17,7 +17,6 @@ from PIL import Image
 from recolor.datasets.assignments import LOCKS, NEUTRALS, SKIN
 from recolor.datasets.color import L_SCALE, lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.color_kind import COLORED, GRAY, color_kind
-from recolor.datasets.faces import find_faces
 from recolor.datasets.hints import HintError, hint_array
 from recolor.datasets.margins import poster_box
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
@@ -30,7 +29,7 @@ from recolor.datasets.palettes.palette import (
     parse_color,
 )
 from recolor.datasets.posters import Box, letterbox
-from recolor.datasets.skin import skin_ab, skin_mask
+from recolor.datasets.skin import find_skin, skin_ab
 from recolor.datasets.swatches import SOME, Swatch, Swatches
 from recolor.models.color_table import paperness, recolored
 from recolor.models.decoding.options import (
@@ -51,8 +50,8 @@ from recolor.models.restoring import Restoration, Restorer, more_vivid
 PIECE = 2**17
 # They paint for everyone, so however many pictures there are, a core has one piece at a time.
 _PAINTERS = ThreadPoolExecutor(os.cpu_count(), "painter")
-# Pixels of no other swatch count a little in one that none of them belongs to, up to this width.
-WIDE = 2.0
+# In a swatch, pixels count a little that lie up to this width from it: rare colors have no others.
+WIDE, LITTLE = 2.0, 1e-3
 # What has color keeps some, and what is neutral stays so: by how much less likely gray is for a
 # swatch with this much more chroma than neutral ones, as a logarithm.
 COLORFUL, COLORED_CHROMA = 4.0, 22.0
@@ -149,7 +148,7 @@ class Seen:
         poster: The poster alone, restored.
         looks: Returns what the network says of the poster.
         parts: Returns its swatches.
-        skins: Returns how much each of its pixels belongs to the skin of faces, see `skin_mask`.
+        skins: Returns how much each of its pixels belongs to the skin of faces, see `find_skin`.
     """
 
     source: Image.Image
@@ -257,7 +256,7 @@ class Painter:
         lazily = (
             partial(self.look, poster, embedding),
             partial(Swatches.of, poster),
-            lambda: skin_mask(poster, find_faces(poster)),
+            partial(find_skin, poster),
         )
         return Seen(picture, found.box, found.color, restoration, poster, *lazily)
 
@@ -340,13 +339,44 @@ class Painter:
             HintError: If a hint lies outside of the poster.
             DecodingError: If there are hints and the model takes none.
         """
+        return self._painted(seen, palette, decoding, self._assigned(seen, palette, decoding))
+
+    def painted_with_changes(
+        self, seen: Seen, palette: Palette | None, decoding: Decoding
+    ) -> tuple[Image.Image, list[tuple[Swatch, Swatch]]]:
+        """Give a picture colors as `painted` does, and say what its swatches became.
+
+        Returns:
+            The picture; and the swatches of the restored poster, the largest first, each with what
+            it became, skin that is kept not looked at. There are none where the poster has no
+            color, or there is no palette: it is not recolored by swatches then.
+        """
+        assigned = self._assigned(seen, palette, decoding)
+        painted = self._painted(seen, palette, decoding, assigned)
+        if assigned is None:
+            return painted, []
+        swatches = seen.swatches
+        colors, (paper, other) = assigned
+        light = paperness(swatches.centers)
+        amounts = (light * paper + (1 - light) * other)[:, None]
+        own = swatches.centers[:, 1:]
+        after = swatches.described(own + amounts * (colors - own))
+        return painted, list(zip(swatches.merged, after, strict=True))
+
+    def _painted(
+        self,
+        seen: Seen,
+        palette: Palette | None,
+        decoding: Decoding,
+        assigned: tuple[np.ndarray, np.ndarray] | None,
+    ) -> Image.Image:
+        """Give a picture colors, those of its swatches as `_assigned` has found them."""
         poster, own = seen.poster, palette is not None and palette is seen.own_palette
         if own:
             wanted = decoding.vividness
             poster = more_vivid(poster, SOURCE_VIVIDNESS if wanted is None else wanted)
-        by_swatches = palette is not None and seen.color == COLORED
-        if by_swatches:
-            poster = recolored(poster, seen.swatches, *self._assigned(seen, palette, decoding))
+        if assigned is not None:
+            poster = recolored(poster, seen.swatches, *assigned)
         elif decoding.assign or _locked_colors(decoding):
             raise DecodingError(
                 "colors can be assigned and locked where the picture has some, and under any "
@@ -366,34 +396,15 @@ class Painter:
         whole.paste(poster, (seen.box.left, seen.box.top))
         return whole
 
-    def changes(
+    def _assigned(
         self, seen: Seen, palette: Palette | None, decoding: Decoding
-    ) -> list[tuple[Swatch, Swatch]]:
-        """Return the swatches of a restored poster, the largest first, and what each becomes.
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Find the colors of swatches, and how far each goes there: see `recolored`.
 
-        Skin that is kept is not looked at.
-
-        Args:
-            seen, palette, decoding: As for `painted`.
-
-        Returns:
-            Nothing where the poster has no color, or there is no palette: it is not recolored by
-            swatches then.
+        None where the poster has no color, or there is no palette.
         """
         if palette is None or seen.color != COLORED:
-            return []
-        swatches = seen.swatches
-        colors, (paper, other) = self._assigned(seen, palette, decoding)
-        light = paperness(swatches.centers)
-        amounts = (light * paper + (1 - light) * other)[:, None]
-        own = swatches.centers[:, 1:]
-        after = swatches.described(own + amounts * (colors - own))
-        return list(zip(swatches.merged, after, strict=True))
-
-    def _assigned(
-        self, seen: Seen, palette: Palette, decoding: Decoding
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the colors of swatches, and how far each goes there: see `recolored`."""
+            return None
         swatches = seen.swatches
         if palette is seen.own_palette:
             colors, amounts = swatches.centers[:, 1:].copy(), np.zeros((2, len(swatches.shares)))
@@ -421,14 +432,14 @@ class Painter:
         self.check(replace(decoding, palette=palette))
         network, look, swatches = self.network, seen.look, seen.swatches
         pixels = swatches.pixels
-        memberships = swatches.memberships(pixels) + 1e-3 * swatches.memberships(pixels, WIDE)
+        memberships = swatches.memberships(pixels) + LITTLE * swatches.memberships(pixels, WIDE)
         locked = _locked(seen, palette, decoding)
         stays = paper = paperness(pixels) * (NEUTRALS in locked)
         if SKIN in locked:
             skin = np.asarray(seen.skin.resize(SOME, Image.Resampling.NEAREST)) / 255
             stays = np.maximum(paper, skin.ravel())
         # What stays hardly counts; a little, so that what is like it finds its color.
-        memberships *= 1 - stays[:, None] * (1 - 1e-3)
+        memberships *= 1 - stays[:, None] * (1 - LITTLE)
         chroma = np.hypot(*swatches.centers[:, 1:].T)
         colorful = COLORFUL * np.clip((chroma - NEUTRAL_CHROMA) / COLORED_CHROMA, -1, 1)
         vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
@@ -438,7 +449,7 @@ class Painter:
             memberships=np.float32(memberships),
             colorful=np.float32(colorful),
             paper=np.float32(paper.mean()),
-            palette=np.concatenate([palette.shares[:, None], palette.colors], axis=1),
+            palette=_table(palette),
             temperature=np.float32(network.own.changed(decoding).temperature),
             vividness=np.float32(vividness),
         )
@@ -458,9 +469,6 @@ class Painter:
         width, height = poster.size
         own = network.own.changed(decoding)
         wanted = decoding.vividness
-        table = np.zeros((CELLS, 3), np.float32)
-        if palette is not None:
-            table = np.concatenate([palette.shares[:, None], palette.colors], axis=1)
         chosen = network.choose(
             outputs=look.answer["outputs"],
             lightness=look.lightness,
@@ -468,7 +476,7 @@ class Painter:
             some=np.asarray(poster.resize(SOME, Image.Resampling.NEAREST)),
             width=np.int32(width),
             height=np.int32(height),
-            palette=np.float32(table),
+            palette=_table(palette),
             hints=_inside(hint_array(decoding.hint, *seen.source.size), seen),
             temperature=np.float32(own.temperature),
             vividness=np.float32(PALETTE_VIVIDNESS if wanted is None else wanted),
@@ -533,6 +541,13 @@ def cut_out(picture: Image.Image, box: Box) -> Image.Image:
     if (box.width, box.height) == picture.size:
         return picture
     return picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
+
+
+def _table(palette: Palette | None) -> np.ndarray:
+    """Return a palette as networks take it, ``float32 [1024, 3]``; zeros for none."""
+    if palette is None:
+        return np.zeros((CELLS, 3), np.float32)
+    return np.float32(np.concatenate([palette.shares[:, None], palette.colors], axis=1))
 
 
 def _colored_enough(colors: np.ndarray, chroma: np.ndarray, palette: Palette) -> np.ndarray:

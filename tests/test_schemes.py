@@ -158,8 +158,8 @@ def test_changes_name_the_swatches_and_what_each_becomes(painter):
     picture = flag("#0b3c5d", "#c1121f", "white")
     seen = painter.see(picture, SCHEME)
     palette = painter.palette(seen, SCHEME)
-    changes = painter.changes(seen, palette, SCHEME)
-    painted = np.asarray(painter.painted(seen, palette, SCHEME))
+    painted, changes = painter.painted_with_changes(seen, palette, SCHEME)
+    painted = np.asarray(painted)
     assert {"navy", "red", "white"} <= {before.name for before, _ in changes}
     for before, after in changes:
         old, new = (
@@ -169,9 +169,9 @@ def test_changes_name_the_swatches_and_what_each_becomes(painter):
         there = np.linalg.norm(lab_of(picture) - old, axis=-1) < 1
         found = lab_of(painted)[there]
         assert len(found) and deltaE_ciede2000(found, np.broadcast_to(new, found.shape)).max() < 6
-    assert painter.changes(seen, None, SCHEME) == []
+    assert painter.painted_with_changes(seen, None, SCHEME)[1] == []
     gray = picture.convert("L").convert("RGB")
-    assert painter.changes(painter.see(gray, SCHEME), palette, SCHEME) == []
+    assert painter.painted_with_changes(painter.see(gray, SCHEME), palette, SCHEME)[1] == []
 
 
 def test_colors_are_assigned_only_where_the_picture_has_some(painter):

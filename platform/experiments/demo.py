@@ -139,8 +139,7 @@ def scheme_sheet(painter: Painter, files: list[Path]) -> Image.Image:
         for colors in SCHEMES.values():
             decoding = Decoding(palette=colors)
             palette = painter.palette(seen, decoding)
-            painted = painter.painted(seen, palette, decoding)
-            changes = painter.changes(seen, palette, decoding)
+            painted, changes = painter.painted_with_changes(seen, palette, decoding)
             small = ImageOps.contain(painted, (SIDE, SIDE))
             row.append(with_swatch(small, SIDE, palette, changes))
         rows.append(row)

@@ -14,23 +14,22 @@ import re
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from cachetools import LRUCache
 from PIL import Image
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from recolor.datasets.color_kind import COLORED, GRAY
-from recolor.datasets.faces import find_faces
 from recolor.datasets.images import ImageError
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
 from recolor.datasets.posters import Box
-from recolor.datasets.skin import skin_mask
+from recolor.datasets.skin import find_skin
 from recolor.datasets.swatches import Swatches
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
 from recolor.models.decoding.typed import typed_decoding
@@ -175,10 +174,9 @@ class Studio:
         self, file: PictureFile, seen: Seen, decoding: Decoding, wanted: Recoloring, accept: str
     ) -> Answer:
         palette = self.painter.palette(seen, decoding)
-        painted = self.painter.painted(seen, palette, decoding)
+        painted, changes = self.painter.painted_with_changes(seen, palette, decoding)
         if decoding.crop == AUTO:
             file = file.cropped(seen.box)
-        changes = self.painter.changes(seen, palette, decoding)
         headers = {
             "Recolor-Swatches": json.dumps([(one.color, other.color) for one, other in changes]),
             "Recolor-Palette": quote(palette.name if palette else ""),
@@ -207,32 +205,23 @@ class Studio:
             box = found.box.scaled(source.width / file.picture.width, source.size)
             return box, restoration.applied(cut_out(source, box))
 
-        def look() -> Look:
-            return self._known(
-                ("look", key, decoding.restore),
-                lambda: self.painter.look(poster(file.picture)[1]),
-                _of_look,
-            )
-
-        def parts() -> Swatches:
-            return self._known(
-                ("swatches", key, decoding.restore),
-                lambda: Swatches.of(poster(file.picture)[1]),
-                lambda swatches: swatches.pixels.nbytes,
-            )
-
-        def skin() -> np.ndarray:
-            def found_skin():
-                whole = poster(file.picture)[1]
-                return skin_mask(whole, find_faces(whole))
-
-            return self._known(
-                ("skin", key, decoding.restore), found_skin, lambda skin: skin.nbytes
-            )
-
         source = self._picture(key, file, side)
         box, restored = poster(source)
-        return Seen(source, box, found.color, restoration, restored, look, parts, skin)
+
+        @cache
+        def whole() -> Image.Image:
+            return restored if source is file.picture else poster(file.picture)[1]
+
+        def of_whole(name: str, find: Callable, size: Callable[[Any], int]) -> Callable:
+            """Find something in the whole poster, whatever its size here, and keep it."""
+            return lambda: self._known((name, key, decoding.restore), lambda: find(whole()), size)
+
+        lazily = (
+            of_whole("look", self.painter.look, _of_look),
+            of_whole("swatches", Swatches.of, lambda swatches: swatches.pixels.nbytes),
+            of_whole("skin", find_skin, lambda mask: mask.nbytes),
+        )
+        return Seen(source, box, found.color, restoration, restored, *lazily)
 
     def _copy(self, key: str, file: PictureFile, side: int | None) -> PictureFile:
         """Return a small copy of a picture's file, without what is told about the original."""

@@ -248,9 +248,11 @@ def _versions(
         palettes = [painter.palette(seen, decoding)]
     versions = []
     for palette in palettes:
-        painted = painter.painted(seen, palette, decoding)
-        small = _small(painted) if shown else None
-        changes = painter.changes(seen, palette, decoding) if shown else []
+        if shown:
+            painted, changes = painter.painted_with_changes(seen, palette, decoding)
+            small = _small(painted)
+        else:
+            painted, changes, small = painter.painted(seen, palette, decoding), [], None
         versions.append(_Version(palette, small, source.with_colors_of(painted), changes))
     return versions
 
