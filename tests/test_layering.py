@@ -33,6 +33,7 @@ FLOOR_1 = {
     "palettes.palette",
     "picture_file",
     "posters",
+    "quiet_stderr",
     "records",
     "shards",
     "shared_table",

@@ -35,6 +35,7 @@ from recolor.datasets import (
     images,
     margins,
     posters,
+    quiet_stderr,
     shared_table,
     skin,
     swatches,
@@ -75,8 +76,8 @@ REQUIREMENTS = (
 SERVED_MODULES = (
     errors, color_profiles, images, encoded_images, atomic_file, shared_table, color, color_kind,
     classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
-    assignments, gamut, swatches, faces, skin, options, own_decoding, typed, restoring, color_table,
-    painter,
+    assignments, gamut, swatches, quiet_stderr, faces, skin, options, own_decoding, typed,
+    restoring, color_table, painter,
 )  # fmt: skip
 
 
