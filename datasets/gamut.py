@@ -3,24 +3,19 @@
 from functools import cache
 
 import numpy as np
+from skimage.color import xyz_tristimulus_values
+from skimage.color.colorconv import rgb_from_xyz
 
 from recolor.datasets.color import L_SCALE
 
-# Between so many hues, chroma is interpolated.
+# Chroma is known for this many hues, and interpolated between them.
 HUES = 256
 # No color of sRGB has a larger chroma.
 LARGEST_CHROMA = 134.0
 _HALVINGS = 10
-# D65, and linear sRGB of XYZ.
-_WHITE = np.array([0.95047, 1.0, 1.08883])
-_RGB_OF_XYZ = np.array(
-    [
-        [3.24048134, -1.53715152, -0.49853633],
-        [-0.96925495, 1.87599, 0.04155593],
-        [0.05564664, -0.20404134, 1.05731107],
-    ]
-)
-# What rounding of the numbers above may amount to.
+# D65.
+_WHITE = xyz_tristimulus_values(illuminant="D65", observer="2")
+# What rounding in the conversion may amount to.
 _TOLERANCE = 1e-5
 
 
@@ -72,5 +67,5 @@ def _is_srgb(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     y = (lightness + 16) / 116
     f = np.stack(np.broadcast_arrays(y + a / 500, y, y - b / 200), axis=-1)
     xyz = _WHITE * np.where(f > 6 / 29, f**3, (f - 4 / 29) * (108 / 841))
-    linear = xyz @ _RGB_OF_XYZ.T
+    linear = xyz @ rgb_from_xyz.T
     return ((linear >= -_TOLERANCE) & (linear <= 1 + _TOLERANCE)).all(axis=-1)

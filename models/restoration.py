@@ -8,6 +8,7 @@ from recolor.datasets.ageing import BLACK, aged, badly_lit, printed_in_one_ink, 
 from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.posters import Box
 from recolor.models.catalog import RESTORE
+from recolor.models.decoding.lab import TO_XYZ
 from recolor.models.kind import ModelKind
 from recolor.models.restoring import (
     CHANNELS,
@@ -153,18 +154,8 @@ def _to_light(srgb):
     return ops.where(level <= 0.04045, level / 12.92, high)
 
 
-# From linear sRGB to XYZ, relative to white.
-_XYZ = np.array(
-    [
-        [0.412453, 0.357580, 0.180423],
-        [0.212671, 0.715160, 0.072169],
-        [0.019334, 0.119193, 0.950227],
-    ]
-) / np.array([[0.95047], [1.0], [1.08883]])
-
-
 def _to_lab(light):
-    xyz = ops.matmul(light, ops.convert_to_tensor(_XYZ.T, "float32"))
+    xyz = ops.matmul(light, ops.convert_to_tensor(TO_XYZ.T, "float32"))
     high = ops.power(ops.maximum(xyz, 0.008856), 1 / 3)
     f = ops.where(xyz > 0.008856, high, 7.787 * xyz + 16 / 116)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
