@@ -7,7 +7,6 @@ import numpy as np
 
 from recolor.datasets.classes import cell_centers
 from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb
-from recolor.datasets.palettes.color_names import HUES
 from recolor.datasets.palettes.palette import NEUTRAL_CHROMA
 from recolor.datasets.splits import SPLITS
 from recolor.evaluation.dataset_statistics import (
@@ -22,6 +21,11 @@ RAREST = 10
 # A class is rare if less than this share of the posters has it.
 RARE = 0.01
 UNKNOWN = "unknown"
+# Where each hue of CIELAB ends, in degrees.
+HUES = (
+    (18, "pink"), (52, "red"), (76, "orange"), (108, "yellow"), (163, "green"), (222, "teal"),
+    (262, "sky blue"), (309, "blue"), (338, "purple"), (360, "pink"),
+)  # fmt: skip
 # Label, factor and digits of each value in a table.
 LABELS = {
     "colorfulness": ("colorfulness (Hasler and Suesstrunk)", 1, 1),

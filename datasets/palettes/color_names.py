@@ -11,11 +11,6 @@ from recolor.datasets.palettes.hues import VIVID, swatch_ab
 from recolor.datasets.palettes.palette import Palette
 
 NEUTRAL_CHROMA = 9.0
-# Where each hue of CIELAB ends, in degrees.
-HUES = (
-    (18, "pink"), (52, "red"), (76, "orange"), (108, "yellow"), (163, "green"), (222, "teal"),
-    (262, "sky blue"), (309, "blue"), (338, "purple"), (360, "pink"),
-)  # fmt: skip
 # What people call by each word: colors of the survey that xkcd made of 200,000 people, of CSS, and
 # a few between them.
 WORDS = {
