@@ -20,6 +20,13 @@ from recolor.models.decoding.options import DecodingError
 LONGEST = 300
 # Under which a request is known to the log, and to who sent it.
 REQUEST_ID = "X-Request-ID"
+# Errors that are always an option's fault, and which option's.
+OPTION_ERRORS = {
+    PaletteError: "palette",
+    HintError: "hint",
+    AssignmentError: "assign",
+    LockError: "lock",
+}
 
 
 class Told(BaseModel):
@@ -54,9 +61,7 @@ def request_error_of(error: RecolorError) -> RequestError:
         return RequestError(413, message)
     if isinstance(error, ImageError):
         return RequestError(400, message)
-    if isinstance(error, PaletteError):
-        return RequestError(422, message, "palette")
-    for kind, field in ((HintError, "hint"), (AssignmentError, "assign"), (LockError, "lock")):
+    for kind, field in OPTION_ERRORS.items():
         if isinstance(error, kind):
             return RequestError(422, message, field)
     if isinstance(error, DecodingError):
