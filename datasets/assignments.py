@@ -43,7 +43,7 @@ class Assignment:
         """Parse ``COLOR=COLOR``, each as ``#rrggbb`` or by a name.
 
         Raises:
-            AssignmentError: If the text is none.
+            AssignmentError: If the text has another form, or a color is unknown.
         """
         swatch, separator, color = text.partition("=")
         if not separator:

@@ -28,9 +28,10 @@ STEPS, WIDTH = np.array([14, 8, 8], np.float32), 0.5
 # They are found on a copy of at most this side.
 FOUND_SIDE = 128
 ITERATIONS = 20
-# So many columns and rows of a picture's pixels stand for all.
+# Pixels at this many columns and rows stand for the whole picture.
 SOME = (48, 48)
-# Swatches for people: at most so many, each with colors that are nearer than this in CIELAB.
+# Swatches are merged for people: until there are at most this many, and as long as their colors are
+# on average this near in CIELAB.
 MERGED, NEAR = 10, 16.0
 # How much stronger than its center a shade of a swatch is at most.
 STRONGEST = 1.3

@@ -1,7 +1,7 @@
-"""Posters in other colors, to be recolored into their own.
+"""Posters in other colors, to be given their own back.
 
-Such a source shows which pixels belong together, but not which color they had: what a model is told
-beside the palette then is the scheme that is wanted, and the answer is to be the poster as it is.
+Such a source shows which pixels belong together, but not which color they had. A model that is told
+the poster's palette as well should answer with the poster itself.
 """
 
 import numpy as np

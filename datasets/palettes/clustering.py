@@ -20,7 +20,7 @@ NEAR = 8.0
 # By which power of its chroma a color is seen: small areas of strong color come before large weak
 # ones.
 SEEN = 1.5
-# So many chosen schemes at most are quiet, and one in so many.
+# At most this many of the chosen schemes are quiet, and at most this share of them.
 QUIET, QUIET_PART = 5, 1 / 8
 # By which power of its chroma a color counts in a vivid scheme.
 EMPHASIS = 0.5

@@ -26,7 +26,8 @@ FILE = Path(__file__).with_name("library.json")
 SCHEMES = 42
 # Posters with less color, as a share of their pixels, say nothing of colors.
 LEAST_COLORED = 0.1
-# Schemes are chosen from so many times as many clusters, of so many posters each on average.
+# The schemes are chosen from up to CANDIDATES times as many clusters, each of CLUSTERED posters on
+# average.
 CANDIDATES, CLUSTERED = 10, 20
 # How much the agreement with a picture counts against how common a scheme is, as an exponent.
 AGREEMENT, LEAST_AGREEMENT = 8.0, 1e-9
@@ -94,7 +95,7 @@ class PaletteLibrary:
                 if not any(look_alike(self._hues[number], other) for other in shown):
                     break
             else:
-                # All hues were shown: from here on, they are shown anew.
+                # Every hue was shown, so each may be shown again.
                 shown.clear()
                 continue
             left.remove(number)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.distance import pdist
 
-# Pairs are all those of the pixels on a grid of at most so many rows and columns.
+# Pixels are paired on a grid of at most this many rows and columns.
 GRID = 32
 # Alike are colors of a smaller dE (1976), if they are within this share of the height.
 ALIKE, NEAR = 4.0, 0.2

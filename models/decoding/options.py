@@ -47,7 +47,7 @@ class Decoding:
 
     Attributes:
         restore: The share of the ageing found that is undone first, 0 to 1; None for all of it
-            where the picture has colors to tell it by.
+            where the picture has colors to tell it by and one would see it.
         palette: A `Palette`, or ``source``, ``auto`` or ``none``; None for ``source`` where the
             picture has color, if only that of one ink, ``auto`` where it has none, and ``none``
             where the model takes no palette. Under ``source`` the restored colors stay in place.
@@ -80,7 +80,7 @@ class Decoding:
         0,
         1,
         "How much of the ageing that is found to undo first: auto, none, or a share from 0 to 1.  "
-        "[default: auto, which is all of it]",
+        "[default: auto, which is all of it, or nothing where it is hardly seen]",
         words=RESTORE_WORDS,
         metavar="auto|none|0..1",
     )
@@ -123,8 +123,8 @@ class Decoding:
         None,
         0,
         1,
-        "Least share of white, gray and black in typed colors.  [default: estimated from the "
-        "lightness]",
+        "Least share of white, gray and black in typed colors.  [default: the poster's own; of a "
+        "gray one, estimated from the lightness]",
     )
     hint: tuple[Hint, ...] = field(
         default=(),

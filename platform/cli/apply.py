@@ -38,7 +38,7 @@ MOST_NAMED = 6
     type=click.IntRange(1, 99),
     metavar="N",
     help="Make N versions of each image, poster.1.jpg, poster.2.jpg, ...: in its own colors, if it "
-    "has any, in the best-fitting scheme, and in others unlike it.",
+    "has any, and in the schemes that suit it best, each of another hue.",
 )
 @click.option(
     "--hints",
