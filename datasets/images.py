@@ -185,7 +185,8 @@ def to_rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | Non
 
 def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     image.load()
-    image = ImageOps.exif_transpose(image)
+    # In place, since a copy would take as much memory as the picture.
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F":
         raise ImageError("floating-point images are not supported: save it with 8 bits")
     if image.mode.startswith("I"):

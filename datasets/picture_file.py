@@ -79,13 +79,15 @@ class PictureFile:
             ImageError: If it is no image that can be used.
         """
         image = open_image(data, most_pixels)
-        picture, alpha = to_rgb_and_alpha(image)
         kind = "JPEG" if image.format == "MPO" else image.format
+        # Decoding may leave nothing but pixels in the image.
+        dpi = _dpi(image)
+        picture, alpha = to_rgb_and_alpha(image)
         with warnings.catch_warnings():
             # Of damaged Exif.
             warnings.simplefilter("ignore")
             exif = _exif(image, picture.size)
-            return cls(picture, kind, alpha, exif, _dpi(image), _animated(image))
+            return cls(picture, kind, alpha, exif, dpi, _animated(image))
 
     def cropped(self, box: Box) -> "PictureFile":
         """Return the file of a part of the picture."""

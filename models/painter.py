@@ -241,6 +241,7 @@ class Painter:
         decoding: Decoding,
         embedding: np.ndarray | None = None,
         box: Box | None = None,
+        in_place: bool = False,
     ) -> Seen:
         """Find the poster in a picture, and restore it.
 
@@ -249,10 +250,15 @@ class Painter:
             decoding: Only how to restore counts.
             embedding: The gray picture's, ``float32 [n]``, where it is known already.
             box: Where the poster lies in it, where that is known already.
+            in_place: Whether the picture itself may be changed, which saves the memory of another.
         """
         found = self.find(picture, box)
         restoration = found.wanted(decoding)
-        poster = restoration.applied(cut_out(picture, found.box))
+        poster = cut_out(picture, found.box)
+        if in_place:
+            restoration.apply_in_place(poster)
+        else:
+            poster = restoration.applied(poster)
         lazily = (
             partial(self.look, poster, embedding),
             partial(Swatches.of, poster),

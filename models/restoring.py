@@ -34,6 +34,8 @@ QUANTILES = (
 )
 STEP = 2
 
+# Rows that are restored at once where a picture is restored in place.
+BAND = 64
 # Nodes along each side of a look-up table in a .cube file.
 CUBE_NODES = 33
 # What is smaller is not worth a word.
@@ -104,7 +106,19 @@ class Restoration:
 
     def applied(self, picture: Image.Image) -> Image.Image:
         """Restore an RGB picture of any size."""
-        return picture.point(np.rint(self.curves).astype(int).ravel().tolist())
+        return picture.point(self._table)
+
+    def apply_in_place(self, picture: Image.Image) -> None:
+        """Restore an RGB picture without a second one in memory."""
+        if self == self.none():
+            return
+        for top in range(0, picture.height, BAND):
+            part = (0, top, picture.width, min(top + BAND, picture.height))
+            picture.paste(picture.crop(part).point(self._table), part)
+
+    @property
+    def _table(self) -> list[int]:
+        return np.rint(self.curves).astype(int).ravel().tolist()
 
     def describe(self) -> str:
         """Say what it undoes, in words; empty where one would hardly see it."""

@@ -129,6 +129,14 @@ def test_restoring_nothing_changes_nothing():
         assert nothing.describe() == ""
 
 
+def test_restoring_in_place_gives_the_same_pixels():
+    picture = POSTER.copy()
+    FADED.apply_in_place(picture)
+    np.testing.assert_array_equal(picture, FADED.applied(POSTER))
+    Restoration.none().apply_in_place(picture)
+    np.testing.assert_array_equal(picture, FADED.applied(POSTER))
+
+
 def test_a_cube_is_what_is_done_to_pixels():
     lines = FADED.cube().splitlines()
     assert lines[1] == f"LUT_3D_SIZE {CUBE_NODES}" and len(lines) == 2 + CUBE_NODES**3

@@ -480,7 +480,7 @@ def exhausted_by_tensorflow():
 @pytest.mark.parametrize("exhaust", [lambda: np.ones([2**45]), exhausted_by_tensorflow])
 def test_a_picture_that_memory_is_too_small_for_is_skipped(exhaust, posters, tmp_path):
     class Greedy(Painter):
-        def see(self, *arguments):
+        def see(self, *arguments, **options):
             return exhaust()
 
     network = Network(None, None, None, None, OwnDecoding(), "greedy", 64, takes_palette=True)

@@ -253,7 +253,7 @@ def classes_of_cells(centers: np.ndarray) -> np.ndarray:
 
 def _counted(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """Return stored L and ab of a small copy of a picture."""
-    small = picture.convert("RGB")
+    small = picture.reduce(max(1, max(picture.size) // (2 * COUNTED_SIDE)))
     small.thumbnail((COUNTED_SIDE, COUNTED_SIDE), Image.Resampling.BOX)
     return rgb_to_lab8(np.asarray(small))
 

@@ -93,9 +93,8 @@ class Studio:
         """
         decoding = self._decoding(wanted)
         file = PictureFile.of(data, self._most_pixels)
-        return self._painted(
-            file, self.painter.see(file.picture, decoding), decoding, wanted, accept
-        )
+        seen = self.painter.see(file.picture, decoding, in_place=True)
+        return self._painted(file, seen, decoding, wanted, accept)
 
     def keep(self, data: bytes) -> dict:
         """Keep a picture's file, and say what there is to know about it.

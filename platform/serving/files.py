@@ -185,7 +185,8 @@ def recolor_file(
         except ImageError:
             done.unreadable = True
             raise
-        seen = painter.see(source.picture, decoding)
+        before = _small(source.picture) if shown else None
+        seen = painter.see(source.picture, decoding, in_place=True)
         versions = _versions(painter, source, seen, decoding, suggestions, shown)
         for target, version in zip(task.targets, versions, strict=True):
             if not (existing == SKIP and exists(target)):
@@ -214,7 +215,7 @@ def recolor_file(
     done.animated = source.animated
     if shown:
         done.row = [
-            with_swatch(_small(source.picture), SHEET_SIDE),
+            with_swatch(before, SHEET_SIDE),
             *(with_swatch(one.small, SHEET_SIDE, one.palette, one.changes) for one in versions),
         ]
     return done
