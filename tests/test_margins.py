@@ -76,6 +76,14 @@ def test_each_side_has_a_margin_of_its_own(sides):
     assert poster_box(scan) == box
 
 
+@pytest.mark.parametrize("gray", [0x40, 0x80, 0xC0])
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_narrow_margin_may_be_less_than_2_percent_of_the_long_sides(name, gray):
+    wide = round(0.03 * PICTURES[name].width)
+    scan, box = scanned(PICTURES[name], gray, (wide,) * 4)
+    assert np.abs(ends(poster_box(scan)) - ends(box)).max() <= 1
+
+
 def test_a_large_scan_is_cut_to_the_pixel():
     picture = PICTURES["photograph"].resize((3001, 4203))
     scan, box = scanned(picture, 0x90, (331, 207, 155, 498))
