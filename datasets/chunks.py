@@ -1,9 +1,10 @@
-"""Chunks: the posters of a few files, read and serialized by one process.
+"""Chunks: the posters of a few files, read and serialized by one process; and shards made of them.
 
 Only paths go to that process, and nothing comes back: what it found lies in two files, the records
 and an index of them.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,13 @@ import numpy as np
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import GRID, count_cells
 from recolor.datasets.embeddings.embedder import BATCH, Embed
+from recolor.datasets.manifest import DatasetError
 from recolor.datasets.posters import Poster, try_read_poster
-from recolor.datasets.records import frame, unframe
+from recolor.datasets.records import RecordError, frame, unframe
 from recolor.datasets.shards import parse, serialize, with_embedding
+
+# A file, and where a framed record begins in it and how long it is, in bytes.
+Part = tuple[Path, int, int]
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,29 @@ def save_chunk(chunk: Path, framed: list[bytes], index: Index) -> None:
         with temporary.open("wb") as stream:
             stream.writelines(framed)
         index.save(index_file(chunk))
+
+
+def write_shard(shard: Path, parts: list[Part]) -> str:
+    """Write records to a shard one after another, and return its sha256, in hex.
+
+    Raises:
+        DatasetError: If a record is damaged.
+    """
+    sha256 = hashlib.sha256()
+    with shard.open("wb") as written:
+        for file, offset, length in parts:
+            with file.open("rb") as chunk:
+                chunk.seek(offset)
+                framed = chunk.read(length)
+            try:
+                unframe(framed)
+            except RecordError:
+                raise DatasetError(
+                    f"{file} is damaged: remove {file.parent} and run the same command again"
+                ) from None
+            written.write(framed)
+            sha256.update(framed)
+    return sha256.hexdigest()
 
 
 def _bytes(rows: list[bytes]) -> np.ndarray:

@@ -8,6 +8,7 @@ color photograph that comes with scikit-image instead.
 
 from __future__ import annotations
 
+import colorsys
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,8 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
 from recolor.datasets.ageing import aged
-
-ERAS = ("modern", "old")
+from recolor.datasets.atomic_file import atomic_write
 
 _OVERSAMPLING = 2  # Pillow's shapes have jagged edges: draw them larger, then average
 _SKINS = ((26, 34, 96), (24, 45, 85), (22, 55, 66), (20, 60, 46))
@@ -61,11 +61,10 @@ class Canvas:
     def rgba(self, color: Hsv) -> tuple[int, ...]:
         """``color`` in this poster's own tint, as four values of 0-255."""
         hue, saturation, value, alpha = (*color, 100)[:4]
-        saturation = min(1, saturation / 100 * self.tint[1])
-        value = min(1, value / 100 * self.tint[2])
-        sextants = ((n + (hue + self.tint[0]) / 60) % 6 for n in (5, 3, 1))
-        parts = [value * (1 - saturation * max(0, min(k, 4 - k, 1))) for k in sextants]
-        return *(round(255 * part) for part in parts), round(2.55 * alpha)
+        turn, strength, light = self.tint
+        saturation, value = min(1, saturation / 100 * strength), min(1, value / 100 * light)
+        rgb = colorsys.hsv_to_rgb((hue + turn) / 360 % 1, saturation, value)
+        return *(round(255 * part) for part in rgb), round(2.55 * alpha)
 
     def poly(self, at: Place, points: Points, color: Hsv) -> None:
         self.draw.polygon(self._pixels(at, points), fill=self.rgba(color))
@@ -522,13 +521,6 @@ def _age(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(aged(folded, rng))
 
 
-def _check(era: str, seed: int) -> None:
-    if era not in ERAS:
-        raise ValueError(f"the era of demo posters is one of {', '.join(ERAS)}, not {era!r}")
-    if seed < 0:
-        raise ValueError(f"the seed of demo posters must be 0 or more, not {seed}")
-
-
 def draw_poster(seed: int, index: int, era: str) -> tuple[str, Image.Image]:
     """Draw poster number ``index`` (from 0) of a seed (from 0) and give its genre and the picture.
 
@@ -536,10 +528,7 @@ def draw_poster(seed: int, index: int, era: str) -> tuple[str, Image.Image]:
     others landscapes (4:3). The genre is one of western, space, sea, forest, noir, romance, horror,
     winter and photo. With the era ``"old"`` it is the ``"modern"`` picture with the same numbers as
     a faded print; use another seed for pictures that the modern ones do not show.
-
-    Raises ``ValueError`` for an unknown era or a negative number.
     """
-    _check(era, seed)
     rng = np.random.default_rng((seed, index))
     name = _ORDER[index % len(_ORDER)]
     short, portrait = int(rng.integers(240, 421)), rng.random() < 0.75
@@ -565,25 +554,15 @@ def draw_poster(seed: int, index: int, era: str) -> tuple[str, Image.Image]:
 
 
 def generate_demo_posters(out: Path, count: int, era: str, seed: int) -> Iterator[Path]:
-    """Write posters 0 to ``count`` - 1 of a seed into the folder ``out``, which is made if need be.
+    """Write posters 0 to ``count`` - 1 of a seed into a folder, which is made if need be.
 
-    Gives the path of each poster (such as ``western-0000.jpg``) once it is written; nothing is
-    drawn before the caller iterates. The same arguments write the same bytes (given the same
-    versions of the libraries), and a larger count only adds posters. See ``draw_poster`` for the
-    pictures and the two eras.
-
-    Raises ``ValueError`` at once for an unknown era, a count below 1 or a negative seed.
+    Gives the path of each (such as ``western-0000.jpg``) once it is written. The same arguments
+    write the same bytes (given the same versions of the libraries), and a larger count only adds
+    posters. See `draw_poster` for the pictures and the two eras.
     """
-    _check(era, seed)
-    if count < 1:
-        raise ValueError(f"the count of demo posters must be 1 or more, not {count}")
-    out.mkdir(parents=True, exist_ok=True)
-    return (_write(out, seed, index, era) for index in range(count))
-
-
-def _write(out: Path, seed: int, index: int, era: str) -> Path:
-    genre, image = draw_poster(seed, index, era)
-    path = out / f"{genre}-{index:04d}.jpg"
-    partial = path.with_suffix(".part")  # renamed at the end: no reader meets half a poster
-    image.save(partial, "JPEG", quality=92)
-    return partial.replace(path)
+    for index in range(count):
+        genre, image = draw_poster(seed, index, era)
+        path = out / f"{genre}-{index:04d}.jpg"
+        with atomic_write(path) as temporary:
+            image.save(temporary, quality=92)
+        yield path

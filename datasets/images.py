@@ -3,11 +3,14 @@
 This file is shipped inside of served models too, so it imports nothing heavy.
 """
 
+import base64
+import binascii
 import contextlib
 import ctypes
 import io
 import logging
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from recolor.datasets.color_profiles import to_srgb
+from recolor.datasets.color_profiles import srgb_profile, to_srgb
 from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
@@ -181,6 +184,38 @@ def to_rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | Non
     except Exception as error:
         # Pillow's decoders raise a dozen different exceptions on damaged data.
         raise ImageError(f"damaged image: {_one_line(error)}") from None
+
+
+def decode_image(data: object, most_pixels: int) -> Image.Image:
+    """Open an image file, given as its bytes, as base64 text or as a data URL.
+
+    Args:
+        data: The file.
+        most_pixels: How many pixels the image may have.
+
+    Returns:
+        An RGB picture.
+
+    Raises:
+        ImageError: If it is not an image, or is too large.
+    """
+    if isinstance(data, str):
+        try:
+            # Without the line breaks that many encoders make.
+            text = re.sub("^data:[^,]*,", "", "".join(data.split()), flags=re.IGNORECASE)
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise ImageError("not base64") from None
+    if not isinstance(data, bytes):
+        raise ImageError("neither bytes nor base64 text")
+    return to_rgb(open_image(data, most_pixels))
+
+
+def encode_png(picture: Image.Image) -> str:
+    """Return an RGB picture as the base64 text of a PNG file."""
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=3, icc_profile=srgb_profile())
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recolor.datasets.chunks import Index, embed_chunk, index_file, write_chunk
+from recolor.datasets.chunks import Index, Part, embed_chunk, index_file, write_chunk
 from recolor.datasets.color import lab8_table
 from recolor.datasets.embeddings.embedder import embedder
 from recolor.datasets.embeddings.embedding import Embedding
@@ -21,7 +21,6 @@ from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import FORMAT, DatasetError
 from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.reader_pool import reader_pool
-from recolor.datasets.shard_file import Part
 
 CHUNK_POSTERS = 64
 

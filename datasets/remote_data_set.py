@@ -1,10 +1,9 @@
 """Data sets in object storage: made and read in the user's cache, with digests checked on the way.
 
-``dataset.json`` is written last there, too, and removed first where a data set is replaced.
+As on a disk, ``dataset.json`` is written last, and removed first where a data set is replaced.
 """
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -39,10 +38,10 @@ def check_free(place: RemotePath, inputs: Iterable[Place], overwrite: bool) -> N
     place.check_writable()
 
 
-def workshop(place: RemotePath) -> Path:
-    """Return the local folder in which a data set is made; the same for another try."""
+def local_copy(place: RemotePath) -> Path:
+    """Return the folder in which a data set is made before it is uploaded, and read."""
     key = hashlib.sha256(place.uri.encode()).hexdigest()[:16]
-    return cache_folder() / "data-sets" / "unfinished" / key / place.name
+    return cache_folder() / "data-sets" / key / place.name
 
 
 def upload(manifest: Manifest, place: RemotePath) -> None:
@@ -69,17 +68,8 @@ def upload(manifest: Manifest, place: RemotePath) -> None:
             old.unlink()
 
 
-def keep(manifest: Manifest, place: RemotePath) -> None:
-    """Let a data set that was made here and uploaded be the local copy of itself."""
-    folder = _copy(manifest, place)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    manifest.folder.rename(folder)
-    manifest.folder.parent.rmdir()
-
-
 def fetched(place: RemotePath) -> Path:
-    """Return the folder of a data set's local copy, after making or mending it.
+    """Bring a data set's local copy up to date, and return its folder.
 
     Raises:
         DatasetError: If there is no whole data set.
@@ -97,7 +87,7 @@ def fetched(place: RemotePath) -> Path:
             described = Manifest.describe(Path(alone))
         except DatasetError as error:
             raise DatasetError(str(error).replace(alone, str(place))) from None
-    folder = _copy(described, place)
+    folder = local_copy(place)
 
     def receive(wanted: tuple[str, str]) -> None:
         name, digest = wanted
@@ -117,11 +107,6 @@ def fetched(place: RemotePath) -> Path:
     with atomic_write(folder / FILE_NAME) as temporary:
         temporary.write_bytes(text)
     return folder
-
-
-def _copy(manifest: Manifest, place: RemotePath) -> Path:
-    """Return the folder for the local copy of a data set."""
-    return cache_folder() / "data-sets" / manifest.digest[:16] / place.name
 
 
 def _at_once(act: Callable, things: list) -> None:

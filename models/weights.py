@@ -109,8 +109,7 @@ class Weights:
         if file.suffix == ".npz":
             raise WeightsError(
                 f"{file} is no file of weights (they end in {SUFFIX}): make one of a training of "
-                "`recolor train --untracked` with `recolor import-weights`; earlier versions' "
-                "files can't be read"
+                "`recolor train --untracked` with `recolor import-weights`"
             )
         try:
             with safe_open(file, framework="numpy") as content:

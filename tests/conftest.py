@@ -1,5 +1,6 @@
 """What tests share: demo posters, a small data set of them, and a store with a trained model."""
 
+import gc
 import os
 import shutil
 import signal
@@ -14,7 +15,6 @@ import pytest
 import servers
 from forge import Forge
 
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.tracking.interruption import SIGNALS
 
 # The paper's networks. They take a poster's lightness and embedding, and their weights come along.
@@ -37,9 +37,13 @@ def environment(store: str) -> dict[str, str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Test modules import everything that commands do."""
-    with lasting_imports():
+    """Test modules import everything that commands do, all of which stays."""
+    gc.disable()
+    try:
         return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # The files that take longest, the longest first.

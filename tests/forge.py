@@ -4,6 +4,7 @@ Each import of TensorFlow takes four seconds, and a kill while Python still impo
 proves little. Here a command is at its own work from its first millisecond on.
 """
 
+import gc
 import json
 import os
 import signal
@@ -209,10 +210,10 @@ def wait_until(condition, command: Command, patience: float = PATIENCE):
 
 
 if __name__ == "__main__":
-    from recolor.platform.lasting_imports import lasting_imports
-
-    with lasting_imports():
-        import_everything()
+    gc.disable()
+    import_everything()
+    gc.freeze()
+    gc.enable()
     arguments = serve()
     if arguments is not None:
         from recolor.platform.cli.main import main

@@ -81,24 +81,3 @@ def test_colors_follow_from_the_genre():
     assert high["forest"][1] < 0 < 15 < low["horror"][1]
     assert low["romance"][1] > 15 > high["winter"][1]
     assert high["space"][0] < low["winter"][0]
-
-
-@pytest.mark.parametrize(
-    ("count", "era", "seed", "message"),
-    [
-        (1, "ancient", 0, "one of modern, old, not 'ancient'"),
-        (0, "modern", 0, "count .* not 0"),
-        (1, "modern", -1, "seed .* not -1"),
-    ],
-)
-def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, count, era, seed, message):
-    with pytest.raises(ValueError, match=message):
-        generate_demo_posters(tmp_path / "out", count, era, seed)
-    assert not (tmp_path / "out").exists()
-
-
-def test_draw_poster_refuses_bad_arguments():
-    with pytest.raises(ValueError, match="era"):
-        draw_poster(0, 0, "new")
-    with pytest.raises(ValueError):
-        draw_poster(0, -1, "old")

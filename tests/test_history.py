@@ -8,7 +8,7 @@ from dataclasses import asdict
 import mlflow
 import pytest
 
-from recolor.platform.registry.history import CHANGE_TAG, EARLIER_TAG, Change, read_history
+from recolor.platform.registry.history import CHANGE_TAG, Change, read_history
 from recolor.platform.registry.promotion import promote, rollback
 from recolor.platform.registry.versions import MODEL_NAME, RegistryError, current_champion
 
@@ -47,7 +47,7 @@ def champion() -> str | None:
 
 
 def changes() -> list[Change]:
-    return list(read_history().changes.values())
+    return list(read_history().values())
 
 
 def set_tag(name: str, value: str) -> None:
@@ -150,22 +150,9 @@ def test_a_champion_that_was_chosen_in_mlflow_itself_is_gone_back_to(versions):
     assert rollback()[0] == champion() == "2"
 
 
-def test_the_history_of_an_earlier_recolor_is_gone_back_to(versions):
-    for value in (230, 220, 210, 200):
-        versions(l2_ab=value)
-    mlflow.MlflowClient().set_registered_model_alias(MODEL_NAME, "champion", "3")
-    set_tag(EARLIER_TAG, '["1", "2"]')
-    promote("l2_ab")
-    assert [rollback()[0] for _ in range(3)] == ["3", "2", "1"]
-    promote("l2_ab")
-    assert rollback()[0] == "1"
-
-
 @pytest.mark.parametrize(
     ("tag", "value"),
     [
-        (EARLIER_TAG, "[1"),
-        (EARLIER_TAG, "7"),
         (f"{CHANGE_TAG}000001.abc", "{}"),
         (f"{CHANGE_TAG}000001.abc", '{"to": 3}'),
         (f"{CHANGE_TAG}first", json.dumps(asdict(Change(None, "1", "")))),

@@ -19,7 +19,6 @@ FLOOR_1 = {
     "catalog",
     "classes",
     "demo_posters",
-    "encoded_images",
     "errors",
     "gamut",
     "hints",

@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from conftest import environment
 
 from recolor.platform.cli.main import main
-from recolor.platform.registry.history import EARLIER_TAG
 from recolor.platform.registry.promotion import promote, rollback
 from recolor.platform.registry.versions import CHAMPION, MODEL_NAME, version_uri
 
@@ -98,11 +97,6 @@ def test_the_history_is_shown_whole(versions):
     assert all(re.fullmatch(r"\d{4}(-\d\d){2} \d\d(:\d\d){2}", row["time (UTC)"]) for row in shown)
     changes = json.loads(models("--history", "--json"))
     assert [change["to_value"] for change in changes] == [230, 220, None]
-
-
-def test_champions_of_an_earlier_recolor_are_named(versions):
-    mlflow.MlflowClient().set_registered_model_tag(MODEL_NAME, EARLIER_TAG, '["1", "2"]')
-    assert models("--history").startswith("champions before changes were recorded: 1, 2\n")
 
 
 def test_a_version_has_a_description_and_a_model_card(trained, manifest, tmp_path):

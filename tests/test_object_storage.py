@@ -20,7 +20,7 @@ from recolor.datasets.inputs import find_inputs
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.object_storage import RemotePath, StorageError
 from recolor.datasets.preparation import prepare
-from recolor.datasets.remote_data_set import upload, workshop
+from recolor.datasets.remote_data_set import upload
 from recolor.datasets.shared_table import cache_folder
 from recolor.platform.cli.main import main
 from recolor.platform.serving.targets import plan
@@ -84,7 +84,6 @@ def test_a_data_set_is_made_in_object_storage_and_read_from_there(bucket, manife
     assert f"posters in {data}, digest {manifest.digest[:12]}" in said
     again = recolor("prepare", bucket / "old posters", "--out", data, *OPTIONS)
     assert again.endswith(f"{data} holds a data set already: choose another folder or --overwrite")
-    assert not workshop(data).exists()
 
     # On another machine.
     shutil.rmtree(cache_folder() / "data-sets")
@@ -173,15 +172,14 @@ def test_an_image_that_vanishes_is_skipped_and_a_server_that_does_aborts(bucket,
 def test_results_go_to_object_storage(bucket, posters, tmp_path):
     source, out = bucket / "old posters", bucket / "recolored"
     some = [source / poster.name for poster in posters[:2]]
-    settings = ["--model", "classification", "--palette", "none"]
-    assert f"2 recolored in {out}" in recolor("apply", *some, "--out", out, *settings)
-    recolor("apply", *posters[:2], "--out", tmp_path / "here", *settings)
+    assert f"2 restored in {out}" in recolor("apply", *some, "--out", out)
+    recolor("apply", *posters[:2], "--out", tmp_path / "here")
     for poster in posters[:2]:
         assert (out / poster.name).read_bytes() == (tmp_path / "here" / poster.name).read_bytes()
     assert "is there already, and 1 more results" in recolor("apply", *some, "--out", out)
     more = [*some, source / posters[2].name]
-    said = recolor("apply", *more, "--out", out, "--skip-existing", "--sheet", *settings)
-    assert "1 recolored" in said
+    said = recolor("apply", *more, "--out", out, "--skip-existing", "--sheet")
+    assert "1 restored" in said
     assert "2 more were there already" in said
     assert (out / "before-after.png").read_bytes().startswith(b"\x89PNG")
 

@@ -1,6 +1,8 @@
 """Promotion and rollback of registered versions, in a real store."""
 
+import json
 import shutil
+from dataclasses import asdict
 
 import mlflow
 import numpy as np
@@ -9,7 +11,7 @@ from click.testing import CliRunner
 
 from recolor.evaluation.scoring import posters
 from recolor.platform.cli.main import main
-from recolor.platform.registry.history import EARLIER_TAG
+from recolor.platform.registry.history import CHANGE_TAG, Change
 from recolor.platform.registry.promotion import promote, rollback
 from recolor.platform.registry.registration import load_model
 from recolor.platform.registry.versions import (
@@ -133,9 +135,10 @@ def test_rollback_never_goes_back_to_the_champion_itself(versions):
     for value in (230, 220):
         versions(l2_ab=value)
         promote("l2_ab")
-    client = mlflow.MlflowClient()
-    # As left by a crash between writing the history and giving the alias.
-    client.set_registered_model_tag(MODEL_NAME, EARLIER_TAG, '["1", "2"]')
+    versions(l2_ab=210)
+    # As left by a crash between recording the change and giving the alias.
+    tag, change = f"{CHANGE_TAG}000003.abc", Change("2", "3", "killed")
+    mlflow.MlflowClient().set_registered_model_tag(MODEL_NAME, tag, json.dumps(asdict(change)))
     assert rollback()[0] == "1"
 
 

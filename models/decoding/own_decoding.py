@@ -5,7 +5,6 @@ Training does not depend on it, so it may change whenever a training goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 from recolor.models.decoding.options import Decoding
@@ -29,12 +28,6 @@ class OwnDecoding:
     def __post_init__(self):
         # The ranges are those of the options.
         Decoding(**asdict(self))
-
-    @classmethod
-    def of_saved(cls, saved: Mapping) -> OwnDecoding:
-        """Make it of what was kept by name; other entries don't count."""
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in saved.items() if name in names})
 
     def changed(self, asked: Decoding) -> OwnDecoding:
         """Return it with what is asked for, where that is not None."""

@@ -8,7 +8,6 @@ from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.options import OUTPUT, Place
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.lasting_imports import lasting_imports
 
 
 @click.command()
@@ -25,15 +24,15 @@ def ablate(file, out):
     examples.
     """
     check_backend()
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.experiments.ablation_plan import AblationPlan
-        from recolor.platform.tracking import store
+    quiet_mlflow()
+    from recolor.platform.experiments.ablation_plan import AblationPlan
+    from recolor.platform.tracking import store
 
-        plan = AblationPlan.read(file)
-        check_writable(out)
-        store.connect(to_write=True)
-        from recolor.platform.experiments import ablation
+    plan = AblationPlan.read(file)
+    check_writable(out)
+    store.connect(to_write=True)
+    from recolor.platform.experiments import ablation
+
     try:
         made = ablation.ablate(plan, file, out, echo=click.echo, bar=progress_bar)
     except KeyboardInterrupt as error:

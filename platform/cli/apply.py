@@ -23,7 +23,6 @@ from recolor.platform.cli.options import (
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.lasting_imports import lasting_imports
 
 MOST_NAMED = 6
 
@@ -168,9 +167,8 @@ class _Model:
 
         if self.source and self.source.endswith(SUFFIX):
             return load_onnx(Path(self.source), load_library(self.library))
-        with lasting_imports():
-            quiet_mlflow()
-            from recolor.platform.registry.load import load
+        quiet_mlflow()
+        from recolor.platform.registry.load import load
 
         return load(self.source, self.library)
 

@@ -5,7 +5,6 @@ import click
 from recolor.platform.cli.backend import use_tensorflow
 from recolor.platform.cli.options import OUTPUT
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.lasting_imports import lasting_imports
 
 
 @click.command()
@@ -16,8 +15,7 @@ def demo(out):
     Runs and models go to a store of its own in the folder.
     """
     use_tensorflow()
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.experiments.demo import run_demo
+    quiet_mlflow()
+    from recolor.platform.experiments.demo import run_demo
 
     run_demo(out, echo=click.echo)

@@ -20,7 +20,6 @@ from recolor.platform.cli.options import (
 )
 from recolor.platform.cli.progress import progress_bar
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.lasting_imports import lasting_imports
 
 PALETTE = (
     "Colors to decode all posters under, where --told does not say: auto, none, a scheme's name or "
@@ -79,13 +78,12 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json_
     check_backend()
     for file in filter(None, (markdown, json_file)):
         check_writable(file.parent)
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.evaluation import tables
-        from recolor.evaluation.told import NOTHING, Told
-        from recolor.platform.experiments.evaluation import evaluate_models
-        from recolor.platform.registry.load import load
-        from recolor.platform.tracking import store
+    quiet_mlflow()
+    from recolor.evaluation import tables
+    from recolor.evaluation.told import NOTHING, Told
+    from recolor.platform.experiments.evaluation import evaluate_models
+    from recolor.platform.registry.load import load
+    from recolor.platform.tracking import store
 
     told = told or (NOTHING,)
     for text in told:

@@ -6,7 +6,6 @@ from recolor.platform.cli.backend import use_tensorflow
 from recolor.platform.cli.options import MODEL_DEFAULT, MODEL_METAVAR, TEXT, Place
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.serving.export_target import FORMATS, KERAS, ONNX, ExportError, check_target
 
 
@@ -36,11 +35,10 @@ def export(out, format, model, overwrite):
     if format == ONNX:
         check_installed("onnx", "onnxruntime", "tf2onnx")
     use_tensorflow()
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.registry.load import embedding_network, facts, load
-        from recolor.platform.registry.weight_sources import find_weights
-        from recolor.platform.serving.export import SIZES, export
+    quiet_mlflow()
+    from recolor.platform.registry.load import embedding_network, facts, load
+    from recolor.platform.registry.weight_sources import find_weights
+    from recolor.platform.serving.export import SIZES, export
 
     chosen = load(model)
     if chosen.restores:

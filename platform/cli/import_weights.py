@@ -9,7 +9,6 @@ from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.options import DATA, INPUT_FILE
 from recolor.platform.cli.quiet import quiet_mlflow
 from recolor.platform.cli.trained import report_trained
-from recolor.platform.lasting_imports import lasting_imports
 
 
 @click.command()
@@ -28,12 +27,11 @@ def import_weights(file, data, **decoding):
     """
     manifest = read_data(data)
     use_tensorflow()
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.tracking import store
+    quiet_mlflow()
+    from recolor.platform.tracking import store
 
-        # Before the seconds that TensorFlow takes.
-        store.connect(to_write=True)
-        from recolor.platform.registry import publication
+    # Before the seconds that TensorFlow takes.
+    store.connect(to_write=True)
+    from recolor.platform.registry import publication
 
     report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))

@@ -33,35 +33,28 @@ def models(history, as_json):
     from recolor.platform.tracking import store
     from recolor.platform.tracking.place import store_exists
 
-    found, earlier = {}, {}
+    found = {}
     # Where there is no store, none is made.
     if store_exists():
         store.connect()
         for task in TASKS.values():
-            if history:
-                kept = read_history(task)
-                found[task], earlier[task] = list(kept.changes.values()), kept.earlier
-            else:
-                found[task] = list_versions(task)
+            found[task] = list(read_history(task).values()) if history else list_versions(task)
     if as_json:
         shown = [
             {"model": task.model, **asdict(one)} for task, some in found.items() for one in some
         ]
         click.echo(json.dumps(shown, indent=2))
         return
-    if not any(found.values()) and not any(earlier.values()):
+    if not any(found.values()):
         click.echo(
             "no promotion is recorded yet: promote a version with `recolor promote`"
             if history
             else "no model is registered yet: train one with `recolor train`"
         )
-    used = [task for task in found if found[task] or earlier.get(task)]
+    used = [task for task in found if found[task]]
     for task in used:
         if len(used) > 1:
             click.echo(f"{task.model}:")
-        if earlier.get(task):
-            before = ", ".join(earlier[task])
-            click.echo(f"champions before changes were recorded: {before}")
         if history:
             _show_changes(found[task])
         else:

@@ -126,7 +126,7 @@ def prepare(
     remote, folder = isinstance(out, RemotePath), out
     if remote:
         remote_data_set.check_free(out, images, overwrite)
-        folder = remote_data_set.workshop(out)
+        folder = remote_data_set.local_copy(out)
     with using as cluster, _progress() as show:
         manifest, skipped = prepare_dataset(
             list(images),
@@ -142,8 +142,6 @@ def prepare(
             progress=show,
             draw=draw,
         )
-    if remote:
-        remote_data_set.keep(manifest, out)
     for name, part in zip(SPLITS, split, strict=True):
         if part and not manifest.count(name):
             click.echo(f"too few for any {name} posters: {WITHOUT[name]}", err=True)

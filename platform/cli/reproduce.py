@@ -8,7 +8,6 @@ from recolor.platform.cli.data import read_data
 from recolor.platform.cli.options import DATA, OUTPUT, TEXT, Finite, Place, Repeated
 from recolor.platform.cli.progress import progress_bar, report_skipped
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.lasting_imports import lasting_imports
 
 
 @click.command()
@@ -44,14 +43,13 @@ def reproduce(data, old, out, scale, regression, classification):
     check_backend()
     manifest = read_data(data)
     check_writable(out)
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.tracking import store
+    quiet_mlflow()
+    from recolor.platform.tracking import store
 
-        # Before the seconds that TensorFlow takes.
-        store.connect(to_write=True)
-        from recolor.evaluation import tables
-        from recolor.platform.experiments import reproduction
+    # Before the seconds that TensorFlow takes.
+    store.connect(to_write=True)
+    from recolor.evaluation import tables
+    from recolor.platform.experiments import reproduction
 
     done = reproduction.reproduce(
         manifest,

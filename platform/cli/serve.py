@@ -6,7 +6,6 @@ from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.options import LIBRARY, MODEL, TEXT
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.server.limits import MEGABYTE, Limits
 
 
@@ -76,11 +75,10 @@ def serve(model, host, port, library, threads, queue, timeout, max_body, max_pix
     # Before the seconds that loading a model takes.
     address = bound(host, port)
     check_backend()
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.registry.load import load
-        from recolor.platform.server.application import application
-        from recolor.platform.server.running import run
+    quiet_mlflow()
+    from recolor.platform.registry.load import load
+    from recolor.platform.server.application import application
+    from recolor.platform.server.running import run
 
     chosen = load(model, library)
     limits = Limits(

@@ -14,7 +14,6 @@ from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.options import DATA, OUTPUT_FILE, TEXT
 from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
 from recolor.platform.cli.trained import report_trained
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.training.settings import Settings
 
 
@@ -60,13 +59,12 @@ def train(data, resume, untracked, temperature, vividness, **options):
     if untracked:
         _train_untracked(manifest, settings, untracked, decoding)
         return
-    with lasting_imports():
-        quiet_mlflow()
-        from recolor.platform.tracking import store
+    quiet_mlflow()
+    from recolor.platform.tracking import store
 
-        # Before the seconds that TensorFlow takes.
-        store.connect(to_write=True)
-        from recolor.platform.training import tracked
+    # Before the seconds that TensorFlow takes.
+    store.connect(to_write=True)
+    from recolor.platform.training import tracked
 
     settings = settings or replace(tracked.saved_settings(resume), **given)
     trained = tracked.train(manifest, settings, resume, _say_how_to_resume, decoding)
@@ -75,10 +73,9 @@ def train(data, resume, untracked, temperature, vividness, **options):
 
 
 def _train_untracked(manifest, settings, file, decoding):
-    with lasting_imports():
-        ignore_warnings()
-        from recolor.platform.training.data_options import data_options
-        from recolor.platform.training.untracked import train_untracked
+    ignore_warnings()
+    from recolor.platform.training.data_options import data_options
+    from recolor.platform.training.untracked import train_untracked
 
     checkpoint = train_untracked(manifest, settings, file, decoding)
     if checkpoint is None:

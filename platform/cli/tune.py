@@ -15,7 +15,6 @@ from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, TEXT, Repea
 from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
 from recolor.platform.cli.trained import report_trained
 from recolor.platform.cli.worker_lines import WorkerLines
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.search.options import (
     DEFAULT_RATES,
     DEFAULT_STORAGE,
@@ -136,15 +135,14 @@ def tune(
     check_backend()
     if grace <= heartbeat:
         raise click.UsageError("--grace must be longer than --heartbeat")
-    with lasting_imports():
-        quiet_mlflow()
-        quiet_optuna()
-        if objective != VAL_LOSS:
-            _check_objective(objective, given["model"])
-        from recolor.platform.search import tuning
-        from recolor.platform.search.plan import Plan
-        from recolor.platform.search.space import parse_learning_rate, parse_space
-        from recolor.platform.tracking import store
+    quiet_mlflow()
+    quiet_optuna()
+    if objective != VAL_LOSS:
+        _check_objective(objective, given["model"])
+    from recolor.platform.search import tuning
+    from recolor.platform.search.plan import Plan
+    from recolor.platform.search.space import parse_learning_rate, parse_space
+    from recolor.platform.tracking import store
 
     # What is typed wrong is said first.
     space = parse_space(search, given["model"])

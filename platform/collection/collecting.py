@@ -1,29 +1,42 @@
-"""Downloading the posters of a list into a folder, and going on where that was interrupted."""
+"""Downloading the posters of a list into a folder, and continuing where that was interrupted."""
 
-import asyncio
 import csv
 import hashlib
+import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TextIO
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
 
 from recolor.datasets.atomic_file import atomic_write, remove_unfinished
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.folder_lock import folder_lock
-from recolor.platform.collection.addresses import Address
-from recolor.platform.collection.failures import CollectError
-from recolor.platform.collection.fetching import Fetcher, Manners
-from recolor.platform.collection.poster_file import poster_suffix
+from recolor.datasets.images import ImageError, open_image, to_rgb
+from recolor.platform.collection.fetching import Fetcher, FetchError, FetchPolicy
 from recolor.platform.collection.poster_list import Row
-from recolor.platform.collection.state import DONE, STATE_FILE, Poster, State
-from recolor.platform.tracking.interruptible_loop import run_interruptible
 
 TABLE = "posters.csv"
 COLUMNS = ("file", "id", "title", "year", "url", "sha256", "status")
+# What has become of each URL, in this run and earlier ones: a line of JSON each time.
+JOURNAL = ".collect.jsonl"
+DONE = "ok"
+SMALLEST_SIDE = 16
+# A placeholder of a single color, saved with losses, has a few values more.
+FEWEST_VALUES = 8
+# Other formats are their own suffixes. An MPO is a JPEG that holds another one.
+SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}
+# With room for a suffix and a digest.
+LONGEST_NAME = 100
+# Windows opens devices by these names, whatever the suffix.
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 class FolderError(RecolorError):
@@ -31,130 +44,169 @@ class FolderError(RecolorError):
 
 
 @dataclass(frozen=True)
-class Collected:
-    """What has become of a list.
+class Result:
+    """What has become of a URL.
 
     Attributes:
-        posters: How many are there.
-        reasons: How many are not, by reason.
-        later: How many of these another run may get.
+        file: Name of the poster's file; empty if it could not be had.
+        sha256: Of the file, in hex.
+        status: ``ok``, or why the poster could not be had.
+        final: Whether there is no use in trying again.
     """
 
-    posters: int
-    reasons: Counter[str]
-    later: int
+    file: str
+    sha256: str
+    status: str
+    final: bool
 
 
 def collect(
-    rows: Iterable[Row],
+    rows: list[Row],
     folder: Path,
-    manners: Manners,
-    allowed: Callable[[Address], bool],
+    policy: FetchPolicy,
     progress: Callable[[int, int, int], None] = lambda done, total, failed: None,
-) -> Collected:
+) -> list[Result]:
     """Download the posters of a list.
 
-    What an earlier run has settled is not asked for again: posters that are there, and what can't
-    be had for good. An address that stands in several rows is asked for once.
+    What an earlier run has settled is not asked for again: posters that are there, and those that
+    can't be had for good. A URL that stands in several rows is asked for once.
 
     Args:
         rows: The list.
         folder: To write to: new, empty, or one of an earlier run.
-        manners: How servers are asked.
-        allowed: Tells whether an address of a server is allowed.
+        policy: How servers are asked.
         progress: Called with the numbers of posters that are settled, of all, and of those that
-            could not be had.
+            failed now.
 
     Returns:
-        What has become of the list. The same is in posters.csv, row by row.
+        What has become of each URL; ``posters.csv`` says it row by row.
 
     Raises:
-        ListError: If the list can't be read; what was in the folder stays.
         FolderError: If other files are in the folder.
         LockError: If another process collects there.
-        StateError: If the database there can't be used.
         OSError: If the folder can't be written.
     """
     with folder_lock(folder):
-        visible = (path for path in folder.iterdir() if not path.name.startswith("."))
-        if not (folder / STATE_FILE).exists() and next(visible, None):
+        names = {path.name for path in folder.iterdir()}
+        if JOURNAL not in names and any(not name.startswith(".") for name in names):
             raise FolderError(f"{folder} holds other files: choose a new or an empty folder")
         remove_unfinished(folder)
-        with closing(State(folder)) as state:
-            total = state.enlist(rows)
-            run_interruptible(_download(state, total, folder, manners, allowed, progress))
-            with (
-                atomic_write(folder / TABLE) as temporary,
-                temporary.open("w", encoding="utf-8", newline="") as file,
-            ):
-                table = csv.writer(file, lineterminator="\n")
-                table.writerow(COLUMNS)
-                table.writerows(state.table())
-            return _summary(state)
+        results = _read_journal(folder / JOURNAL)
+        results = {url: result for url, result in results.items() if result.file in {"", *names}}
+        with (
+            (folder / JOURNAL).open("a", encoding="utf-8", buffering=1) as journal,
+            # A signal is raised in this thread, not in the midst of the event loop.
+            anyio.from_thread.start_blocking_portal() as portal,
+        ):
+            # An earlier run's last line may have been cut off.
+            journal.write("\n")
+            portal.call(_download, rows, folder, policy, results, journal, progress)
+        with (
+            atomic_write(folder / TABLE) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(COLUMNS)
+            for row in rows:
+                result = results[row.url]
+                told = (row.id, row.title, row.year, row.url)
+                table.writerow((result.file, *told, result.sha256, result.status))
+    return [results[url] for url in {row.url for row in rows}]
 
 
-async def _download(state, total, folder, manners, allowed, progress) -> None:
-    done = failed = 0
+def _read_journal(path: Path) -> dict[str, Result]:
+    results = {}
+    with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            # A process that was killed may have left half of a line.
+            with suppress(ValueError, TypeError):
+                url, *result = json.loads(line)
+                results[url] = Result(*result)
+    return results
 
-    def settled(fails: bool) -> None:
-        nonlocal done, failed
-        done, failed = done + 1, failed + fails
-        progress(done, total, failed)
 
-    def remaining() -> Iterator[Poster]:
-        for poster in state.posters():
-            if poster.settled:
-                settled(False)
-            else:
-                yield poster
+async def _download(
+    rows: list[Row],
+    folder: Path,
+    policy: FetchPolicy,
+    results: dict[str, Result],
+    journal: TextIO,
+    progress: Callable[[int, int, int], None],
+) -> None:
+    """Settle each row: complete the results and the journal."""
+    taken = {Path(result.file).stem.casefold() for result in results.values()}
+    waiting: dict[str, str] = {}
+    for row in rows:
+        if row.url not in waiting and (row.url not in results or not results[row.url].final):
+            waiting[row.url] = _file_stem(row, taken)
+            taken.add(waiting[row.url].casefold())
+    # All workers take their next poster from here.
+    queue = iter(waiting.items())
+    total = len({row.url for row in rows})
+    done, failed = total - len(waiting), 0
+    decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
 
     async def work() -> None:
-        for poster in posters:
+        nonlocal done, failed
+        for url, stem in queue:
             try:
-                data = await fetcher.fetch(poster.address)
-                file = await loop.run_in_executor(readers, _keep, data, folder / poster.stem)
-            except CollectError as error:
-                state.fail(poster.address, error.reason, final=error.final)
-                settled(True)
+                data = await fetcher.fetch(url)
+                suffix = await anyio.to_thread.run_sync(poster_suffix, data, limiter=decoders)
+            except FetchError as error:
+                result = Result("", "", str(error), error.final)
+                failed += 1
             else:
-                state.keep(poster.address, file.name, hashlib.sha256(data).hexdigest())
-                settled(False)
+                result = Result(stem + suffix, hashlib.sha256(data).hexdigest(), DONE, True)
+                with atomic_write(folder / result.file) as temporary:
+                    temporary.write_bytes(data)
+            results[url] = result
+            journal.write(json.dumps([url, *astuple(result)]) + "\n")
+            done += 1
+            progress(done, total, failed)
 
-    # All take their next poster from here.
-    posters = remaining()
-    loop = asyncio.get_running_loop()
-    # As many as there are cores decode posters at once, which bounds the memory for it.
-    with ThreadPoolExecutor(os.cpu_count()) as readers:
-        async with Fetcher(manners, allowed) as fetcher:
-            workers = [asyncio.create_task(work()) for _ in range(manners.concurrency)]
-            try:
-                ended, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
-                for worker in ended:
-                    worker.result()
-            finally:
-                # A request that times out at this very moment may not notice that it is canceled.
-                while working := [worker for worker in workers if not worker.done()]:
-                    for worker in working:
-                        worker.cancel()
-                    await asyncio.wait(working, timeout=1)
-                # Other errors of workers are not reported.
-                await asyncio.gather(*workers, return_exceptions=True)
+    progress(done, total, failed)
+    try:
+        async with Fetcher(policy) as fetcher, anyio.create_task_group() as workers:
+            for _ in range(policy.concurrency):
+                workers.start_soon(work)
+    except Exception as error:
+        # A task group wraps the errors of its tasks.
+        raise getattr(error, "exceptions", [error])[0] from None
 
 
-def _keep(data: bytes, path: Path) -> Path:
-    """Write a poster's file, with the suffix of its format, if it is one."""
-    file = path.with_name(path.name + poster_suffix(data))
-    with atomic_write(file) as temporary:
-        temporary.write_bytes(data)
-    return file
+def _file_stem(row: Row, taken: set[str]) -> str:
+    """Name a poster's file, less its suffix, as any system takes it: by id, or else by URL.
+
+    Args:
+        row: Of the poster.
+        taken: Names of others in small letters: some systems don't tell them from large ones.
+    """
+    digest = hashlib.sha256(row.url.encode()).hexdigest()[:12]
+    name = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", row.id))
+    # Hidden files begin with a point, and options with a hyphen.
+    name = re.sub(r"^[.-]+|\.+$", "_", name)
+    name = name.encode()[:LONGEST_NAME].decode(errors="ignore")
+    if not name.strip("_."):
+        name = digest
+    elif RESERVED.fullmatch(name):
+        name = f"_{name}"
+    return f"{name}-{digest}" if name.casefold() in taken else name
 
 
-def _summary(state: State) -> Collected:
-    posters, later, reasons = 0, 0, Counter()
-    for status, final, count in state.statuses():
-        if status == DONE:
-            posters += count
-        else:
-            reasons[status.partition(":")[0]] += count
-            later += 0 if final else count
-    return Collected(posters, reasons, later)
+def poster_suffix(data: bytes) -> str:
+    """Return the suffix for a poster's file.
+
+    Raises:
+        FetchError: If the data is not an image with something on it.
+    """
+    try:
+        image = open_image(data)
+        kind = image.format
+        if min(image.size) < SMALLEST_SIDE:
+            raise FetchError(f"not a poster: {image.width}x{image.height} pixels")
+        picture = to_rgb(image)
+    except ImageError as error:
+        raise FetchError(f"not an image: {error}") from None
+    if all(most - least < FEWEST_VALUES for least, most in picture.getextrema()):
+        raise FetchError("not a poster: of one color")
+    return SUFFIXES.get(kind, f".{kind.lower()}")

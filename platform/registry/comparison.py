@@ -19,7 +19,6 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recolor.evaluation.answers import told_or_free
 from recolor.models.pretrained import pretrained_file
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.registry.tasks import RECOLORING, Task, measure_of, task_of_metric
 from recolor.platform.registry.versions import RegistryError, registered_versions, task_of
 from recolor.platform.tracking.store import logged_data
@@ -130,8 +129,8 @@ def compare(
     data = data or logged_data(version.run_id)
     if data.digest != digest:
         raise RegistryError("the data set that it was validated on is not known")
-    with lasting_imports():
-        from recolor.platform.registry.revalidation import may_know, validate_bundled
+    from recolor.platform.registry.revalidation import may_know, validate_bundled
+
     with bar(data.count("validation"), f"measuring the bundled {task.network}") as shown:
         bundled = validate_bundled(data, task, metric, shown.update)
     if not bundled:

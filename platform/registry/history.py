@@ -20,8 +20,6 @@ from recolor.platform.registry.versions import RegistryError, registered_model
 # The tags of changes begin so. A number follows, above those of all changes that were known then,
 # and a random part, since two processes may take the same number.
 CHANGE_TAG = "champion.change."
-# The tag in which earlier versions of recolor kept the champions before, as a JSON list.
-EARLIER_TAG = "champion.history"
 
 
 def _now() -> str:
@@ -55,50 +53,41 @@ class Change:
     time: str = field(default_factory=_now)
 
 
-@dataclass(frozen=True)
-class History:
-    """All changes of the champion.
-
-    Attributes:
-        earlier: The versions that were champion before recolor recorded changes, oldest first.
-        changes: By their tags, oldest first.
-    """
-
-    earlier: list[str]
-    changes: dict[str, Change]
-
-    def former_champions(self) -> list[str]:
-        """Return the versions that a rollback may go back to, the next one last."""
-        former = list(self.earlier)
-        for change in self.changes.values():
-            if not change.rollback:
-                former += [change.from_version] if change.from_version else []
-            elif change.to_version in former:
-                while former.pop() != change.to_version:
-                    pass
-        return former
-
-
-def read_history(task: Task = RECOLORING) -> History:
-    """Read all changes of a task.
+def read_history(task: Task = RECOLORING) -> dict[str, Change]:
+    """Read all changes of a task's champion: by their tags, the oldest first.
 
     Raises:
         RegistryError: If a tag is damaged.
     """
     model = registered_model(task)
-    tags = model.tags if model else {}
-    name = EARLIER_TAG
-    try:
-        earlier = [str(version) for version in json.loads(tags.get(name, "[]"))]
-        changes = {}
-        for name in sorted(tag for tag in tags if tag.startswith(CHANGE_TAG)):
-            _number(name)
-            changes[name] = Change(**json.loads(tags[name]))
-    except (ValueError, TypeError):
-        raise RegistryError(
-            f"tag {name} of the registered model {task.model} is damaged: delete it in MLflow"
-        ) from None
-    return History(earlier, changes)
+    changes = {}
+    for tag, text in sorted(model.tags.items()) if model else ():
+        if tag.startswith(CHANGE_TAG):
+            try:
+                _number(tag)
+                changes[tag] = Change(**json.loads(text))
+            except (ValueError, TypeError):
+                raise RegistryError(
+                    f"tag {tag} of the registered model {task.model} is damaged: "
+                    "delete it in MLflow"
+                ) from None
+    return changes
+
+
+def former_champions(task: Task = RECOLORING) -> list[str]:
+    """Return the versions that a rollback may go back to, the next one last.
+
+    Raises:
+        RegistryError: If a tag is damaged.
+    """
+    former: list[str] = []
+    for change in read_history(task).values():
+        if not change.rollback:
+            former += [change.from_version] if change.from_version else []
+        elif change.to_version in former:
+            while former.pop() != change.to_version:
+                pass
+    return former
 
 
 def record(change: Change, task: Task = RECOLORING) -> str:
@@ -110,7 +99,7 @@ def record(change: Change, task: Task = RECOLORING) -> str:
     Raises:
         RegistryError: If a tag is damaged.
     """
-    number = max(map(_number, read_history(task).changes), default=0) + 1
+    number = max(map(_number, read_history(task)), default=0) + 1
     tag = f"{CHANGE_TAG}{number:06}.{uuid4().hex[:12]}"
     client = mlflow.MlflowClient()
     # The tag first: if the process ends here, the history has a change too many, not one too few.
@@ -138,5 +127,5 @@ def _number(tag: str) -> int:
 
 def _newest(task: Task) -> tuple[str, str]:
     """Return the last change's tag and its new champion."""
-    tag, change = list(read_history(task).changes.items())[-1]
+    tag, change = list(read_history(task).items())[-1]
     return tag, change.to_version

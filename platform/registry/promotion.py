@@ -12,7 +12,7 @@ from recolor.datasets.errors import RecolorError, first_line
 from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.metrics.metric import HIGHER
 from recolor.platform.registry.comparison import Bar, Comparison, compare, forget, no_bar
-from recolor.platform.registry.history import Change, read_history, record
+from recolor.platform.registry.history import Change, former_champions, read_history, record
 from recolor.platform.registry.tasks import RECOLORING, Task, measure_of
 from recolor.platform.registry.versions import (
     DATA_TAG,
@@ -66,7 +66,7 @@ def promote(
         RegistryError: If there is nothing to promote, or the baseline or the champion is better; or
             if a version can't be measured on the data set.
     """
-    known = read_history(task).changes
+    known = read_history(task)
     versions = {str(version.version): version for version in registered_versions(task)}
     existing = {number: _Candidate.of(one, metric) for number, one in versions.items()}
     best = _choose(task, existing, metric, chosen, unvalidated=force or data is not None)
@@ -108,7 +108,7 @@ def promote(
         data=best.data,
     )
     known[record(change, task)] = change
-    changes = read_history(task).changes
+    changes = read_history(task)
     meanwhile = {changes[tag].to_version for tag in changes.keys() - known.keys()} - {best.number}
     if meanwhile and not force:
         # This version was not compared with those.
@@ -141,7 +141,7 @@ def rollback(reason: str | None = None, task: Task = RECOLORING) -> tuple[str, s
     # Not a deleted one, nor the champion itself, which a crash during a promotion may leave there.
     versions = {str(version.version): version for version in registered_versions(task)}
     candidates = {number: one for number, one in versions.items() if number != standing}
-    former = [version for version in read_history(task).former_champions() if version in candidates]
+    former = [version for version in former_champions(task) if version in candidates]
     if not former:
         raise RegistryError(f"{task.model} has no earlier champion to go back to")
     number = former[-1]

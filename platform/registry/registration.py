@@ -27,7 +27,6 @@ from recolor.datasets import (
     color,
     color_kind,
     color_profiles,
-    encoded_images,
     errors,
     faces,
     gamut,
@@ -74,7 +73,7 @@ REQUIREMENTS = (
     "tensorflow",
 )  # fmt: skip
 SERVED_MODULES = (
-    errors, color_profiles, images, encoded_images, atomic_file, shared_table, color, color_kind,
+    errors, color_profiles, images, atomic_file, shared_table, color, color_kind,
     classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
     assignments, gamut, swatches, quiet_stderr, faces, skin, options, own_decoding, typed,
     restoring, color_table, painter,

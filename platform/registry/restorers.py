@@ -10,7 +10,6 @@ from pathlib import Path
 
 from recolor.datasets.errors import first_line
 from recolor.models.restoring import Restorer
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.registry.tasks import CHAMPION, RESTORING, WEIGHTS_FILE
 from recolor.platform.tracking.place import store_exists
 
@@ -30,14 +29,13 @@ def load_restorer() -> Restorer:
     bundled = Restorer.bundled()
     if not store_exists():
         return bundled
-    with lasting_imports():
-        from recolor.platform.registry.comparison import shortfall
-        from recolor.platform.registry.versions import (
-            MissingFilesError,
-            current_champion,
-            version_uri,
-        )
-        from recolor.platform.tracking import store
+    from recolor.platform.registry.comparison import shortfall
+    from recolor.platform.registry.versions import (
+        MissingFilesError,
+        current_champion,
+        version_uri,
+    )
+    from recolor.platform.tracking import store
 
     store.connect()
     champion = current_champion(RESTORING)

@@ -109,7 +109,7 @@ class Plan:
         """Make a plan of what `to_json` has returned."""
         space = {name: json_to_distribution(one) for name, one in saved["space"].items()}
         settings = Settings.of_saved(saved["settings"])
-        decoding = OwnDecoding.of_saved(saved["decoding"])
+        decoding = OwnDecoding(**saved["decoding"])
         return cls(**{**saved, "settings": settings, "decoding": decoding, "space": space})
 
     def check_continues(self, began: dict, study: str) -> None:

@@ -20,7 +20,6 @@ import optuna
 
 from recolor.datasets.combination import load_data
 from recolor.datasets.errors import RecolorError
-from recolor.platform.lasting_imports import lasting_imports
 from recolor.platform.search import retry
 from recolor.platform.search.storage import explained, open_storage
 from recolor.platform.search.study import DONE, count, study_to_work_on
@@ -43,10 +42,9 @@ def work(task: dict, say: Callable[..., None], ending: threading.Event) -> None:
         RecolorError: If a trial can't be run.
     """
     # After everything that may be wrong with the task: it takes seconds.
-    with lasting_imports():
-        from recolor.platform.search.trial import Objective, SurplusTrialError
-        from recolor.platform.tracking import store
-        from recolor.platform.training.devices import find_devices
+    from recolor.platform.search.trial import Objective, SurplusTrialError
+    from recolor.platform.tracking import store
+    from recolor.platform.training.devices import find_devices
 
     store.connect()
     manifest = load_data([Path(folder) for folder in task["data"]])

@@ -13,9 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 from PIL import Image
 
-from recolor.datasets.encoded_images import decode_image, encode_png
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import MAX_PIXELS, ImageError
+from recolor.datasets.images import MAX_PIXELS, ImageError, decode_image, encode_png
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.typed import REPEATED, typed_decoding

@@ -11,9 +11,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 from PIL import Image
 
-from recolor.datasets.encoded_images import decode_image, encode_png
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import MAX_PIXELS
+from recolor.datasets.images import MAX_PIXELS, decode_image, encode_png
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
 from recolor.models.restoring import Restorer

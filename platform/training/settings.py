@@ -164,18 +164,12 @@ class Settings:
 
     @classmethod
     def of_saved(cls, saved: dict) -> Settings:
-        """Make settings of what a training has kept; earlier versions kept other forms.
+        """Make settings of what a training has kept.
 
         Raises:
             TrainingError: If there is an option that this version does not know, or a value that it
                 does not take.
         """
-        # How the model decodes was one of the settings.
-        decoding = {option.name for option in fields(OwnDecoding)}
-        saved = {name: value for name, value in saved.items() if name not in decoding}
-        if isinstance(augment := saved.get("augment"), bool):
-            # There was only one kind of augmentation.
-            saved["augment"] = "full" if augment else "none"
         try:
             return cls(**saved)
         except TypeError:

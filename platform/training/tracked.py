@@ -52,12 +52,7 @@ def saved_decoding(run_id: str) -> OwnDecoding:
     Raises:
         RunError: If there is no such run, or it is not one of training.
     """
-    try:
-        saved = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DECODING_FILE}")
-    except (mlflow.MlflowException, OSError):
-        # Earlier versions kept it among the settings.
-        saved = _saved(run_id, SETTINGS_FILE)
-    return OwnDecoding.of_saved(saved)
+    return OwnDecoding(**_saved(run_id, DECODING_FILE))
 
 
 def _saved(run_id: str, file: str) -> dict:

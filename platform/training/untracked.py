@@ -84,6 +84,4 @@ def load_checkpoint(file: Path, manifest: Manifest) -> Checkpoint:
 
 def saved_decoding(checkpoint: Checkpoint) -> OwnDecoding:
     """Return the model's own decoding that a checkpoint keeps."""
-    # Earlier versions kept it among the settings.
-    saved = checkpoint.origin.get("decoding", checkpoint.origin["settings"])
-    return OwnDecoding.of_saved(saved)
+    return OwnDecoding(**checkpoint.origin["decoding"])
