@@ -93,6 +93,7 @@ def error(result) -> str:
         (["evaluate", "--split", "half"], "'half' is not one of"),
         (["promote", "--metric", "beauty"], "'beauty' is not one of l2_ab"),
         (["promote", "--metric", "n_classes"], "'n_classes' is not one of"),
+        (["promote", "--metric", "kernel_distance_lite0"], "is not one of l2_ab"),
         (["promote", "--rollback", "--version", "1"], "--rollback goes with neither"),
         (["apply", "/nowhere", "--out", "/tmp/out"], "/nowhere: no such file or folder"),
         (["palettes", "--make", "/nowhere"], "--make and --out go together"),

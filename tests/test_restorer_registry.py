@@ -318,6 +318,10 @@ def test_a_training_begins_with_a_registered_network(restoring, manifest):
         assert second.metrics[name] == pytest.approx(value, abs=0.05)
 
 
+def test_every_metric_that_ranks_versions_is_measured_in_validation(restoring):
+    assert set(RESTORING.metrics) <= set(restoring.metrics)
+
+
 def test_options_of_decoding_make_no_sense_for_it(restoring, manifest):
     line = error("train", "--data", manifest.folder, "--model", "restoration", "--temperature", 1)
     assert line == "Error: a restoration network decodes no colors: leave out --temperature"
