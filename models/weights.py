@@ -44,7 +44,7 @@ class Weights:
         model: Name of the model kind in `recolor.models.catalog.MODELS`.
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
-        embedding: `Manifest.embedding_id` of its data: a name, or the sha256 of a file of weights.
+        embedding: `DataSet.embedding_id` of its data: a name, or the sha256 of a file of weights.
         decoding: Its own.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
         calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`; None for a
@@ -81,7 +81,7 @@ class Weights:
         Trainings of earlier versions of recolor, which don't know theirs, count as if they had.
 
         Args:
-            held_out: `Manifest.held_out` of a data set.
+            held_out: `DataSet.held_out` of a data set.
         """
         return all(stage.get("held_out", held_out) == held_out for stage in self.stages)
 

@@ -8,10 +8,10 @@ import keras
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models.model import ModelInfo
 
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.embeddings.embedding import EmbeddingError
 from recolor.datasets.embeddings.none import NONE
-from recolor.datasets.manifest import Manifest
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS, RESTORE
 from recolor.models.painter import Painter
@@ -41,7 +41,7 @@ class UsableModel:
 
     Attributes:
         source: Where it was found, as it was asked for.
-        embedding: The `Manifest.embedding_id` that it was trained with.
+        embedding: The `DataSet.embedding_id` that it was trained with.
         painter: What recolors pictures by it.
         label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
         which: Which model it is, for people to read.
@@ -59,7 +59,7 @@ class UsableModel:
     version: ModelVersion | None = None
     restores: bool = False
 
-    def knows_embeddings_of(self, manifest: Manifest) -> bool:
+    def knows_embeddings_of(self, manifest: DataSet) -> bool:
         """Whether a data set has the model's embeddings; the model must compute them otherwise."""
         return self.embedding == manifest.embedding_id
 

@@ -14,9 +14,9 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.combination import load_data
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.input_pipeline import posters_in
-from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
 from recolor.evaluation.poster_sheets import comparison_sheet
@@ -71,7 +71,7 @@ class TrainedModel:
     task: Task = RECOLORING
 
 
-def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
+def best_weights(manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     The calibration of a color network changes nothing yet, see `calibrate_colors`; a restoration
@@ -111,7 +111,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecodi
     )
 
 
-def calibrate_colors(manifest: Manifest, recolorer: RecoloringGraph) -> np.ndarray:
+def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarray:
     """Fit the calibration of a model's colors to the posters held out, as `vividness` tells.
 
     Returns:
@@ -130,7 +130,7 @@ def calibrate_colors(manifest: Manifest, recolorer: RecoloringGraph) -> np.ndarr
 
 
 def publish(
-    manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
+    manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
 ) -> TrainedModel:
     """Register what was trained, by whatever backend; log its pictures and metrics.
 
@@ -177,7 +177,7 @@ def publish(
 
 
 def measure(
-    manifest: Manifest,
+    manifest: DataSet,
     checkpoint: Checkpoint,
     decoding: OwnDecoding,
     embedding: keras.Model | None,
@@ -234,7 +234,7 @@ def published_model(run_id: str) -> TrainedModel:
 
 
 def import_weights(
-    manifest: Manifest, file: Path, decoding: Decoding = DEFAULT_DECODING
+    manifest: DataSet, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> TrainedModel:
     """Make a tracked run and a registered model of a file of `recolor train --untracked`.
 
@@ -267,12 +267,12 @@ def import_weights(
         return publish(manifest, checkpoint, own, embedding)
 
 
-def _training_posters(manifest: Manifest, checkpoint: Checkpoint) -> int:
+def _training_posters(manifest: DataSet, checkpoint: Checkpoint) -> int:
     settings = Settings.of_saved(checkpoint.origin["settings"])
     return posters_in(manifest, "train", settings.train_fraction)
 
 
-def _held_out_split(manifest: Manifest) -> str:
+def _held_out_split(manifest: DataSet) -> str:
     return "validation" if manifest.count("validation") else "train"
 
 

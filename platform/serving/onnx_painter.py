@@ -34,7 +34,7 @@ class OnnxModel:
     Attributes:
         source: The file.
         painter: What recolors pictures by it.
-        embedding: The `Manifest.embedding_id` that the network was trained with.
+        embedding: The `DataSet.embedding_id` that the network was trained with.
         about: Which model it is, for people to read.
     """
 

@@ -1,11 +1,11 @@
 """Weights that a training begins with."""
 
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.data_set import DataSet
 from recolor.models.weights import Weights
 from recolor.platform.training.settings import Settings, TrainingError
 
 
-def check_initial_weights(weights: Weights, manifest: Manifest, settings: Settings) -> None:
+def check_initial_weights(weights: Weights, manifest: DataSet, settings: Settings) -> None:
     """Check that a training may begin with weights.
 
     Posters that are held out must not have been among those that the weights learned from.

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.data_set import DataSet
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.tracking.provenance import origin
@@ -12,7 +12,7 @@ from recolor.platform.training.settings import Settings
 
 
 def lineage(
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     decoding: OwnDecoding,
     initial: Weights | None,

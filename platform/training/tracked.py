@@ -11,9 +11,9 @@ from dataclasses import asdict
 
 import mlflow
 
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.errors import first_line
 from recolor.datasets.input_pipeline import posters_in
-from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
@@ -74,7 +74,7 @@ def _saved(run_id: str, file: str) -> dict:
 
 
 def train(
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     resume: str | None = None,
     started: Callable[[str], None] = lambda run_id: None,
@@ -121,7 +121,7 @@ def train(
 
 
 def _train(
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     devices: Devices,
     resume: str | None,
@@ -160,7 +160,7 @@ def _train(
             return _publish_by_tensorflow(manifest, run.info.run_id)
 
 
-def initial_weights(manifest: Manifest, settings: Settings) -> Weights | None:
+def initial_weights(manifest: DataSet, settings: Settings) -> Weights | None:
     """Find the weights that a training begins with; None if it begins with random ones.
 
     Raises:
@@ -175,7 +175,7 @@ def initial_weights(manifest: Manifest, settings: Settings) -> Weights | None:
 
 def train_in_run(
     run: mlflow.ActiveRun,
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     decoding: OwnDecoding,
     devices: Devices,
@@ -244,7 +244,7 @@ def train_in_run(
 
 
 @contextmanager
-def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
+def _how_to_go_on(run_id: str, manifest: DataSet) -> Iterator[None]:
     """Say where a training is, and how to go on, if the store fails after the last epoch."""
     try:
         yield
@@ -258,7 +258,7 @@ def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
         ) from None
 
 
-def _publish_by_tensorflow(manifest: Manifest, run_id: str):
+def _publish_by_tensorflow(manifest: DataSet, run_id: str):
     """Let another process publish: Keras has one backend only in each."""
     from recolor.platform.registry.publication import published_model
 
@@ -286,7 +286,7 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
 
 
 def _check_resumable(
-    manifest: Manifest, settings: Settings, run_id: str, decodes_anew: bool
+    manifest: DataSet, settings: Settings, run_id: str, decodes_anew: bool
 ) -> None:
     settings.check_continues(saved_settings(run_id), f"run {run_id}")
     run = mlflow.get_run(run_id)
