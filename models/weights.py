@@ -50,7 +50,7 @@ class Weights:
         calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`; None for a
             network without any.
         tensors: The network's variables by their paths, ``float32``.
-        origin: How they came about, as JSON; see `best_weights` in the registry's publication.
+        origin: How they came about, as JSON; see `best_weights` in `platform/training/publication`.
         coarse_size: Side of smaller squares that it looks at as well; None for none.
         embedding_size: Length of the embedding.
     """

@@ -32,7 +32,6 @@ from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import Comparison, shortfall
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote, rollback
-from recolor.platform.registry.publication import import_weights
 from recolor.platform.registry.restorers import load_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING
 from recolor.platform.registry.versions import (
@@ -42,6 +41,7 @@ from recolor.platform.registry.versions import (
 )
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import train
 from recolor.platform.training.untracked import train_untracked

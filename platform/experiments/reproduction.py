@@ -34,13 +34,13 @@ from recolor.models.painter import Painter
 from recolor.models.weights import Weights
 from recolor.platform.experiments.evaluation import log_columns, predictors_told
 from recolor.platform.registry.load import UsableModel, load
-from recolor.platform.registry.publication import VERSION_TAG
 from recolor.platform.registry.versions import version_uri
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import recolor_files
 from recolor.platform.serving.targets import REPLACE, plan
 from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, origin
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
+from recolor.platform.training.publication import VERSION_TAG
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import saved_settings, train
 
@@ -328,7 +328,7 @@ def _write_report(
 
 
 def _in_words(stage: dict) -> str:
-    """Describe a training: an origin as of `recolor.platform.registry.publication.best_weights`."""
+    """Describe a training: an origin as of `recolor.platform.training.publication.best_weights`."""
     settings = stage["settings"]
     split = "validation" if "val_loss" in stage["history"][0] else "training"
     return (

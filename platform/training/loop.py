@@ -20,7 +20,7 @@ from recolor.datasets.input_pipeline import (
 )
 from recolor.models.catalog import MODELS
 from recolor.models.weights import Weights, assign_by_name, named_values
-from recolor.platform.training.checkpoint import Checkpoint, Progress
+from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices, jit_helps, make_deterministic
 from recolor.platform.training.optimizer import ScaledAdam
 from recolor.platform.training.settings import DivergenceError, Settings, TrainingError

@@ -18,13 +18,13 @@ from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.moved_files import missing_folder
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
-from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.data_options import data_options
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
 from recolor.platform.training.embedding import embedding_network_of
@@ -154,7 +154,7 @@ def _train(
         last = train_in_run(run, manifest, settings, own, devices, start, initial, started=started)
         with _how_to_go_on(run.info.run_id, manifest):
             if BACKEND == "tensorflow":
-                from recolor.platform.registry.publication import publish
+                from recolor.platform.training.publication import publish
 
                 return publish(manifest, last, own, embedding)
             return _publish_by_tensorflow(manifest, run.info.run_id)
@@ -260,7 +260,7 @@ def _how_to_go_on(run_id: str, manifest: DataSet) -> Iterator[None]:
 
 def _publish_by_tensorflow(manifest: DataSet, run_id: str):
     """Let another process publish: Keras has one backend only in each."""
-    from recolor.platform.registry.publication import published_model
+    from recolor.platform.training.publication import published_model
 
     environment = {
         **os.environ,
@@ -271,7 +271,7 @@ def _publish_by_tensorflow(manifest: DataSet, run_id: str):
     }
     # TensorFlow's XLA ends the process at a flag that only JAX's knows.
     environment.pop("XLA_FLAGS", None)
-    module = "recolor.platform.registry.publication"
+    module = "recolor.platform.training.publication"
     result = subprocess.run(
         [sys.executable, "-m", module, run_id, *(str(part.folder) for part in manifest.parts)],
         env=environment,

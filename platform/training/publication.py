@@ -42,10 +42,10 @@ from recolor.platform.registry.restorer_registration import register_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING, TASKS, Task, task_of_model
 from recolor.platform.registry.versions import DATA_TAG, KIND_TAG, METRIC_TAG, POSTERS_TAG
 from recolor.platform.serving.saved_model import RecoloringGraph
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
-from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.embedding import embedding_network_of
 from recolor.platform.training.settings import Settings, check_decoding
 from recolor.platform.training.untracked import load_checkpoint, saved_decoding
