@@ -75,15 +75,23 @@ class Weights:
             stage = stage.get("initial")
         return stages
 
-    def held_out_like(self, held_out: str) -> bool:
-        """Whether all trainings that led to these weights have held out the same posters.
+    @property
+    def held_out(self) -> tuple[str | None, ...]:
+        """`DataSet.held_out` of each training that led to these weights; None where not known."""
+        return tuple(stage.get("held_out") for stage in self.stages)
 
-        Trainings of earlier versions of recolor, which don't know theirs, count as if they had.
+    def held_out_like(self, held_out: str) -> bool | None:
+        """Whether all trainings that led to these weights have held out the same posters.
 
         Args:
             held_out: `DataSet.held_out` of a data set.
+
+        Returns:
+            None where that is not known, as of networks that earlier versions of recolor trained.
         """
-        return all(stage.get("held_out", held_out) == held_out for stage in self.stages)
+        if any(one not in (held_out, None) for one in self.held_out):
+            return False
+        return True if set(self.held_out) == {held_out} else None
 
     def describe(self) -> dict[str, object]:
         """Return what the network is, less its arrays and origin, as plain values."""

@@ -27,6 +27,7 @@ from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.report import PICTURES, Training, report
 from recolor.evaluation.scoring import baseline_predictors, score
 from recolor.evaluation.sheets import contact_sheet
+from recolor.evaluation.tables import MAY_KNOW
 from recolor.evaluation.told import NOTHING, PALETTE, Predictor
 from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import FREE, Decoding
@@ -112,6 +113,8 @@ def reproduce(
         for kind in PAPER:
             if kind not in ready:
                 ready[kind] = _ready(manifest, kind, _train(manifest, kind, state, echo))
+            if not ready[kind][0].held_out_like(manifest.held_out):
+                echo(f"warning: {ready[kind][1].source} {MAY_KNOW}")
         weights = {kind: ready[kind][0] for kind in PAPER}
         models = {kind: ready[kind][1] for kind in PAPER}
         sources = {kind: model.source for kind, model in models.items()}
@@ -314,7 +317,8 @@ def _write_report(
             [_in_words(stage) for stage in found.stages],
             curves[kind],
             f"Recolored at {found.size} pixels with T = {found.decoding.temperature:g}, vividness "
-            f"{found.decoding.vividness:g}; embedding: {found.embedding}.",
+            f"{found.decoding.vividness:g}; embedding: {found.embedding}."
+            + ("" if found.held_out_like(manifest.held_out) else f" It {MAY_KNOW}."),
         )
         for kind, found in weights.items()
     }

@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.metrics.metric import HIGHER
+from recolor.evaluation.tables import MAY_KNOW
 from recolor.platform.registry.comparison import Bar, Comparison, compare, forget, no_bar
 from recolor.platform.registry.history import Change, read_history, record
 from recolor.platform.registry.tasks import RECOLORING, Task, measure_of
@@ -300,17 +301,11 @@ def _comparison(
                 "measured gray: it is ranked by its free answer; train it again to compare"
             )
         if one.may_know:
-            lines.append(
-                f"warning: version {one.number} learned from a data set with other splits, perhaps "
-                "from some of these posters"
-            )
+            lines.append(f"warning: version {one.number} {MAY_KNOW}")
     if bundled is None:
         lines.append(f"not compared with the bundled {task.network}: {uncompared}")
     elif bundled.may_know:
-        lines.append(
-            f"warning: the bundled {task.network} learned from a data set with other splits, "
-            "perhaps from some of these posters"
-        )
+        lines.append(f"warning: the bundled {task.network} {MAY_KNOW}")
     for name, value in best.baselines.items():
         if best.loses_to(value):
             lines.append(f"warning: {name} is better than version {best.number}")

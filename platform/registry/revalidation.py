@@ -63,7 +63,7 @@ def validate_bundled(
 
 
 def may_know(manifest: DataSet, source: str) -> bool:
-    """Whether a model may have learned from posters that a data set holds out.
+    """Whether a model may have learned from posters that a data set holds out: if not known, yes.
 
     Args:
         manifest: The data set.
@@ -72,4 +72,4 @@ def may_know(manifest: DataSet, source: str) -> bool:
     Raises:
         WeightsError: If the model's weights can't be read.
     """
-    return not find_weights(source).held_out_like(manifest.held_out)
+    return find_weights(source).held_out_like(manifest.held_out) is not True

@@ -157,6 +157,7 @@ def publish(
         metadata = {
             **weights.describe(),
             "dataset_digest": manifest.digest,
+            "held_out": weights.held_out,
             "training_posters": learned_from,
         }
         tags = {
