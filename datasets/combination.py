@@ -12,20 +12,21 @@ from pathlib import Path
 import numpy as np
 
 from recolor.datasets.classes import count_cells
+from recolor.datasets.data_set import DataSet, DatasetError
 from recolor.datasets.division import members_digest
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.inputs import Place
 from recolor.datasets.listing import Listed, fingerprints, listed_in
-from recolor.datasets.manifest import DatasetError, Manifest, digest
+from recolor.datasets.manifest import Manifest, digest
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.posters import Box
 
 
 @dataclass(frozen=True)
-class Combination(Manifest):
+class Combination(DataSet):
     """Several data sets as one; folder, place and settings are those of the first.
 
-    Its content has the digests of all ``data_sets``, but no ``posters`` and no ``listing``.
+    Its content has the digests of all ``data_sets``.
 
     Attributes:
         data_sets: The data sets.
@@ -56,7 +57,7 @@ class Combination(Manifest):
     def shards(self, split: str) -> list[Path]:
         """Return the paths of a split's shards."""
         if split != "train":
-            return super().shards(split)
+            return self.data_sets[0].shards(split)
         return [shard for part in self.data_sets for shard in part.shards(split)]
 
     def left_out(self, split: str) -> list[int]:
@@ -64,7 +65,7 @@ class Combination(Manifest):
         return sorted([*self.known, *self.like_held_out]) if split == "train" else []
 
 
-def load_data(places: Sequence[Place]) -> Manifest:
+def load_data(places: Sequence[Place]) -> DataSet:
     """Read a data set, or several as one.
 
     Args:

@@ -7,13 +7,9 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
-from recolor.datasets.classes import GRID, ColorClasses
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.data_set import DataSet, DatasetError
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS
 
@@ -21,29 +17,14 @@ FORMAT = 3
 FILE_NAME = "dataset.json"
 
 
-class DatasetError(RecolorError):
-    """A data folder is missing, incomplete or damaged."""
-
-
 @dataclass(frozen=True)
-class Manifest:
-    """A data set: its folder and what ``dataset.json`` says.
+class Manifest(DataSet):
+    """A data set in one folder, and what ``dataset.json`` says of it.
 
-    Attributes:
-        folder: Where the shards lie.
-        content: The JSON object. ``settings`` (size, embedding, split, seed, compression); where
-            the embedding's weights are a file's, ``embedding_file``, its name; ``splits``, each
-            with its ``count``, its ``shards`` (``name``, ``count``, ``sha256``), its ``cells``
-            (pixels in each populated cell of the color grid, padding included), the ``ab_sum`` of
-            its ``pixels``, padding left out, and a digest of its ``members`` (the files' contents);
-            ``posters`` (found, used, skipped, groups of near-duplicates); ``listing`` (``name``,
-            ``sha256``), see `recolor.datasets.listing`; ``digest`` of it all.
-        place: What it was loaded from: the folder, or a place in object storage.
+    Its content, the JSON object, has more than that of every `DataSet`: of each split the
+    ``shards`` (``name``, ``count``, ``sha256``); ``posters`` (found, used, skipped, groups of
+    near-duplicates); and ``listing`` (``name``, ``sha256``), see `recolor.datasets.listing`.
     """
-
-    folder: Path
-    content: dict
-    place: Path | RemotePath | None = None
 
     def __str__(self) -> str:
         """Name the data set, as the one who gave it did."""
@@ -51,7 +32,7 @@ class Manifest:
 
     @property
     def parts(self) -> tuple["Manifest", ...]:
-        """The data sets that it consists of: itself, but see `recolor.datasets.combination`."""
+        """Itself alone."""
         return (self,)
 
     @classmethod
@@ -132,83 +113,13 @@ class Manifest:
             "new data set"
         )
 
-    @property
-    def digest(self) -> str:
-        """Hex digest of everything in the data set, the shards' bytes included."""
-        return self.content["digest"]
-
-    @property
-    def held_out(self) -> str:
-        """Digest of which posters are in the validation split, and which in the test split.
-
-        It is the same for data sets of other sizes and with other embeddings.
-        """
-        return ":".join(self.content["splits"][name]["members"] for name in SPLITS[1:])
-
-    @property
-    def size(self) -> int:
-        """Side of the squares in pixels."""
-        return self.content["settings"]["size"]
-
-    @property
-    def compression(self) -> str:
-        """Of the pixels in the shards, see `recolor.datasets.compression`."""
-        return self.content["settings"]["compression"]
-
-    @property
-    def embedding(self) -> str:
-        """The embedding's name."""
-        return self.content["settings"]["embedding"]["name"]
-
-    @property
-    def embedding_size(self) -> int:
-        """Length of the embedding's vectors."""
-        return self.content["settings"]["embedding"]["size"]
-
-    @property
-    def embedding_id(self) -> str:
-        """What tells the embedding's weights from others: a file's sha256, or else the name."""
-        identity = self.content["settings"]["embedding"]
-        return identity.get("sha256", identity["name"])
-
-    @property
-    def mean_ab(self) -> tuple[float, float] | None:
-        """Mean color of the training posters without their padding; None if there are none."""
-        train = self.content["splits"]["train"]
-        return tuple(one / train["pixels"] for one in train["ab_sum"]) if train["pixels"] else None
-
-    def count(self, split: str) -> int:
-        """Return the number of posters in a split."""
-        return self.content["splits"][split]["count"]
-
     def shards(self, split: str) -> list[Path]:
         """Return the paths of a split's shards."""
         return [self.folder / shard["name"] for shard in self.content["splits"][split]["shards"]]
 
     def left_out(self, split: str) -> list[int]:
-        """Return which posters of a split's shards are not read, by number: of one alone, none."""
+        """Return an empty list: all posters are read."""
         return []
-
-    def cell_counts(self, split: str) -> np.ndarray:
-        """Return a split's pixels in each cell of the color grid, ``int64 [1024]``."""
-        counts = np.zeros(GRID * GRID, np.int64)
-        for cell, count in self.content["splits"][split]["cells"].items():
-            counts[int(cell)] = count
-        return counts
-
-    @cached_property
-    def classes(self) -> ColorClasses:
-        """The color classes: the cells that the training split populates.
-
-        Raises:
-            DatasetError: If there are no training posters, or too few colors in them.
-        """
-        if not self.count("train"):
-            raise DatasetError(f"{self} has no training posters, so no color classes")
-        try:
-            return ColorClasses.from_counts(self.cell_counts("train"))
-        except ValueError as error:
-            raise DatasetError(f"{self}: {error}") from None
 
 
 def digest(content: dict) -> str:

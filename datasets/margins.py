@@ -55,7 +55,8 @@ def poster_box(picture: Image.Image) -> Box:
     """Find a poster in its scan: all but a margin of uniform neutral gray.
 
     The margin may be on one to four sides, 2 % to 33 % of the picture wide on one, at least 1 % on
-    the others, and between the gray levels 48 and 232. Borders that may be the poster's own belong to the poster.
+    the others, and between the gray levels 48 and 232. Borders that may be the poster's own belong
+    to the poster.
 
     Args:
         picture: An RGB image of any size.

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import lab8_to_rgb
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.input_pipeline import Posters
-from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.sheets import contact_sheet
 
@@ -24,7 +24,7 @@ SHEET_POSTERS = 12
 
 
 def comparison_sheet(
-    manifest: Manifest, split: str, predictors: dict[str, Predictor]
+    manifest: DataSet, split: str, predictors: dict[str, Predictor]
 ) -> Image.Image:
     """Draw the split's first posters: what was given, each prediction, and the truth.
 
@@ -58,6 +58,6 @@ def _drawn(
     return Image.fromarray(lab8_to_rgb(lightness[inside], ab[inside]))
 
 
-def preview_sheet(manifest: Manifest, split: str) -> Image.Image:
+def preview_sheet(manifest: DataSet, split: str) -> Image.Image:
     """Draw the split's first posters: what the network sees, and what it is to predict."""
     return comparison_sheet(manifest, split, {})

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from recolor.datasets.color import lab8_to_rgb
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.input_pipeline import read_posters
-from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
 from recolor.evaluation.metrics.catalog import METRICS
@@ -28,7 +28,7 @@ REFERENCE_POSTERS = 2000
 
 
 def baseline_predictors(
-    manifest: Manifest, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
+    manifest: DataSet, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
 ) -> dict[str, Predictor]:
     """Return the answers without a model by name.
 
@@ -48,7 +48,7 @@ def baseline_predictors(
     return predictors
 
 
-def _colors_by_lightness(manifest: Manifest) -> baselines.ColorsByLightness:
+def _colors_by_lightness(manifest: DataSet) -> baselines.ColorsByLightness:
     colors = baselines.ColorsByLightness.empty()
     for poster in itertools.islice(posters(manifest, "train"), COUNTED_POSTERS):
         inside = Box(*poster["box"]).slices
@@ -56,7 +56,7 @@ def _colors_by_lightness(manifest: Manifest) -> baselines.ColorsByLightness:
     return colors
 
 
-def with_kernel_distance(manifest: Manifest, split: str) -> dict[str, Callable[[], Metric]]:
+def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[], Metric]]:
     """Return what makes each metric, the kernel distance of a split among them.
 
     Args:
@@ -81,7 +81,7 @@ def with_kernel_distance(manifest: Manifest, split: str) -> dict[str, Callable[[
 
 
 def score(
-    manifest: Manifest,
+    manifest: DataSet,
     split: str,
     predictors: dict[str, Predictor],
     progress: Callable[[int], None] = lambda count: None,
@@ -126,7 +126,7 @@ def score(
     return totals
 
 
-def posters(manifest: Manifest, split: str) -> Iterator[dict[str, np.ndarray]]:
+def posters(manifest: DataSet, split: str) -> Iterator[dict[str, np.ndarray]]:
     """Read a split's posters one by one."""
     for batch in read_posters(manifest, split, BATCH_POSTERS):
         for number in range(len(batch["ab"])):

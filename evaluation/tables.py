@@ -1,6 +1,6 @@
 """The table of metrics: on the screen, as Markdown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from recolor.evaluation.metrics.catalog import METRICS
@@ -39,6 +39,14 @@ PAPER_NOTE = (
     "The paper's figures are for its own posters, of which the truth has 386 classes, and its"
     " 1-class and 2-class accuracies follow a definition of its own: they are for reference."
 )
+
+# What is said of a model that was not certainly kept from the posters that it is measured on, and
+# what marks its columns.
+MAY_KNOW = (
+    "may have learned from some of these posters: its training held out others, or does not say "
+    "which"
+)
+MARK = "†"
 
 
 def metric_table(
@@ -91,12 +99,17 @@ def markdown(cells: list[list[str]]) -> str:
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])]) + "\n"
 
 
-def report(columns: dict[str, dict[str, float | None]]) -> str:
+def report(columns: dict[str, dict[str, float | None]], may_know: Collection[str] = ()) -> str:
     """Render metrics as Markdown.
 
     Answers to gray posters stand beside the paper's figures, with a note on those. Restored posters
     have tables of their own.
+
+    Args:
+        columns: Metrics by column.
+        may_know: Models that may have learned from these posters: their columns are marked.
     """
+    columns = {_marked(name, may_know): values for name, values in columns.items()}
     gray = {name: values for name, values in columns.items() if not name.endswith(tuple(RESTORED))}
     parts = []
     if len(gray) == len(columns) or set(gray) - {"truth"}:
@@ -111,7 +124,17 @@ def report(columns: dict[str, dict[str, float | None]]) -> str:
         if restored:
             restored |= {"truth": columns["truth"]} if "truth" in columns else {}
             parts.append(f"{words}\n\n{markdown(metric_table(restored, names, RESTORED_DIGITS))}")
+    if may_know:
+        parts.append(f"{MARK} {MAY_KNOW}\n")
     return "\n".join(parts)
+
+
+def _marked(column: str, models: Collection[str]) -> str:
+    """Mark a column if it is an answer of one of some models, whatever that was told."""
+    for model in models:
+        if column == model or column.startswith(f"{model}, "):
+            return f"{model} {MARK}{column.removeprefix(model)}"
+    return column
 
 
 def _is_number(cell: str) -> bool:

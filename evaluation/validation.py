@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.data_set import DataSet
 from recolor.evaluation.answers import FREE, TOLD_PALETTE
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.scoring import baseline_predictors, score
@@ -24,7 +24,7 @@ RESTORING = ("l2_ab", "delta_e_2000", "lightness_error", "harmed", "colorfulness
 
 
 def validate(
-    manifest: Manifest,
+    manifest: DataSet,
     painter: Painter,
     progress: Callable[[int], None] = lambda count: None,
     embedded: bool = True,
@@ -64,7 +64,7 @@ def validate(
 
 def validate_by(
     metric: str,
-    manifest: Manifest,
+    manifest: DataSet,
     painter: Painter,
     progress: Callable[[int], None] = lambda count: None,
     embedded: bool = True,
@@ -96,7 +96,7 @@ def validate_by(
 
 
 def validate_restoration(
-    manifest: Manifest,
+    manifest: DataSet,
     restorer: Restorer,
     progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, float]:

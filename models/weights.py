@@ -44,13 +44,13 @@ class Weights:
         model: Name of the model kind in `recolor.models.catalog.MODELS`.
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
-        embedding: `Manifest.embedding_id` of its data: a name, or the sha256 of a file of weights.
+        embedding: `DataSet.embedding_id` of its data: a name, or the sha256 of a file of weights.
         decoding: Its own.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
         calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`; None for a
             network without any.
         tensors: The network's variables by their paths, ``float32``.
-        origin: How they came about, as JSON; see `best_weights` in the registry's publication.
+        origin: How they came about, as JSON; see `best_weights` in `platform/training/publication`.
         coarse_size: Side of smaller squares that it looks at as well; None for none.
         embedding_size: Length of the embedding.
     """
@@ -75,15 +75,23 @@ class Weights:
             stage = stage.get("initial")
         return stages
 
-    def held_out_like(self, held_out: str) -> bool:
+    @property
+    def held_out(self) -> tuple[str | None, ...]:
+        """`DataSet.held_out` of each training that led to these weights; None where not known."""
+        return tuple(stage.get("held_out") for stage in self.stages)
+
+    def held_out_like(self, held_out: str) -> bool | None:
         """Whether all trainings that led to these weights have held out the same posters.
 
-        Trainings of earlier versions of recolor, which don't know theirs, count as if they had.
-
         Args:
-            held_out: `Manifest.held_out` of a data set.
+            held_out: `DataSet.held_out` of a data set.
+
+        Returns:
+            None where that is not known, as of networks that earlier versions of recolor trained.
         """
-        return all(stage.get("held_out", held_out) == held_out for stage in self.stages)
+        if any(one not in (held_out, None) for one in self.held_out):
+            return False
+        return True if set(self.held_out) == {held_out} else None
 
     def describe(self) -> dict[str, object]:
         """Return what the network is, less its arrays and origin, as plain values."""

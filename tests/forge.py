@@ -147,10 +147,10 @@ def import_everything() -> None:
     import recolor.evaluation.figures
     import recolor.platform.experiments.reproduction
     import recolor.platform.registry.load
-    import recolor.platform.registry.publication
     import recolor.platform.search.tuning
     import recolor.platform.server.application
     import recolor.platform.serving.files
+    import recolor.platform.training.publication
     import recolor.platform.training.tracked
     import recolor.platform.training.untracked  # noqa: F401
     from recolor.platform.cli.main import COMMANDS

@@ -26,7 +26,7 @@ from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import pretrained_weights
 from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
-from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.tracking.checkpoint import Checkpoint
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install -e '.[torch]'"

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from conftest import store_in_use
 
 from recolor.platform.cli.main import main
+from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import RunError
-from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import SETTINGS_FILE, train
 

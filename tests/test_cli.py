@@ -93,6 +93,7 @@ def error(result) -> str:
         (["evaluate", "--split", "half"], "'half' is not one of"),
         (["promote", "--metric", "beauty"], "'beauty' is not one of l2_ab"),
         (["promote", "--metric", "n_classes"], "'n_classes' is not one of"),
+        (["promote", "--metric", "kernel_distance_lite0"], "is not one of l2_ab"),
         (["promote", "--rollback", "--version", "1"], "--rollback goes with neither"),
         (["apply", "/nowhere", "--out", "/tmp/out"], "/nowhere: no such file or folder"),
         (["palettes", "--make", "/nowhere"], "--make and --out go together"),
@@ -222,6 +223,29 @@ def test_evaluate_writes_table_and_figures(manifest, trained, tmp_path):
     assert columns["gray"]["n_classes"] == 1
     assert "239.99" not in table.read_text() and "240.0" in table.read_text()
     assert uri in table.read_text()
+
+
+def test_evaluate_marks_models_that_may_know_the_posters(manifest, trained, tmp_path):
+    """Of the bundled classification, nobody knows what it held out; the U-Net held out others."""
+    figures = tmp_path / "figures.json"
+    uri = f"models:/poster-recolor/{trained.version}"
+    models = ["--model", uri, "--model", "classification", "--model", "unet"]
+    told = ["--told", "palette"]
+    result = run("evaluate", "--data", manifest.folder, *models, *told, "--json", figures)
+    assert result.exit_code == 0, result.output
+    warned = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert [line.split()[1] for line in warned] == ["classification", "unet"]
+    assert all("may have learned from some of these posters" in line for line in warned)
+    header, *_, note = result.stdout.splitlines()
+    columns = [cell.strip() for cell in header.split("|")[2:5]]
+    marked = [f"{name} †, told palette" for name in ("classification", "unet")]
+    assert columns == [f"{uri}, told palette", *marked]
+    assert note.startswith("† may have learned from some of these posters")
+    found = json.loads(figures.read_text())
+    assert found["may_know"] == ["classification", "unet"]
+    assert "unet, told palette" in found["columns"]
+    seen = run("evaluate", "--data", manifest.folder, "--model", uri, "--split", "train")
+    assert f"warning: {uri} may have learned from some of these posters" in seen.stderr
 
 
 def test_evaluate_without_a_model_gives_the_baselines(manifest, store):

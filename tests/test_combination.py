@@ -13,10 +13,12 @@ from PIL import Image
 
 from recolor.datasets.classes import count_cells
 from recolor.datasets.combination import combine, load_data
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.demo_posters import generate_demo_posters
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.preparation import prepare
+from recolor.datasets.splits import SPLITS
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.main import main
 from recolor.platform.search.best import Best
@@ -170,3 +172,15 @@ def test_the_best_trial_is_repeated_with_all(manifest, more, both):
     plan = Plan(both.digest, settings, OwnDecoding(), space, "val_loss", "tpe", "none", 0)
     command = Best(0, 1.0, "run", {"clip": 1.0}).command(both, plan, 1)
     assert command.startswith(f"recolor train --data {manifest} --data {more} --model regression ")
+
+
+def test_it_has_all_that_every_data_set_has(both, manifest):
+    for one in (both, manifest):
+        for name in vars(DataSet):
+            if not name.startswith("_") and not callable(getattr(DataSet, name)):
+                getattr(one, name)
+        assert all(file.is_file() for split in SPLITS for file in one.shards(split))
+        assert one.left_out("validation") == []
+    # The files of one folder, and the list of its posters, belong to a data set in one folder.
+    public = {name for name in dir(both) if not name.startswith("_")}
+    assert not public & {"describe", "files", "listing", "load"}

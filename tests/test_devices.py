@@ -16,7 +16,7 @@ from forge import Command
 from recolor.datasets.input_pipeline import Share
 from recolor.datasets.preparation import prepare
 from recolor.platform.cli.main import main
-from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.devices import DeviceError, Devices, find_devices
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError

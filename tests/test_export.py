@@ -119,7 +119,9 @@ def test_onnx_with_palettes_and_hints(trained, copied_store, tmp_path):
     file = tmp_path / "champion.onnx"
     result = run("export", "--format", "onnx", "--out", file)
     assert result.exit_code == 0, result.output
-    painters = [load(source).painter for source in (None, str(file))]
+    models = [load(source) for source in (None, str(file))]
+    assert models[0].held_out == models[1].held_out and None not in models[1].held_out
+    painters = [model.painter for model in models]
     picture = PICTURE.resize((500, 400))
     for typed in (
         {"palette": "none"},

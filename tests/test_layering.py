@@ -1,6 +1,8 @@
 """The direction of knowledge: no module imports what stands above it."""
 
 import ast
+import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +64,11 @@ BELOW = {
     "evaluation": {"evaluation", "models", "datasets"},
     "platform": {"platform", "evaluation", "models", "datasets"},
 }
+# The parts of `platform`, lowest first: each may import those that stand before it.
+LAYERS = [
+    *("tracking", "collection", "serving", "registry", "training"),
+    *("search", "experiments", "server", "cli"),
+]
 MODULES = [path for part in ALLOWED for path in sorted((ROOT / part).rglob("*.py"))]
 
 
@@ -77,8 +84,19 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def test_there_are_modules():
-    assert len(MODULES) > 20
+def test_the_modules_that_are_looked_at_are_all_that_is_installed():
+    """A folder without an `__init__.py`, or one within a subfolder, would not be."""
+    installed = {
+        module.name
+        for part in ALLOWED
+        for module in pkgutil.walk_packages(
+            importlib.import_module(f"recolor.{part}").__path__, f"recolor.{part}."
+        )
+    }
+    names = [
+        ".".join(("recolor", *path.relative_to(ROOT).with_suffix("").parts)) for path in MODULES
+    ]
+    assert {name.removesuffix(".__init__") for name in names} == installed
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -96,6 +114,22 @@ def test_a_module_imports_only_what_its_floor_knows(path):
         elif top not in sys.stdlib_module_names:
             allowed = ALLOWED_1 if floor_1 else ALLOWED[part]
             assert top in allowed, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_part_of_platform_imports_only_those_below_it(layer):
+    folder = ROOT / "platform" / layer
+    below = LAYERS[: LAYERS.index(layer) + 1]
+    for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
+        for name in imports(path):
+            if name.startswith("recolor.platform."):
+                assert name.split(".")[2] in below, f"{path} imports {name}"
+
+
+def test_every_part_of_platform_has_its_layer():
+    inside = [path.relative_to(ROOT).parts for path in MODULES]
+    parts = {rest[0].removesuffix(".py") for folder, *rest in inside if folder == "platform"}
+    assert parts == set(LAYERS)
 
 
 def test_no_source_folder_is_a_package_under_its_bare_name():

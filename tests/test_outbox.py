@@ -10,9 +10,9 @@ import pytest
 from conftest import store_in_use
 
 from recolor.platform.tracking import outbox
+from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
-from recolor.platform.training.checkpoint import Checkpoint, Progress
 
 
 def checkpoint(epoch: int) -> Checkpoint:

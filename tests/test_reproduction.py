@@ -16,6 +16,7 @@ from recolor.datasets.images import ImageError
 from recolor.datasets.manifest import DatasetError
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.html_page import page
+from recolor.evaluation.metrics.catalog import METRICS
 from recolor.models.weights import WeightsError
 from recolor.platform.cli.main import main
 from recolor.platform.experiments import reproduction
@@ -141,8 +142,13 @@ def test_trained_models_may_be_given(reproduced, manifest, store, tmp_path):
     assert "report:" in result.output
     assert len(mlflow.search_runs()) == runs + 1
     text = (tmp_path / "again" / "report" / "report.md").read_text()
+    lines = text.splitlines()
+    header, *rows = ([cell.strip() for cell in line.split("|")] for line in lines if "|" in line)
+    l2_ab = next(row for row in rows if METRICS["l2_ab"].label in row)
     for kind in uris:
-        assert f"{reproduced[0].columns[kind]['l2_ab']:.1f}" in text
+        # The models that were given, each in its own column.
+        expected = f"{reproduced[0].columns[kind]['l2_ab']:.1f}"
+        assert l2_ab[header.index(kind)] == expected
     assert "Old posters" not in text
 
 

@@ -32,7 +32,6 @@ from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import Comparison, shortfall
 from recolor.platform.registry.load import load
 from recolor.platform.registry.promotion import promote, rollback
-from recolor.platform.registry.publication import import_weights
 from recolor.platform.registry.restorers import load_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING
 from recolor.platform.registry.versions import (
@@ -42,6 +41,7 @@ from recolor.platform.registry.versions import (
 )
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import train
 from recolor.platform.training.untracked import train_untracked
@@ -316,6 +316,10 @@ def test_a_training_begins_with_a_registered_network(restoring, manifest):
     assert second.version == "2"
     for name, value in restoring.metrics.items():
         assert second.metrics[name] == pytest.approx(value, abs=0.05)
+
+
+def test_every_metric_that_ranks_versions_is_measured_in_validation(restoring):
+    assert set(RESTORING.metrics) <= set(restoring.metrics)
 
 
 def test_options_of_decoding_make_no_sense_for_it(restoring, manifest):

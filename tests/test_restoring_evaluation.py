@@ -466,7 +466,7 @@ def test_evaluate_tells_aged(manifest, store, tmp_path):
         columns["oracle, told aged"]["delta_e_2000"]
         < (columns["left alone, told aged"]["delta_e_2000"])
     )
-    assert "| restoration | left alone | gray world |" in result.output
+    assert "| restoration † | left alone | gray world |" in result.output
     assert "paper" not in result.output
     result = CliRunner().invoke(main, list(map(str, arguments)))
     assert result.exit_code == 1 and "tell it aged or unaged" in result.output

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from recolor.datasets.preparation import prepare
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.platform.registry.tasks import RECOLORING
 from recolor.platform.search import retry
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.reconcile import close_orphans
@@ -103,6 +104,9 @@ def test_a_metric_is_measured_and_more_of_it_is_better(begin):
     runs = runs_within(study, TRIAL_TAG)
     values = [run.data.metrics["validation.ssim"] for run in runs]
     assert study.best_value == max(values)
+    # A trial measures all of them, whatever the objective: each that is offered has a value.
+    measured = runs[0].data.metrics
+    assert not [name for name in RECOLORING.metrics if f"validation.{name}" not in measured]
     assert not mlflow.MlflowClient().search_model_versions(f"run_id = '{runs[0].info.run_id}'")
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.exposure import match_histograms
 
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.demo_posters import draw_poster
@@ -194,22 +193,43 @@ def test_frequencies_by_lightness_are_decoded_as_a_networks_distributions_are():
     np.testing.assert_allclose(found[BOX.slices].reshape(-1, 2), expected, atol=1.0)
 
 
-def test_the_baselines_that_need_no_network():
-    lightness, ab = a_poster()
+STRIPED = Box(2, 4, 18, 16)
+
+
+def a_striped_poster(*stripes: tuple[int, tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return stored L and ab of a square with stripes: rows of a color, from the top of a box."""
+    rows = [[color] * STRIPED.width for count, color in stripes for _ in range(count)]
+    lightness, ab = np.zeros((24, 24), np.uint8), np.zeros((24, 24, 2), np.int8)
+    lightness[STRIPED.slices], ab[STRIPED.slices] = rgb_to_lab8(np.uint8(rows))
+    return lightness, ab
+
+
+def test_the_own_mean_color_fills_the_poster():
+    _, ab = a_poster()
+    ab[BOX.slices] = (10, -20)
+    ab[BOX.top, BOX.left :] = (28, -2)
     own = baselines.own_mean_color(ab, BOX)
-    np.testing.assert_array_equal(own[5, 5], np.rint(ab[BOX.slices].reshape(-1, 2).mean(axis=0)))
-    assert (own[0] == 0).all()
-    gray, true = (
-        lab8_to_rgb(lightness[BOX.slices], colors)
-        for colors in (0 * ab[BOX.slices], ab[BOX.slices])
-    )
-    matched = match_histograms(gray.astype(float), true.astype(float), channel_axis=-1)
-    expected = rgb_to_lab8(np.rint(matched).astype(np.uint8))[1]
-    found = baselines.matched_histograms(lightness, ab, BOX)
-    np.testing.assert_array_equal(found[BOX.slices], expected)
-    deviations = baselines.matched_deviations(lightness, ab, BOX)
-    colored = lab8_to_rgb(lightness[BOX.slices], deviations[BOX.slices]).astype(float)
-    assert (deviations[0] == 0).all() and colored.std() > 0
+    # One of twenty rows.
+    assert (own[BOX.slices] == (11, -19)).all()
+    assert (own[: BOX.top] == 0).all() and (own[:, : BOX.left] == 0).all()
+
+
+def test_matched_histograms_give_the_lightest_pixels_the_most_of_each_channel():
+    """Each third of the pixels has its rank's share of red, of green and of blue."""
+    dark, middle, light = (120, 10, 60), (60, 130, 90), (250, 220, 40)
+    lightness, ab = a_striped_poster((6, light), (6, dark), (6, middle))
+    _, expected = a_striped_poster((6, (250, 220, 90)), (6, (60, 10, 40)), (6, (120, 130, 60)))
+    found = baselines.matched_histograms(lightness, ab, STRIPED)
+    np.testing.assert_allclose(found, expected, atol=2)
+
+
+def test_matched_deviations_keep_mean_and_deviation_of_each_channel():
+    """Of twelve dark rows to six light ones, dark is 0.71 deviations below, light 1.41 above."""
+    lightness, ab = a_striped_poster((12, (120, 10, 60)), (6, (60, 190, 250)))
+    # Only red falls where lightness rises: mean 100, deviation 28.3.
+    _, expected = a_striped_poster((12, (80, 10, 60)), (6, (140, 190, 250)))
+    found = baselines.matched_deviations(lightness, ab, STRIPED)
+    np.testing.assert_allclose(found, expected, atol=2)
 
 
 def test_obedience_and_diversity_are_measured_where_they_are_defined():

@@ -21,11 +21,11 @@ from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
 from recolor.models.weights import assign_by_name, named_values
 from recolor.platform.cli.main import main
+from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training import loop
-from recolor.platform.training.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError

@@ -39,6 +39,7 @@ def call(manifest, tmp_path, monkeypatch):
         ),
         (["--learning-rate", "1e-4"], "nothing is searched"),
         (["--objective", "beauty"], "'beauty' is not one of val_loss, l2_ab"),
+        (["--objective", "kernel_distance_lite0"], "_lite0' is not one of val_loss, l2_ab"),
         (["--objective", "l2_ab", "--pruner", "median"], "--pruner median goes by the val_loss"),
         (["--sampler", "grid"], "--sampler grid needs a list of values for learning_rate"),
         (["--heartbeat", "60", "--grace", "60"], "--grace must be longer than --heartbeat"),

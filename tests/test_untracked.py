@@ -6,9 +6,9 @@ import pytest
 
 from recolor.datasets.preparation import prepare
 from recolor.models.decoding.options import Decoding
-from recolor.platform.registry.publication import import_weights
 from recolor.platform.registry.registration import load_model
-from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.tracking.checkpoint import Checkpoint
+from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.untracked import train_untracked
 

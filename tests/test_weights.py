@@ -18,8 +18,9 @@ from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values
+from recolor.platform.registry.revalidation import may_know
 from recolor.platform.registry.weight_sources import find_weights
-from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import saved_settings, train
@@ -259,6 +260,23 @@ def test_weights_that_may_know_posters_held_out_begin_nothing(trained, posters, 
     check_initial_weights(weights, other, replace(settings, force_initial=True))
     same = replace(weights, origin={**weights.origin, "held_out": other.held_out})
     check_initial_weights(same, other, settings)
+
+
+def test_weights_of_which_nobody_knows_what_they_learned_from_are_told_of(manifest, caplog):
+    """Such are the bundled classification's: no training that led to them says what it held out."""
+    settings = Settings("classification", epochs=1, initial_weights="classification")
+    weights = find_weights("classification")
+    assert weights.held_out_like(manifest.held_out) is None
+    assert may_know(manifest, "classification")
+    check_initial_weights(weights, manifest, replace(settings, force_initial=True))
+    assert not caplog.messages
+    check_initial_weights(weights, manifest, settings)
+    (message,) = caplog.messages
+    assert message.startswith(f"classification may have learned from posters that {manifest} holds")
+    origin = {"held_out": manifest.held_out, "initial": weights.origin}
+    assert replace(weights, origin=origin).held_out_like(manifest.held_out) is None
+    assert replace(weights, origin=origin).held_out_like("others") is False
+    assert replace(weights, origin={}).held_out_like(manifest.held_out) is None
 
 
 def test_a_version_keeps_its_own_weights_when_its_training_goes_on(first, manifest):

@@ -42,5 +42,9 @@ DEFAULT_METRIC = "l2_ab"
 
 
 def rankable() -> list[str]:
-    """Return the names of the metrics that have a better end."""
-    return [name for name, metric in METRICS.items() if metric.direction is not None]
+    """Return the names of the metrics that rank versions: validated, and with a better end."""
+    return [
+        name
+        for name, metric in METRICS.items()
+        if metric.validated and metric.direction is not None
+    ]

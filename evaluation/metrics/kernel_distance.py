@@ -39,7 +39,8 @@ class KernelDistance(Metric):
     of Inception, so the values can't be compared with the "KID" of other work. It is unbiased,
     and so may be a little below zero for sets that are alike.
 
-    It costs time, and needs other true posters to compare with: without them it has no value.
+    It costs time, and needs other true posters to compare with: without them it has no value, and
+    validation, which is part of every training, does not measure it.
 
     Args:
         features: What computes features.
@@ -49,6 +50,7 @@ class KernelDistance(Metric):
     name = "kernel_distance_lite0"
     label = "kernel distance to true posters, EfficientNet-Lite0, x1000"
     direction = LOWER
+    validated = False
     digits = 2
 
     def __init__(self, features: Features | None = None, reference: np.ndarray | None = None):

@@ -24,6 +24,8 @@ class Metric(ABC):
         label: What it is, in the words of a table's row.
         direction: `LOWER` or `HIGHER`, whichever is better; None where it ranks no models, because
             the truth's value is the aim or because it only describes.
+        validated: Whether validation measures it: only then can it rank versions, or be what a
+            search looks for.
         digits: How many decimals a table shows.
 
     Example:
@@ -37,6 +39,7 @@ class Metric(ABC):
     name: ClassVar[str]
     label: ClassVar[str]
     direction: ClassVar[str | None] = None
+    validated: ClassVar[bool] = True
     digits: ClassVar[int] = 1
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """`recolor apply`."""
 
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -147,9 +147,8 @@ class _Model:
         from recolor.platform.registry.restorers import load_restorer
         from recolor.platform.tracking.place import store_exists
 
-        self.source, self.library = source, library
         check_backend()
-        self.load = cache(self._load)
+        self.load = cache(partial(load_any, source, library))
         if source is None:
             if store_exists():
                 # `load_restorer` asks it.
@@ -160,23 +159,24 @@ class _Model:
         else:
             self.painter = lambda: self.load().painter
 
-    def _load(self):
-        """Load it; no framework is imported where none is needed."""
-        from recolor.datasets.palettes.library import load_library
-        from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
 
-        if self.source and self.source.endswith(SUFFIX):
-            return load_onnx(Path(self.source), load_library(self.library))
-        quiet_mlflow()
-        from recolor.platform.registry.load import load
+def load_any(source: str | None, library: Path | None):
+    """Load a model, or an ONNX file; no framework is imported where none is needed."""
+    from recolor.datasets.palettes.library import load_library
+    from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
 
-        return load(self.source, self.library)
+    if source and source.endswith(SUFFIX):
+        return load_onnx(Path(source), load_library(library))
+    quiet_mlflow()
+    from recolor.platform.registry.load import load
+
+    return load(source, library)
 
 
 def _engine(cluster, source, library, out):
     from recolor.platform.serving.cluster import SharedModel, cluster_engine
 
-    return cluster_engine(cluster, SharedModel.of(source, library), out)
+    return cluster_engine(cluster, SharedModel.of(load_any, source, library), out)
 
 
 def _write_lut(file, image, painter, decoding):

@@ -12,7 +12,7 @@ def read_data(places):
         places: Where they are.
 
     Returns:
-        A `Manifest`.
+        A `DataSet`.
     """
     from recolor.datasets.combination import Combination, load_data
 

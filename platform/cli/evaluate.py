@@ -92,16 +92,20 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json_
     models = [load(source, library) for source in model]
     for one in models:
         click.echo(f"{one.source}: {one.about}", err=True)
+    may_know = [one.source for one in models if one.may_know(manifest, split)]
+    for source in may_know:
+        click.echo(f"warning: {source} {tables.MAY_KNOW}", err=True)
     with progress_bar(manifest.count(split), "evaluating") as bar:
         columns = evaluate_models(
             manifest, split, models, decoding, told, bar.update, kernel_distance
         )
-    report = tables.report(columns)
+    report = tables.report(columns, may_know)
     click.echo(report, nl=False)
     if markdown:
         _write(markdown, report)
     if json_file:
         content = {"digest": manifest.digest, "split": split, "columns": columns}
+        content["may_know"] = may_know
         _write(json_file, json.dumps(content, indent=2) + "\n")
 
 

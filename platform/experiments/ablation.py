@@ -34,14 +34,14 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan, Variant
 from recolor.platform.experiments.evaluation import log_columns
 from recolor.platform.registry.load import load
-from recolor.platform.registry.publication import best_weights
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.nested_runs import runs_within
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
-from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import Devices, find_devices
+from recolor.platform.training.publication import best_weights
 from recolor.platform.training.settings import DivergenceError
 from recolor.platform.training.tracked import initial_weights, train_in_run
 

@@ -85,7 +85,8 @@ def evaluate_models(
         measured = score(manifest, split, answers, progress, metrics)
         columns = {name: metrics.result() for name, metrics in measured.items()}
         log_columns({_logged_name(name, labels): values for name, values in columns.items()})
-        mlflow.log_text(report(columns), "metrics.md")
+        may_know = [model.source for model in models if model.may_know(manifest, split)]
+        mlflow.log_text(report(columns, may_know), "metrics.md")
         if predictors:
             mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
     return columns

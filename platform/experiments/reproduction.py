@@ -27,6 +27,7 @@ from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.report import PICTURES, Training, report
 from recolor.evaluation.scoring import baseline_predictors, score
 from recolor.evaluation.sheets import contact_sheet
+from recolor.evaluation.tables import MAY_KNOW
 from recolor.evaluation.told import NOTHING, PALETTE, Predictor
 from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import FREE, Decoding
@@ -34,13 +35,13 @@ from recolor.models.painter import Painter
 from recolor.models.weights import Weights
 from recolor.platform.experiments.evaluation import log_columns, predictors_told
 from recolor.platform.registry.load import UsableModel, load
-from recolor.platform.registry.publication import VERSION_TAG
 from recolor.platform.registry.versions import version_uri
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import recolor_files
 from recolor.platform.serving.targets import REPLACE, plan
 from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, origin
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
+from recolor.platform.training.publication import VERSION_TAG
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import saved_settings, train
 
@@ -112,6 +113,8 @@ def reproduce(
         for kind in PAPER:
             if kind not in ready:
                 ready[kind] = _ready(manifest, kind, _train(manifest, kind, state, echo))
+            if not ready[kind][0].held_out_like(manifest.held_out):
+                echo(f"warning: {ready[kind][1].source} {MAY_KNOW}")
         weights = {kind: ready[kind][0] for kind in PAPER}
         models = {kind: ready[kind][1] for kind in PAPER}
         sources = {kind: model.source for kind, model in models.items()}
@@ -314,7 +317,8 @@ def _write_report(
             [_in_words(stage) for stage in found.stages],
             curves[kind],
             f"Recolored at {found.size} pixels with T = {found.decoding.temperature:g}, vividness "
-            f"{found.decoding.vividness:g}; embedding: {found.embedding}.",
+            f"{found.decoding.vividness:g}; embedding: {found.embedding}."
+            + ("" if found.held_out_like(manifest.held_out) else f" It {MAY_KNOW}."),
         )
         for kind, found in weights.items()
     }
@@ -328,7 +332,7 @@ def _write_report(
 
 
 def _in_words(stage: dict) -> str:
-    """Describe a training: an origin as of `recolor.platform.registry.publication.best_weights`."""
+    """Describe a training: an origin as of `recolor.platform.training.publication.best_weights`."""
     settings = stage["settings"]
     split = "validation" if "val_loss" in stage["history"][0] else "training"
     return (

@@ -1,5 +1,6 @@
 """A model that is ready to recolor, whether it is registered, in a file, or bundled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -8,10 +9,10 @@ import keras
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models.model import ModelInfo
 
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.embeddings.embedding import EmbeddingError
 from recolor.datasets.embeddings.none import NONE
-from recolor.datasets.manifest import Manifest
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS, RESTORE
 from recolor.models.painter import Painter
@@ -41,13 +42,14 @@ class UsableModel:
 
     Attributes:
         source: Where it was found, as it was asked for.
-        embedding: The `Manifest.embedding_id` that it was trained with.
+        embedding: The `DataSet.embedding_id` that it was trained with.
         painter: What recolors pictures by it.
         label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
         which: Which model it is, for people to read.
         about: The same, and why it was chosen.
         version: Its registered version, if it is one of this store's.
         restores: Whether it is a restoration network; its painter recolors by the default model.
+        held_out: `Weights.held_out`; empty if nothing is known of it.
     """
 
     source: str
@@ -58,10 +60,15 @@ class UsableModel:
     about: str = ""
     version: ModelVersion | None = None
     restores: bool = False
+    held_out: tuple[str | None, ...] = ()
 
-    def knows_embeddings_of(self, manifest: Manifest) -> bool:
+    def knows_embeddings_of(self, manifest: DataSet) -> bool:
         """Whether a data set has the model's embeddings; the model must compute them otherwise."""
         return self.embedding == manifest.embedding_id
+
+    def may_know(self, manifest: DataSet, split: str) -> bool:
+        """Whether the model may have learned from posters of a split: if not known, yes."""
+        return split == "train" or set(self.held_out) != {manifest.held_out}
 
 
 def load(source: str | None, library: Path | None = None) -> UsableModel:
@@ -143,7 +150,10 @@ def _registered(uri: str, schemes: PaletteLibrary, champion: ModelVersion | None
             said = [f"champion; {painter.network.kind}"]
     said += facts(known["size"], known.get("training_posters"))
     which = f"{found} ({', '.join(said)})"
-    return UsableModel(uri, known["embedding"], painter, label, which, which, version)
+    held_out = _held_out(known)
+    return UsableModel(
+        uri, known["embedding"], painter, label, which, which, version, held_out=held_out
+    )
 
 
 def _restoring(uri: str, info: ModelInfo, schemes: PaletteLibrary) -> UsableModel:
@@ -160,7 +170,14 @@ def _restoring(uri: str, info: ModelInfo, schemes: PaletteLibrary) -> UsableMode
     said += learned_from(info.metadata.get("training_posters"))
     which = f"{found} ({', '.join(said)})"
     painter = _with_default_colors(restorer, schemes)
-    return UsableModel(uri, NONE.name, painter, label, which, which, version, restores=True)
+    held_out = _held_out(info.metadata)
+    return UsableModel(
+        uri, NONE.name, painter, label, which, which, version, restores=True, held_out=held_out
+    )
+
+
+def _held_out(metadata: Mapping) -> tuple[str | None, ...]:
+    return tuple(metadata.get("held_out", ()))
 
 
 def _named(task: Task, number: str) -> str:
@@ -194,7 +211,11 @@ def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> Usabl
     else:
         label = f"{weights.model}_{Path(source).stem}"
         which = f"{source} ({', '.join([weights.model, *said])})"
-    return UsableModel(source, weights.embedding, painter, label, which, which, restores=restores)
+    return UsableModel(
+        *(source, weights.embedding, painter, label, which, which),
+        restores=restores,
+        held_out=weights.held_out,
+    )
 
 
 def _with_default_colors(restorer: Restorer, schemes: PaletteLibrary) -> Painter:
@@ -220,7 +241,10 @@ def embedding_network(source: str, weights: Weights) -> keras.Model | None:
 def _of_onnx(source: str, schemes: PaletteLibrary) -> UsableModel:
     model = load_onnx(Path(source), schemes)
     label = f"{model.painter.network.kind}_{Path(source).stem}"
-    return UsableModel(source, model.embedding, model.painter, label, model.which, model.about)
+    return UsableModel(
+        *(source, model.embedding, model.painter, label, model.which, model.about),
+        held_out=model.held_out,
+    )
 
 
 def _recolorer(weights: Weights, embedding: keras.Model | None) -> Recolorer:

@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.metrics.metric import HIGHER
+from recolor.evaluation.tables import MAY_KNOW
 from recolor.platform.registry.comparison import Bar, Comparison, compare, forget, no_bar
 from recolor.platform.registry.history import Change, former_champions, read_history, record
 from recolor.platform.registry.tasks import RECOLORING, Task, measure_of
@@ -25,7 +26,7 @@ from recolor.platform.registry.versions import (
 )
 
 if TYPE_CHECKING:
-    from recolor.datasets.manifest import Manifest
+    from recolor.datasets.data_set import DataSet
 
 
 def promote(
@@ -33,7 +34,7 @@ def promote(
     chosen: str | None = None,
     force: bool = False,
     reason: str | None = None,
-    data: Manifest | None = None,
+    data: DataSet | None = None,
     bar: Bar = no_bar,
     task: Task = RECOLORING,
 ) -> tuple[str, str]:
@@ -179,11 +180,11 @@ class _Candidate:
         measured = validated_metrics(version)
         return cls(task_of(version), str(version.version), metric, data, measured)
 
-    def validated_on(self, data: Manifest) -> bool:
+    def validated_on(self, data: DataSet) -> bool:
         """Whether its metric on a data set is known."""
         return self.data == data.digest and self.value is not None
 
-    def measured_on(self, data: Manifest, bar: Bar) -> _Candidate:
+    def measured_on(self, data: DataSet, bar: Bar) -> _Candidate:
         """Measure the version again."""
         # Only here, since it takes TensorFlow.
         from recolor.platform.registry.revalidation import may_know, validate_version
@@ -256,7 +257,7 @@ def _best(candidates: Sequence[_Candidate]) -> _Candidate:
 
 
 def _compare(
-    version: ModelVersion, best: _Candidate, data: Manifest | None, bar: Bar
+    version: ModelVersion, best: _Candidate, data: DataSet | None, bar: Bar
 ) -> tuple[Comparison | None, str]:
     """Compare a version with the bundled network; say why, if that can't be done."""
     try:
@@ -300,17 +301,11 @@ def _comparison(
                 "measured gray: it is ranked by its free answer; train it again to compare"
             )
         if one.may_know:
-            lines.append(
-                f"warning: version {one.number} learned from a data set with other splits, perhaps "
-                "from some of these posters"
-            )
+            lines.append(f"warning: version {one.number} {MAY_KNOW}")
     if bundled is None:
         lines.append(f"not compared with the bundled {task.network}: {uncompared}")
     elif bundled.may_know:
-        lines.append(
-            f"warning: the bundled {task.network} learned from a data set with other splits, "
-            "perhaps from some of these posters"
-        )
+        lines.append(f"warning: the bundled {task.network} {MAY_KNOW}")
     for name, value in best.baselines.items():
         if best.loses_to(value):
             lines.append(f"warning: {name} is better than version {best.number}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.data_set import DataSet
 from recolor.evaluation.validation import validate, validate_by, validate_restoration
 from recolor.models.restoring import Restorer
 from recolor.platform.registry.load import load
@@ -13,7 +13,7 @@ from recolor.platform.registry.weight_sources import find_weights
 
 
 def validate_version(
-    manifest: Manifest, task: Task, number: str, progress: Callable[[int], None]
+    manifest: DataSet, task: Task, number: str, progress: Callable[[int], None]
 ) -> dict[str, float]:
     """Measure a version on a data set's validation posters, as after a training.
 
@@ -37,7 +37,7 @@ def validate_version(
 
 
 def validate_bundled(
-    manifest: Manifest, task: Task, metric: str, progress: Callable[[int], None]
+    manifest: DataSet, task: Task, metric: str, progress: Callable[[int], None]
 ) -> dict[str, float]:
     """Measure a task's bundled network on a data set's validation posters.
 
@@ -62,8 +62,8 @@ def validate_bundled(
     return validate_by(metric, manifest, model.painter, progress, embedded)
 
 
-def may_know(manifest: Manifest, source: str) -> bool:
-    """Whether a model may have learned from posters that a data set holds out.
+def may_know(manifest: DataSet, source: str) -> bool:
+    """Whether a model may have learned from posters that a data set holds out: if not known, yes.
 
     Args:
         manifest: The data set.
@@ -72,4 +72,4 @@ def may_know(manifest: Manifest, source: str) -> bool:
     Raises:
         WeightsError: If the model's weights can't be read.
     """
-    return not find_weights(source).held_out_like(manifest.held_out)
+    return find_weights(source).held_out_like(manifest.held_out) is not True

@@ -94,7 +94,7 @@ def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs:
         See `tracked.train`.
     """
     # TensorFlow is loaded for it.
-    from recolor.platform.registry.publication import VERSION_TAG, published_model
+    from recolor.platform.training.publication import VERSION_TAG, published_model
     from recolor.platform.training.tracked import train
 
     settings = best.settings(plan, epochs).complete()

@@ -22,10 +22,10 @@ from recolor.platform.search.plan import Plan, PlanError
 from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
 from recolor.platform.search.tree import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_within, trial_tags
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import tracked_run
-from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.embedding import embedding_network_of
 from recolor.platform.training.settings import DivergenceError
@@ -156,7 +156,7 @@ class Objective:
             mlflow.log_figure(learning_curve(history, title), "learning_curve.png")
             mlflow.log_metric("best_epoch", last.progress.best_epoch)
             return last.progress.best_loss
-        from recolor.platform.registry.publication import measure
+        from recolor.platform.training.publication import measure
 
         embedding = embedding_network_of(self.manifest, self.plan.settings.model)
         with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,7 @@ from recolor.datasets.ray_cluster import (
 )
 from recolor.models.painter import Painter
 from recolor.platform.serving.files import Recolored, recolor_file
-from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
+from recolor.platform.serving.onnx_painter import SUFFIX
 from recolor.platform.serving.targets import Task
 
 # Of each process; more of them would help a picture little, and fewer take more memory.
@@ -37,19 +37,22 @@ class SharedModel:
     """What a process needs to load the model that this machine has loaded.
 
     Attributes:
-        source: As `recolor.platform.registry.load.load` takes it.
+        load: What loads it, of ``source`` and ``library``: a function that a process can import.
+            It returns something with a ``painter``.
+        source: Where the model is.
         library: The file of color schemes; None for recolor's own.
         environment: Variables and their values.
         versions: Versions of packages, by name.
     """
 
+    load: Callable
     source: str
     library: Path | None
     environment: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, source: str, library: Path | None) -> "SharedModel":
+    def of(cls, load: Callable, source: str, library: Path | None) -> "SharedModel":
         """Describe a model that this process has loaded."""
         # A node's processes can't share a GPU, of which TensorFlow takes all memory.
         environment = {"CUDA_VISIBLE_DEVICES": "-1"}
@@ -68,7 +71,7 @@ class SharedModel:
             # A node has another working directory.
             source = str(Path(source).absolute())
         library = library and library.absolute()
-        return cls(source, library, tuple(environment.items()), tuple(needed.items()))
+        return cls(load, source, library, tuple(environment.items()), tuple(needed.items()))
 
 
 def cluster_engine(
@@ -155,13 +158,7 @@ def _painter(model: SharedModel) -> Painter:
     check_versions(dict(model.versions))
     os.environ.update(model.environment)
     try:
-        if model.source.endswith(SUFFIX):
-            from recolor.datasets.palettes.library import load_library
-
-            return load_onnx(Path(model.source), load_library(model.library)).painter
-        from recolor.platform.registry.load import load
-
-        return load(model.source, model.library).painter
+        return model.load(model.source, model.library).painter
     except Exception as error:
         raise ClusterError(
             f"the node {socket.gethostname()} can't load the model: {first_line(error)}"

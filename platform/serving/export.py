@@ -76,6 +76,7 @@ def export(
         "recolor": version("poster-recolor"),
         "facts": facts,
         "embedding": weights.embedding,
+        "held_out": weights.held_out,
         "painter": {
             "own": asdict(painter.network.own),
             "kind": painter.network.kind,

@@ -34,14 +34,16 @@ class OnnxModel:
     Attributes:
         source: The file.
         painter: What recolors pictures by it.
-        embedding: The `Manifest.embedding_id` that the network was trained with.
+        embedding: The `DataSet.embedding_id` that the network was trained with.
         about: Which model it is, for people to read.
+        held_out: `recolor.models.weights.Weights.held_out`; empty if nothing is known of it.
     """
 
     source: str
     painter: Painter
     embedding: str
     about: str
+    held_out: tuple[str | None, ...] = ()
 
     @property
     def which(self) -> str:
@@ -76,7 +78,9 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
             for step in STEPS
         )
         painter = Painter.of(*steps, about["painter"], library)
-        return OnnxModel(str(file), painter, about["embedding"], f"{file} ({about['facts']})")
+        held_out = tuple(about.get("held_out", ()))
+        said = f"{file} ({about['facts']})"
+        return OnnxModel(str(file), painter, about["embedding"], said, held_out)
     except Exception as error:
         # Both libraries have errors of their own, and damaged files bring up others.
         reason = "it says nothing of recolor" if isinstance(error, KeyError) else first_line(error)

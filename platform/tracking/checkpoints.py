@@ -11,10 +11,10 @@ from mlflow.entities import LifecycleStage, Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from recolor.datasets.errors import first_line
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox, checkpoint_name
 from recolor.platform.tracking.store import RunError
-from recolor.platform.training.checkpoint import Checkpoint
 
 # What an artifact store raises that can't be reached, or can't delete.
 STORE_ERRORS = (mlflow.MlflowException, OSError, NotImplementedError)

@@ -11,8 +11,8 @@ import mlflow
 from mlflow.entities import Metric
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.server import patience, what_failed
-from recolor.platform.training.checkpoint import Checkpoint
 
 WAITING = Path("mlruns/waiting")
 # Where a run has its checkpoints, here and among its artifacts.

@@ -2,17 +2,17 @@
 
 from dataclasses import asdict
 
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.data_set import DataSet
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.provenance import origin
-from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.devices import BACKEND
 from recolor.platform.training.settings import Settings
 
 
 def lineage(
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     decoding: OwnDecoding,
     initial: Weights | None,

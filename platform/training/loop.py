@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from recolor.datasets.augmentation.catalog import PORTRAIT, names_of
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.input_pipeline import (
     Batch,
@@ -17,10 +18,9 @@ from recolor.datasets.input_pipeline import (
     training_batches,
     validation_batches,
 )
-from recolor.datasets.manifest import Manifest
 from recolor.models.catalog import MODELS
 from recolor.models.weights import Weights, assign_by_name, named_values
-from recolor.platform.training.checkpoint import Checkpoint, Progress
+from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.training.devices import Devices, jit_helps, make_deterministic
 from recolor.platform.training.optimizer import ScaledAdam
 from recolor.platform.training.settings import DivergenceError, Settings, TrainingError
@@ -30,7 +30,7 @@ PLATEAU_EPOCHS = 10
 
 
 def fit(
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     devices: Devices,
     start: Checkpoint | None = None,
@@ -145,7 +145,7 @@ def fit(
     return keeper.last or Checkpoint.of(network, best, progress)
 
 
-def _side(manifest: Manifest, settings: Settings) -> int | None:
+def _side(manifest: DataSet, settings: Settings) -> int | None:
     """Return the side of all pictures; None where posters of training are no squares."""
     return None if PORTRAIT in names_of(settings.augment) else manifest.size
 

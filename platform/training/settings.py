@@ -70,7 +70,7 @@ class Settings:
             as the model; None for none.
         initial_weights: File, URI or model kind whose weights to begin with; None for those that
             the model kind begins with.
-        force_initial: Whether these may be of a data set with other splits.
+        force_initial: Whether these may be of a data set with other splits, or of an unknown one.
         train_fraction: Share of the training posters that are used: always the same ones, and at
             least one.
 

@@ -11,20 +11,20 @@ from dataclasses import asdict
 
 import mlflow
 
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.errors import first_line
 from recolor.datasets.input_pipeline import posters_in
-from recolor.datasets.manifest import Manifest
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.registry.weight_sources import find_weights
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.moved_files import missing_folder
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
-from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.data_options import data_options
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
 from recolor.platform.training.embedding import embedding_network_of
@@ -69,7 +69,7 @@ def _saved(run_id: str, file: str) -> dict:
 
 
 def train(
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     resume: str | None = None,
     started: Callable[[str], None] = lambda run_id: None,
@@ -116,7 +116,7 @@ def train(
 
 
 def _train(
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     devices: Devices,
     resume: str | None,
@@ -149,13 +149,13 @@ def _train(
         last = train_in_run(run, manifest, settings, own, devices, start, initial, started=started)
         with _how_to_go_on(run.info.run_id, manifest):
             if BACKEND == "tensorflow":
-                from recolor.platform.registry.publication import publish
+                from recolor.platform.training.publication import publish
 
                 return publish(manifest, last, own, embedding)
             return _publish_by_tensorflow(manifest, run.info.run_id)
 
 
-def initial_weights(manifest: Manifest, settings: Settings) -> Weights | None:
+def initial_weights(manifest: DataSet, settings: Settings) -> Weights | None:
     """Find the weights that a training begins with; None if it begins with random ones.
 
     Raises:
@@ -170,7 +170,7 @@ def initial_weights(manifest: Manifest, settings: Settings) -> Weights | None:
 
 def train_in_run(
     run: mlflow.ActiveRun,
-    manifest: Manifest,
+    manifest: DataSet,
     settings: Settings,
     decoding: OwnDecoding,
     devices: Devices,
@@ -239,7 +239,7 @@ def train_in_run(
 
 
 @contextmanager
-def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
+def _how_to_go_on(run_id: str, manifest: DataSet) -> Iterator[None]:
     """Say where a training is, and how to go on, if the store fails after the last epoch."""
     try:
         yield
@@ -253,9 +253,9 @@ def _how_to_go_on(run_id: str, manifest: Manifest) -> Iterator[None]:
         ) from None
 
 
-def _publish_by_tensorflow(manifest: Manifest, run_id: str):
+def _publish_by_tensorflow(manifest: DataSet, run_id: str):
     """Let another process publish: Keras has one backend only in each."""
-    from recolor.platform.registry.publication import published_model
+    from recolor.platform.training.publication import published_model
 
     environment = {
         **os.environ,
@@ -266,7 +266,7 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
     }
     # TensorFlow's XLA ends the process at a flag that only JAX's knows.
     environment.pop("XLA_FLAGS", None)
-    module = "recolor.platform.registry.publication"
+    module = "recolor.platform.training.publication"
     result = subprocess.run(
         [sys.executable, "-m", module, run_id, *(str(part.folder) for part in manifest.parts)],
         env=environment,
@@ -281,7 +281,7 @@ def _publish_by_tensorflow(manifest: Manifest, run_id: str):
 
 
 def _check_resumable(
-    manifest: Manifest, settings: Settings, run_id: str, decodes_anew: bool
+    manifest: DataSet, settings: Settings, run_id: str, decodes_anew: bool
 ) -> None:
     settings.check_continues(saved_settings(run_id), f"run {run_id}")
     run = mlflow.get_run(run_id)

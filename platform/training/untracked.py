@@ -5,11 +5,11 @@
 
 from pathlib import Path
 
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.data_set import DataSet
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.weight_sources import local_weights, no_weights
-from recolor.platform.training.checkpoint import Checkpoint
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.devices import find_devices
 from recolor.platform.training.initial_weights import check_initial_weights
 from recolor.platform.training.lineage import lineage
@@ -18,7 +18,7 @@ from recolor.platform.training.settings import Settings, TrainingError, check_de
 
 
 def train_untracked(
-    manifest: Manifest, settings: Settings, file: Path, decoding: Decoding = DEFAULT_DECODING
+    manifest: DataSet, settings: Settings, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> Checkpoint | None:
     """Train a network; the file is written anew after each epoch.
 
@@ -68,7 +68,7 @@ def train_untracked(
     return last if devices.chief else None
 
 
-def load_checkpoint(file: Path, manifest: Manifest) -> Checkpoint:
+def load_checkpoint(file: Path, manifest: DataSet) -> Checkpoint:
     """Read a file of `train_untracked`.
 
     Raises:

@@ -14,9 +14,9 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.combination import load_data
+from recolor.datasets.data_set import DataSet
 from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.input_pipeline import posters_in
-from recolor.datasets.manifest import Manifest
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
 from recolor.evaluation.poster_sheets import comparison_sheet
@@ -42,10 +42,10 @@ from recolor.platform.registry.restorer_registration import register_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING, TASKS, Task, task_of_model
 from recolor.platform.registry.versions import DATA_TAG, KIND_TAG, METRIC_TAG, POSTERS_TAG
 from recolor.platform.serving.saved_model import RecoloringGraph
+from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
-from recolor.platform.training.checkpoint import Checkpoint
 from recolor.platform.training.embedding import embedding_network_of
 from recolor.platform.training.settings import Settings, check_decoding
 from recolor.platform.training.untracked import load_checkpoint, saved_decoding
@@ -71,7 +71,7 @@ class TrainedModel:
     task: Task = RECOLORING
 
 
-def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
+def best_weights(manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     The calibration of a color network changes nothing yet, see `calibrate_colors`; a restoration
@@ -111,7 +111,7 @@ def best_weights(manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecodi
     )
 
 
-def calibrate_colors(manifest: Manifest, recolorer: RecoloringGraph) -> np.ndarray:
+def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarray:
     """Fit the calibration of a model's colors to the posters held out, as `vividness` tells.
 
     Returns:
@@ -130,7 +130,7 @@ def calibrate_colors(manifest: Manifest, recolorer: RecoloringGraph) -> np.ndarr
 
 
 def publish(
-    manifest: Manifest, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
+    manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
 ) -> TrainedModel:
     """Register what was trained, by whatever backend; log its pictures and metrics.
 
@@ -157,6 +157,7 @@ def publish(
         metadata = {
             **weights.describe(),
             "dataset_digest": manifest.digest,
+            "held_out": weights.held_out,
             "training_posters": learned_from,
         }
         tags = {
@@ -177,7 +178,7 @@ def publish(
 
 
 def measure(
-    manifest: Manifest,
+    manifest: DataSet,
     checkpoint: Checkpoint,
     decoding: OwnDecoding,
     embedding: keras.Model | None,
@@ -234,7 +235,7 @@ def published_model(run_id: str) -> TrainedModel:
 
 
 def import_weights(
-    manifest: Manifest, file: Path, decoding: Decoding = DEFAULT_DECODING
+    manifest: DataSet, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> TrainedModel:
     """Make a tracked run and a registered model of a file of `recolor train --untracked`.
 
@@ -267,12 +268,12 @@ def import_weights(
         return publish(manifest, checkpoint, own, embedding)
 
 
-def _training_posters(manifest: Manifest, checkpoint: Checkpoint) -> int:
+def _training_posters(manifest: DataSet, checkpoint: Checkpoint) -> int:
     settings = Settings.of_saved(checkpoint.origin["settings"])
     return posters_in(manifest, "train", settings.train_fraction)
 
 
-def _held_out_split(manifest: Manifest) -> str:
+def _held_out_split(manifest: DataSet) -> str:
     return "validation" if manifest.count("validation") else "train"
 
 
