@@ -171,6 +171,24 @@ class TestPixels:
         expected.thumbnail((300, 300), Image.Resampling.LANCZOS)
         assert (pixels(original) == np.asarray(expected)).all()
 
+    def test_a_hint_in_pixels_lies_where_it_does_in_the_picture_that_was_sent(self, served):
+        """Two patches, of which one is hinted: at the same place, whatever the preview's size."""
+        image = Image.new("RGB", (400, 600), "#2a9d8f")
+        image.paste("#c1121f", (200, 300, 400, 600))
+        key = json.loads(served.ask("POST", "/pictures", encoded(image))[2])["id"]
+        asked = f"/pictures/{key}/recolored?side=150&{query(hint='300,500=#0b3c5d', restore=0)}"
+        status, _, answer = served.ask("GET", asked)
+        assert status == 200, answer
+        at_percent = asked.replace(quote("300,500"), quote("75%,83.3%"))
+        assert answer == served.ask("GET", at_percent)[2]
+        shown = Image.open(io.BytesIO(answer))
+        assert shown.getpixel((10, 10)) == (0x2A, 0x9D, 0x8F)
+        red, _, blue = shown.getpixel((90, 140))
+        assert blue > red
+        outside = asked.replace(quote("300,500"), quote("401,500"))
+        words = "outside of the picture of 400x600 pixels"
+        check_error(served.ask("GET", outside), 422, words, "hint")
+
 
 class TestPalettes:
     def test_that_of_another_picture(self, served, painter):
