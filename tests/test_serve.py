@@ -25,13 +25,18 @@ from mutations import mutated_files
 from PIL import ExifTags, Image
 from served import Served
 from skimage import data as samples
+from starlette.testclient import TestClient
 
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.catalog import PAPER
 from recolor.models.decoding.options import Decoding
+from recolor.models.painter import Painter
+from recolor.models.restoring import Restorer
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry.load import UsableModel, load
+from recolor.platform.server.application import application
+from recolor.platform.server.limits import Limits
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
 
@@ -505,6 +510,22 @@ def test_the_parts_of_an_answer_do_not_wait_for_each_other():
         address.accept()[0] as connection,
     ):
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_model_that_does_not_work_is_never_ready(caplog):
+    """The cause is in the log at once."""
+
+    def broken():
+        raise OSError("its weights are gone")
+
+    model = UsableModel("broken", "none", Painter(broken, Restorer.bundled()))
+    with TestClient(application(model, Limits())) as client:
+        deadline = time.monotonic() + 60
+        while "warming up" in (answer := client.get("/readyz")).json()["error"]:
+            assert time.monotonic() < deadline
+        assert answer.status_code == 503 and "retry-after" not in answer.headers
+        assert "the server's log has more" in answer.json()["error"]
+        assert "its weights are gone" in caplog.text
 
 
 def test_an_address_that_is_taken():

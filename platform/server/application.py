@@ -1,6 +1,7 @@
 """The application: which path does what."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
@@ -22,6 +23,7 @@ from recolor.platform.server.reception import Reception
 from recolor.platform.server.request_errors import RequestError, Told, tell_errors
 from recolor.platform.server.studio import Answer, Studio, described
 
+log = logging.getLogger("recolor.server")
 # Of the picture that is recolored before the first request.
 WARM_UP = (1000, 1500)
 # For the description of the API.
@@ -57,15 +59,21 @@ def application(model: UsableModel, limits: Limits) -> Reception:
     }
     instruments = Instruments(gauges)
     invocations = Invocations(model.painter, gate, limits)
-    ready = asyncio.Event()
+    # Whether the model works, once it has tried.
+    works: bool | None = None
 
     async def warm_up() -> None:
+        nonlocal works
         # A gray picture, since a colored one may need no network; and of both kinds, since what
         # only one of them needs is built when it is first needed.
         picture = Image.linear_gradient("L").resize(WARM_UP).convert("RGB")
-        for decoding in (DEFAULT_DECODING, Decoding(palette=FREE)):
-            await asyncio.to_thread(model.painter.recolor, picture, decoding)
-        ready.set()
+        try:
+            for decoding in (DEFAULT_DECODING, Decoding(palette=FREE)):
+                await asyncio.to_thread(model.painter.recolor, picture, decoding)
+            works = True
+        except Exception:
+            works = False
+            log.exception("the model can't recolor a first picture")
 
     @asynccontextmanager
     async def lifespan(_) -> AsyncIterator[None]:
@@ -135,8 +143,12 @@ def application(model: UsableModel, limits: Limits) -> Reception:
     @app.get("/readyz", responses={503: TOLD[503]})
     async def is_ready() -> JSONResponse:
         """Tell whether the model has recolored a first picture."""
-        if not ready.is_set():
+        if works is None:
             raise RequestError(503, "the model is still warming up", headers={"Retry-After": "1"})
+        if not works:
+            raise RequestError(
+                503, "the model can't recolor a first picture: the server's log has more"
+            )
         return JSONResponse({"ready": True})
 
     @app.get("/metrics", include_in_schema=False)
