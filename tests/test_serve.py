@@ -44,6 +44,7 @@ MEGAPIXELS, BODY_MB, QUEUE, MEMORY_MB = 4, 8, 3, 96
 LIMITS = (
     *("--max-pixels", str(MEGAPIXELS), "--max-body", str(BODY_MB), "--threads", "2"),
     *("--queue", str(QUEUE), "--memory", str(MEMORY_MB), "--timeout", "30"),
+    *("--allowed-host", "posters.example", "--allowed-host", "*.cinema.example"),
 )
 
 
@@ -105,7 +106,7 @@ def served_regression(forge, tmp_path_factory):
 def slow_client(served):
     """A connection that began a request when the other tests began, and never ends it."""
     with socket.create_connection(("127.0.0.1", served.port)) as client:
-        client.sendall(b"GET /model HTTP/1.1\r\nHost: x\r\nX-Slow:")
+        client.sendall(b"GET /model HTTP/1.1\r\nHost: localhost\r\nX-Slow:")
         yield client, time.monotonic()
 
 
@@ -344,11 +345,56 @@ class TestErrors:
             assert b"Traceback" not in answer and b"stack_trace" not in answer
 
 
+class TestTrustedHosts:
+    """As browsers send them, on a visit to another site as well."""
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            *("localhost", "LOCALHOST:80", "app.localhost", "127.0.0.1", "192.168.7.7:5001"),
+            *("[::1]:5001", "[fe80::1]", socket.gethostname(), "posters.example:8080"),
+            "old.cinema.example",
+        ],
+    )
+    def test_names_that_are_its_own(self, served, host):
+        assert served.ask("GET", "/healthz", Host=host)[0] == 200
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:5001", "[x"]
+    )
+    @pytest.mark.parametrize(
+        ("method", "path"), [("GET", "/"), ("POST", "/recolor"), ("POST", "/invocations")]
+    )
+    def test_other_names(self, served, method, path, host):
+        words = "does not answer under the name"
+        check_error(served.ask(method, path, POSTER, Host=host), 403, words)
+
+    def test_without_a_name(self, served):
+        """As the probes of some proxies."""
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+            client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            assert b" 200 " in client.recv(1000)
+
+    @pytest.mark.parametrize(
+        "origin", ["http://127.0.0.1:1", "http://localhost:3000", "https://posters.example"]
+    )
+    def test_pages_of_its_own(self, served, origin):
+        assert served.ask("POST", "/recolor", POSTER, Origin=origin)[0] == 200
+
+    @pytest.mark.parametrize(
+        "origin", ["https://evil.example", "http://192.0.2.1", "http://[x", "null"]
+    )
+    def test_pages_of_other_sites(self, served, origin):
+        for path in ("/recolor", "/pictures", "/invocations"):
+            answer = served.ask("POST", path, POSTER, Origin=origin)
+            check_error(answer, 403, f"pages of {origin} may not")
+
+
 class TestLimits:
     def test_a_body_that_is_announced_as_too_large(self, served):
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
             client.sendall(
-                b"POST /recolor HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+                b"POST /recolor HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n"
             )
             assert b" 413 " in client.recv(1000)
 
@@ -356,7 +402,7 @@ class TestLimits:
     def test_a_body_that_turns_out_too_large(self, served, path):
         """In pieces, of which the server can't know how many there will be."""
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
             client.sendall(head.encode())
             # It answers before the end, and hangs up.
             with contextlib.suppress(ConnectionError):
@@ -448,10 +494,10 @@ def test_what_the_model_can_be_asked_for(kind, request):
 def test_a_client_that_goes_away_while_it_waits(served):
     """Its place is free again, and nothing is worked on for it."""
     data = encoded(Image.effect_noise((1500, 2000), 50), "JPEG")
-    head = f"POST /recolor HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    head = f"POST /recolor HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
     for _ in range(2 + QUEUE):
         with socket.create_connection(("127.0.0.1", served.port)) as client:
-            client.sendall(head + data)
+            client.sendall(head.encode() + data)
     deadline = time.monotonic() + 30
     while served.ask("POST", "/recolor", POSTER)[0] == 503:
         assert time.monotonic() < deadline
@@ -519,7 +565,7 @@ def test_a_model_that_does_not_work_is_never_ready(caplog):
         raise OSError("its weights are gone")
 
     model = UsableModel("broken", "none", Painter(broken, Restorer.bundled()))
-    with TestClient(application(model, Limits())) as client:
+    with TestClient(application(model, Limits()), "http://localhost") as client:
         deadline = time.monotonic() + 60
         while "warming up" in (answer := client.get("/readyz")).json()["error"]:
             assert time.monotonic() < deadline

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from typing import Annotated
@@ -22,6 +22,7 @@ from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.reception import Reception
 from recolor.platform.server.request_errors import RequestError, Told, tell_errors
 from recolor.platform.server.studio import Answer, Studio, described
+from recolor.platform.server.trusted_hosts import TrustedHosts
 
 log = logging.getLogger("recolor.server")
 # Of the picture that is recolored before the first request.
@@ -33,6 +34,7 @@ PICTURE = {
 }
 ERRORS = {
     400: "Not a picture, or damaged.",
+    403: "The host, or the site that sends the request, is not trusted.",
     404: "The picture is not kept.",
     408: "The request did not arrive in time.",
     413: "Too many bytes or pixels.",
@@ -44,12 +46,13 @@ TOLD = {status: {"model": Told, "description": text} for status, text in ERRORS.
 IMAGE = {**TOLD, 200: {"description": "The image.", **FILE}}
 
 
-def application(model: UsableModel, limits: Limits) -> Reception:
+def application(model: UsableModel, limits: Limits, allowed_hosts: Iterable[str] = ()) -> Reception:
     """Make the application of a model.
 
     Args:
         model: The model.
         limits: What is taken.
+        allowed_hosts: As the names of `TrustedHosts`.
     """
     studio = Studio(model.painter, limits.pixels, limits.memory)
     gate = Gate(limits)
@@ -84,6 +87,7 @@ def application(model: UsableModel, limits: Limits) -> Reception:
 
     # Its pages of documentation would load scripts from elsewhere.
     app = FastAPI(title="recolor", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(TrustedHosts, names=allowed_hosts)
     tell_errors(app)
     about = {"Recolor-Model": model.label}
     if model.version:
