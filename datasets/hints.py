@@ -22,6 +22,8 @@ PLACE = re.compile(r"(-?\d+(?:\.\d+)?)(%?)")
 class HintError(RecolorError):
     """A hint can't be understood, or lies outside of the picture."""
 
+    option = "hint"
+
 
 @dataclass(frozen=True)
 class Hint:

@@ -378,7 +378,8 @@ class Painter:
         elif decoding.assign or _locked_colors(decoding):
             raise DecodingError(
                 "colors can be assigned and locked where the picture has some, and under any "
-                f"palette but {FREE}"
+                f"palette but {FREE}",
+                "assign" if decoding.assign else "lock",
             )
         elif not own:
             poster = self._recolored(seen, poster, palette, 0.0, decoding)
@@ -511,7 +512,8 @@ class Painter:
         """
         if count > (schemes := len(self._library.palettes)):
             raise DecodingError(
-                f"{count} suggestions are too many: the library has {schemes} schemes"
+                f"{count} suggestions are too many: the library has {schemes} schemes",
+                "suggestions",
             )
 
     def check(self, decoding: Decoding) -> None:
@@ -529,9 +531,9 @@ class Painter:
             return
         if told_palette:
             raise UnsupportedError(
-                f"a {network.kind} network gives one color a pixel and takes no palette"
+                f"a {network.kind} network gives one color a pixel and takes no palette", "palette"
             )
-        raise UnsupportedError(f"a {network.kind} network takes no hints")
+        raise UnsupportedError(f"a {network.kind} network takes no hints", "hint")
 
 
 @cache

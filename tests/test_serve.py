@@ -294,10 +294,13 @@ class TestErrors:
     def test_an_option_is_a_422_that_names_it(self, served, asked, field, words):
         check_error(served.ask("POST", f"/recolor?{asked}", POSTER), 422, words, field)
 
-    def test_a_palette_of_a_gray_picture(self, served):
+    def test_colors_of_a_gray_picture(self, served):
         gray = encoded(picture(40, 60).convert("L"))
         answer = served.ask("POST", "/recolor?palette=source", gray)
         check_error(answer, 422, "has no colors of its own", "palette")
+        for asked, field in ((query(assign="red=blue"), "assign"), (query(lock="red"), "lock")):
+            answer = served.ask("POST", f"/recolor?{asked}", gray)
+            check_error(answer, 422, "where the picture has some", field)
 
     def test_a_network_that_takes_no_palettes_and_hints(self, served_regression):
         gray = encoded(Image.open(io.BytesIO(POSTER)).convert("L"))
