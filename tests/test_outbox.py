@@ -14,7 +14,7 @@ from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 
 from recolor.platform.tracking import outbox
 from recolor.platform.tracking.checkpoints import newest_checkpoint
-from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
+from recolor.platform.tracking.outbox import CHECKPOINTS, FOLDER_TAG, Outbox
 from recolor.platform.tracking.server import patience
 from recolor.platform.training.checkpoint import Checkpoint, Progress
 
@@ -78,6 +78,20 @@ def test_what_waits_arrives_in_order_and_once(fails, run_id, tmp_path, monkeypat
     assert losses(run_id) == {1: 99.0, 2: 98.0, 3: 97.0, 4: 96.0, 5: 95.0}
     assert newest_checkpoint(run_id).weights["kernel"].tolist() == [5, 5, 5]
     assert not list(tmp_path.iterdir())
+
+
+def test_what_waits_is_found_from_any_folder(run_id, tmp_path, monkeypatch):
+    box = Outbox(run_id)
+    mlflow.MlflowClient().set_tag(run_id, FOLDER_TAG, str(box.folder))
+    with server_that("is gone"):
+        box.put(checkpoint(1))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert newest_checkpoint(run_id).progress.epoch == 1
+    Outbox.of(mlflow.get_run(run_id)).send()
+    assert losses(run_id) == {1: 99.0}
+    assert list(tmp_path.iterdir()) == [elsewhere] and not list(elsewhere.iterdir())
 
 
 def test_patience_is_that_of_one_thread():
