@@ -17,9 +17,13 @@ MOST = 100
 class AssignmentError(RecolorError):
     """An assignment can't be understood."""
 
+    option = "assign"
+
 
 class LockError(RecolorError):
     """A lock can't be understood."""
+
+    option = "lock"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,12 @@ class RecolorError(ValueError):
     """Something that the user gave can't be used. The message is one line: what, where, what to do.
 
     The command line prints it without a traceback.
+
+    Attributes:
+        option: Name of the option to blame, where it is known.
     """
+
+    option: str | None = None
 
 
 def first_line(error: Exception) -> str:

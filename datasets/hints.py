@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ PLACE = re.compile(r"(-?\d+(?:\.\d+)?)(%?)")
 
 class HintError(RecolorError):
     """A hint can't be understood, or lies outside of the picture."""
+
+    option = "hint"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,15 @@ class Hint:
                 f"the hint at {typed} lies outside of the picture of {width}x{height} pixels"
             )
         return shares[0], shares[1]
+
+    def in_shares(self, width: int, height: int) -> "Hint":
+        """Return the hint in per cent of a picture's size: for copies of it in other sizes.
+
+        Raises:
+            HintError: If it lies outside.
+        """
+        x, y = self.position(width, height)
+        return replace(self, x=100 * x, y=100 * y, in_percent=(True, True))
 
 
 def parse_hints(texts: Iterable[str]) -> tuple[Hint, ...]:

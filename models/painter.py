@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 from PIL import Image
@@ -48,8 +48,6 @@ from recolor.models.restoring import Restoration, Restorer, more_vivid
 
 # Pixels that are painted at once: with the number of cores, it bounds the memory that it takes.
 PIECE = 2**17
-# They paint for everyone, so however many pictures there are, a core has one piece at a time.
-_PAINTERS = ThreadPoolExecutor(os.cpu_count(), "painter")
 # In a swatch, pixels count a little that lie up to this width from it: rare colors have no others.
 WIDE, LITTLE = 2.0, 1e-3
 # What has color keeps some, and what is neutral stays so: by how much less likely gray is for a
@@ -386,7 +384,8 @@ class Painter:
         elif decoding.assign or _locked_colors(decoding):
             raise DecodingError(
                 "colors can be assigned and locked where the picture has some, and under any "
-                f"palette but {FREE}"
+                f"palette but {FREE}",
+                "assign" if decoding.assign else "lock",
             )
         elif not own:
             poster = self._recolored(seen, poster, palette, 0.0, decoding)
@@ -504,7 +503,7 @@ class Painter:
             painted.paste(Image.fromarray(np.asarray(answer["rgb"])), (0, top))
 
         # Whatever fails is raised here.
-        list(_PAINTERS.map(paint, range(0, height, rows)))
+        list(_painters(os.getpid()).map(paint, range(0, height, rows)))
         return painted
 
     @property
@@ -519,7 +518,8 @@ class Painter:
         """
         if count > (schemes := len(self._library.palettes)):
             raise DecodingError(
-                f"{count} suggestions are too many: the library has {schemes} schemes"
+                f"{count} suggestions are too many: the library has {schemes} schemes",
+                "suggestions",
             )
 
     def check(self, decoding: Decoding) -> None:
@@ -537,9 +537,18 @@ class Painter:
             return
         if told_palette:
             raise UnsupportedError(
-                f"a {network.kind} network gives one color a pixel and takes no palette"
+                f"a {network.kind} network gives one color a pixel and takes no palette", "palette"
             )
-        raise UnsupportedError(f"a {network.kind} network takes no hints")
+        raise UnsupportedError(f"a {network.kind} network takes no hints", "hint")
+
+
+@cache
+def _painters(process: int) -> ThreadPoolExecutor:
+    """Return the threads that paint all pictures of a process: a core has one piece at a time.
+
+    A forked process has none of its parent's threads.
+    """
+    return ThreadPoolExecutor(os.cpu_count(), "painter")
 
 
 def cut_out(picture: Image.Image, box: Box) -> Image.Image:

@@ -11,6 +11,7 @@ All is in `keras.ops`, so a picture comes out the same on every backend, up to r
 saved with every model.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -385,9 +386,18 @@ def centers(count, side, start=0.0):
 
 
 def _taking_arrays(function: Callable) -> Callable:
-    """Let a function of tensors take NumPy arrays."""
+    """Let a function of tensors take NumPy arrays, in this process alone.
+
+    The frameworks' threads do not survive a fork: without them, it would never return.
+    """
+    process = os.getpid()
 
     def call(**arrays):
+        if os.getpid() != process:
+            raise RuntimeError(
+                "a model does not work in a process forked after it was loaded: start processes "
+                "by 'spawn', and load it there"
+            )
         return function(**{name: ops.convert_to_tensor(one) for name, one in arrays.items()})
 
     return call

@@ -128,7 +128,7 @@ def small_network() -> Iterator[str]:
 
     folder = ROOT / "tests" / "small_network"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         patch.syspath_prepend(folder)
         patch.setitem(MODELS._places, "small", "small_network:Small")
         yield "small"

@@ -88,9 +88,10 @@ class Forge:
 
     def __init__(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+        path = filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "forge"],
-            env={**environment, "PYTHONPATH": str(TESTS)},
+            env={**environment, "PYTHONPATH": os.pathsep.join(path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",

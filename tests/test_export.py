@@ -1,6 +1,7 @@
 """Exported models answer as the model does; what can't be exported is said in one line."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -148,6 +149,36 @@ def test_onnx_needs_no_framework(regression, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "out" / "coffee.png").is_file()
+
+
+def in_a_fork(model: str) -> str:
+    """Recolor a picture, and once more in a process forked after that; say how that one ends."""
+    painter = load(model).painter
+    expected = painter.recolor(PICTURE, Decoding(palette="none"))
+    outcome, sender = multiprocessing.Pipe(duplex=False)
+
+    def child():
+        try:
+            found = painter.recolor(PICTURE, Decoding(palette="none"))
+            sender.send("the same" if found == expected else "another picture")
+        except RuntimeError as error:
+            sender.send(str(error))
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    try:
+        return outcome.recv() if outcome.poll(60) else "it hangs"
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_onnx_recolors_after_a_fork(regression):
+    assert in_a_fork(str(regression)) == "the same"
+
+
+def test_other_models_say_that_they_do_not_work_after_a_fork():
+    assert "does not work in a process forked after it was loaded" in in_a_fork("regression")
 
 
 @pytest.mark.parametrize("antialias", [False, True])

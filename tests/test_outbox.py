@@ -1,18 +1,22 @@
 """What waits for a store that does not answer."""
 
+import os
 import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import mlflow
 import numpy as np
 import pytest
 from conftest import store_in_use
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 
 from recolor.platform.tracking import outbox
 from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.tracking.checkpoints import newest_checkpoint
-from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
+from recolor.platform.tracking.outbox import CHECKPOINTS, FOLDER_TAG, Outbox
+from recolor.platform.tracking.server import patience
 
 
 def checkpoint(epoch: int) -> Checkpoint:
@@ -74,6 +78,29 @@ def test_what_waits_arrives_in_order_and_once(fails, run_id, tmp_path, monkeypat
     assert losses(run_id) == {1: 99.0, 2: 98.0, 3: 97.0, 4: 96.0, 5: 95.0}
     assert newest_checkpoint(run_id).weights["kernel"].tolist() == [5, 5, 5]
     assert not list(tmp_path.iterdir())
+
+
+def test_what_waits_is_found_from_any_folder(run_id, tmp_path, monkeypatch):
+    box = Outbox(run_id)
+    mlflow.MlflowClient().set_tag(run_id, FOLDER_TAG, str(box.folder))
+    with server_that("is gone"):
+        box.put(checkpoint(1))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert newest_checkpoint(run_id).progress.epoch == 1
+    Outbox.of(mlflow.get_run(run_id)).send()
+    assert losses(run_id) == {1: 99.0}
+    assert list(tmp_path.iterdir()) == [elsewhere] and not list(elsewhere.iterdir())
+
+
+def test_patience_is_that_of_one_thread():
+    before = dict(os.environ)
+    with ThreadPoolExecutor(1) as other, patience(retries=0, seconds=1):
+        assert MLFLOW_HTTP_REQUEST_TIMEOUT.get() == 1
+        assert other.submit(MLFLOW_HTTP_REQUEST_TIMEOUT.get).result() == 120
+        assert dict(os.environ) == before
+    assert MLFLOW_HTTP_REQUEST_TIMEOUT.get() == 120
 
 
 def test_what_a_run_has_learned_elsewhere_meanwhile_stays(run_id, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -106,6 +107,13 @@ def test_the_report_has_the_table_and_every_picture(reproduced, manifest):
     html = done.report.with_suffix(".html").read_text()
     assert html.count("data:image/") == len(pictures)
     assert not re.search(r'(src|href)="(?!data:)', html)
+
+
+def test_the_report_has_a_command_that_does_the_same(reproduced, manifest, old):
+    """Also where it was asked for from Python."""
+    words = ["recolor", "reproduce", "--data", str(manifest), "--old", str(old)]
+    words += ["--out", str(reproduced[1]), "--scale", str(SCALE)]
+    assert shlex.join(words) in reproduced[0].report.read_text()
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

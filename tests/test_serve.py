@@ -25,13 +25,18 @@ from mutations import mutated_files
 from PIL import ExifTags, Image
 from served import Served
 from skimage import data as samples
+from starlette.testclient import TestClient
 
 from recolor.datasets.hints import parse_hints
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.catalog import PAPER
 from recolor.models.decoding.options import Decoding
+from recolor.models.painter import Painter
+from recolor.models.restoring import Restorer
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry.load import UsableModel, load
+from recolor.platform.server.application import application
+from recolor.platform.server.limits import Limits
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
 
@@ -39,6 +44,7 @@ MEGAPIXELS, BODY_MB, QUEUE, MEMORY_MB = 4, 8, 3, 96
 LIMITS = (
     *("--max-pixels", str(MEGAPIXELS), "--max-body", str(BODY_MB), "--threads", "2"),
     *("--queue", str(QUEUE), "--memory", str(MEMORY_MB), "--timeout", "30"),
+    *("--allowed-host", "posters.example", "--allowed-host", "*.cinema.example"),
 )
 
 
@@ -100,7 +106,7 @@ def served_regression(forge, tmp_path_factory):
 def slow_client(served):
     """A connection that began a request when the other tests began, and never ends it."""
     with socket.create_connection(("127.0.0.1", served.port)) as client:
-        client.sendall(b"GET /model HTTP/1.1\r\nHost: x\r\nX-Slow:")
+        client.sendall(b"GET /model HTTP/1.1\r\nHost: localhost\r\nX-Slow:")
         yield client, time.monotonic()
 
 
@@ -170,6 +176,24 @@ class TestPixels:
         expected = picture(400, 600)
         expected.thumbnail((300, 300), Image.Resampling.LANCZOS)
         assert (pixels(original) == np.asarray(expected)).all()
+
+    def test_a_hint_in_pixels_lies_where_it_does_in_the_picture_that_was_sent(self, served):
+        """Two patches, of which one is hinted: at the same place, whatever the preview's size."""
+        image = Image.new("RGB", (400, 600), "#2a9d8f")
+        image.paste("#c1121f", (200, 300, 400, 600))
+        key = json.loads(served.ask("POST", "/pictures", encoded(image))[2])["id"]
+        asked = f"/pictures/{key}/recolored?side=150&{query(hint='300,500=#0b3c5d', restore=0)}"
+        status, _, answer = served.ask("GET", asked)
+        assert status == 200, answer
+        at_percent = asked.replace(quote("300,500"), quote("75%,83.3%"))
+        assert answer == served.ask("GET", at_percent)[2]
+        shown = Image.open(io.BytesIO(answer))
+        assert shown.getpixel((10, 10)) == (0x2A, 0x9D, 0x8F)
+        red, _, blue = shown.getpixel((90, 140))
+        assert blue > red
+        outside = asked.replace(quote("300,500"), quote("401,500"))
+        words = "outside of the picture of 400x600 pixels"
+        check_error(served.ask("GET", outside), 422, words, "hint")
 
 
 class TestPalettes:
@@ -270,10 +294,13 @@ class TestErrors:
     def test_an_option_is_a_422_that_names_it(self, served, asked, field, words):
         check_error(served.ask("POST", f"/recolor?{asked}", POSTER), 422, words, field)
 
-    def test_a_palette_of_a_gray_picture(self, served):
+    def test_colors_of_a_gray_picture(self, served):
         gray = encoded(picture(40, 60).convert("L"))
         answer = served.ask("POST", "/recolor?palette=source", gray)
         check_error(answer, 422, "has no colors of its own", "palette")
+        for asked, field in ((query(assign="red=blue"), "assign"), (query(lock="red"), "lock")):
+            answer = served.ask("POST", f"/recolor?{asked}", gray)
+            check_error(answer, 422, "where the picture has some", field)
 
     def test_a_network_that_takes_no_palettes_and_hints(self, served_regression):
         gray = encoded(Image.open(io.BytesIO(POSTER)).convert("L"))
@@ -321,11 +348,56 @@ class TestErrors:
             assert b"Traceback" not in answer and b"stack_trace" not in answer
 
 
+class TestTrustedHosts:
+    """As browsers send them, on a visit to another site as well."""
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            *("localhost", "LOCALHOST:80", "app.localhost", "127.0.0.1", "192.168.7.7:5001"),
+            *("[::1]:5001", "[fe80::1]", socket.gethostname(), "posters.example:8080"),
+            "old.cinema.example",
+        ],
+    )
+    def test_names_that_are_its_own(self, served, host):
+        assert served.ask("GET", "/healthz", Host=host)[0] == 200
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:5001", "[x"]
+    )
+    @pytest.mark.parametrize(
+        ("method", "path"), [("GET", "/"), ("POST", "/recolor"), ("POST", "/invocations")]
+    )
+    def test_other_names(self, served, method, path, host):
+        words = "does not answer under the name"
+        check_error(served.ask(method, path, POSTER, Host=host), 403, words)
+
+    def test_without_a_name(self, served):
+        """As the probes of some proxies."""
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+            client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            assert b" 200 " in client.recv(1000)
+
+    @pytest.mark.parametrize(
+        "origin", ["http://127.0.0.1:1", "http://localhost:3000", "https://posters.example"]
+    )
+    def test_pages_of_its_own(self, served, origin):
+        assert served.ask("POST", "/recolor", POSTER, Origin=origin)[0] == 200
+
+    @pytest.mark.parametrize(
+        "origin", ["https://evil.example", "http://192.0.2.1", "http://[x", "null"]
+    )
+    def test_pages_of_other_sites(self, served, origin):
+        for path in ("/recolor", "/pictures", "/invocations"):
+            answer = served.ask("POST", path, POSTER, Origin=origin)
+            check_error(answer, 403, f"pages of {origin} may not")
+
+
 class TestLimits:
     def test_a_body_that_is_announced_as_too_large(self, served):
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
             client.sendall(
-                b"POST /recolor HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+                b"POST /recolor HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n"
             )
             assert b" 413 " in client.recv(1000)
 
@@ -333,7 +405,7 @@ class TestLimits:
     def test_a_body_that_turns_out_too_large(self, served, path):
         """In pieces, of which the server can't know how many there will be."""
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
             client.sendall(head.encode())
             # It answers before the end, and hangs up.
             with contextlib.suppress(ConnectionError):
@@ -425,10 +497,10 @@ def test_what_the_model_can_be_asked_for(kind, request):
 def test_a_client_that_goes_away_while_it_waits(served):
     """Its place is free again, and nothing is worked on for it."""
     data = encoded(Image.effect_noise((1500, 2000), 50), "JPEG")
-    head = f"POST /recolor HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    head = f"POST /recolor HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
     for _ in range(2 + QUEUE):
         with socket.create_connection(("127.0.0.1", served.port)) as client:
-            client.sendall(head + data)
+            client.sendall(head.encode() + data)
     deadline = time.monotonic() + 30
     while served.ask("POST", "/recolor", POSTER)[0] == 503:
         assert time.monotonic() < deadline
@@ -487,6 +559,22 @@ def test_the_parts_of_an_answer_do_not_wait_for_each_other():
         address.accept()[0] as connection,
     ):
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_model_that_does_not_work_is_never_ready(caplog):
+    """The cause is in the log at once."""
+
+    def broken():
+        raise OSError("its weights are gone")
+
+    model = UsableModel("broken", "none", Painter(broken, Restorer.bundled()))
+    with TestClient(application(model, Limits()), "http://localhost") as client:
+        deadline = time.monotonic() + 60
+        while "warming up" in (answer := client.get("/readyz")).json()["error"]:
+            assert time.monotonic() < deadline
+        assert answer.status_code == 503 and "retry-after" not in answer.headers
+        assert "the server's log has more" in answer.json()["error"]
+        assert "its weights are gone" in caplog.text
 
 
 def test_an_address_that_is_taken():

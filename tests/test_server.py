@@ -59,7 +59,7 @@ def check_that_nothing_is_lost(run_id: str, folder) -> None:
     assert losses == [epoch["loss"] for epoch in checkpoint.progress.history]
     versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
     assert [version.run_id for version in versions].count(run_id) == 1
-    assert not list(folder.iterdir())
+    assert not (folder / "mlruns" / "waiting").exists()
 
 
 def test_a_training_outlives_its_server_which_gets_everything_later(
@@ -97,9 +97,9 @@ def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, forg
     status, said = command.wait().status, command.said
     assert status == 1, said
     (line,) = (line for line in said.splitlines() if line.startswith("Error: "))
-    waiting = f"mlruns/waiting/{run_id}"
+    waiting = folder / "mlruns" / "waiting" / run_id
     assert f"metrics and checkpoint wait in {waiting}; to bring it in: recolor train" in line
-    assert len(list((folder / waiting / "checkpoint").iterdir())) == 1
+    assert len(list((waiting / "checkpoint").iterdir())) == 1
 
     result = CliRunner().invoke(main, ["promote"])
     assert result.output.startswith(f"Error: the tracking server {server.uri} does not answer: ")
@@ -108,6 +108,7 @@ def test_what_a_lost_server_does_not_have_is_brought_in_later(server, data, forg
     server.start()
     program, *words = shlex.split(line.rpartition("to bring it in: ")[2])
     assert program == "recolor"
-    ended = forge.call(folder, *words, MLFLOW_TRACKING_URI=server.uri)
+    # In another folder.
+    ended = forge.call(tmp_path, *words, MLFLOW_TRACKING_URI=server.uri)
     assert ended.status == 0, ended.said
     check_that_nothing_is_lost(run_id, folder)

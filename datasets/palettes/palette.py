@@ -35,6 +35,8 @@ NEUTRAL_BY_LIGHTNESS = (0.82, 0.37, 0.25, 0.20, 0.20, 0.23, 0.32, 0.75)
 class PaletteError(RecolorError):
     """A palette can't be made of what is given."""
 
+    option = "palette"
+
 
 @dataclass(frozen=True)
 class Palette:

@@ -30,7 +30,16 @@ SOURCE_VIVIDNESS = 0.0
 
 
 class DecodingError(RecolorError):
-    """An option of decoding is out of range, or the model does not support it."""
+    """An option of decoding is out of range, or the model does not support it.
+
+    Args:
+        message: One line for people.
+        option: The option's name.
+    """
+
+    def __init__(self, message: str, option: str | None = None):
+        super().__init__(message)
+        self.option = option
 
 
 class UnsupportedError(DecodingError):
@@ -162,11 +171,14 @@ class Decoding:
                 low, high = option.metadata["range"]
                 if not (math.isfinite(value) and low <= value <= high):
                     raise DecodingError(
-                        f"{option.name} must lie between {low} and {high}, not {value}"
+                        f"{option.name} must lie between {low} and {high}, not {value}",
+                        option.name,
                     )
             choices = option.metadata.get("choices")
             if choices and value not in choices:
-                raise DecodingError(f"{option.name} must be one of {', '.join(choices)}")
+                raise DecodingError(
+                    f"{option.name} must be one of {', '.join(choices)}", option.name
+                )
 
     def describe(self) -> dict[str, object]:
         """Return the values as plain ones, to be logged."""

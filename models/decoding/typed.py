@@ -60,7 +60,7 @@ def parse_restore(text: str) -> float | None:
         return float(word)
     except ValueError:
         raise DecodingError(
-            f"restore must be auto, none or a number from 0 to 1, not {text!r}"
+            f"restore must be auto, none or a number from 0 to 1, not {text!r}", "restore"
         ) from None
 
 

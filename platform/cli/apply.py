@@ -129,7 +129,8 @@ def apply(
             )
         except UnsupportedError as error:
             raise UnsupportedError(
-                f"{model.load().which}: {error}; --model {DEFAULT} takes palettes and hints"
+                f"{model.load().which}: {error}; --model {DEFAULT} takes palettes and hints",
+                error.option,
             ) from None
     if lut:
         _write_lut(lut, tasks[0].path, model.painter(), decoding)

@@ -3,7 +3,7 @@
 import click
 
 from recolor.platform.cli.backend import check_backend
-from recolor.platform.cli.options import LIBRARY, MODEL, TEXT
+from recolor.platform.cli.options import LIBRARY, MODEL, TEXT, Repeated
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.quiet import quiet_mlflow
 from recolor.platform.server.limits import MEGABYTE, Limits
@@ -17,6 +17,15 @@ from recolor.platform.server.limits import MEGABYTE, Limits
     default="127.0.0.1",
     show_default=True,
     help="Address to serve at; 0.0.0.0 lets other machines in, which nothing guards.",
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    cls=Repeated,
+    type=TEXT,
+    metavar="NAME",
+    help="A name to answer under besides localhost, --host, this machine's name and IP addresses: "
+    "example.com, *.example.com, or * for any. May be repeated.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=5001, show_default=True)
 @LIBRARY
@@ -64,7 +73,9 @@ from recolor.platform.server.limits import MEGABYTE, Limits
     show_default=True,
     help="For pictures that are being edited; what was not used for longest is forgotten.",
 )
-def serve(model, host, port, library, threads, queue, timeout, max_body, max_pixels, memory):
+def serve(
+    model, host, allowed_hosts, port, library, threads, queue, timeout, max_body, max_pixels, memory
+):
     """Serve a model: a page to recolor posters on, and an API.
 
     The page is at /, and its API is described at /openapi.json: POST /recolor takes a picture's
@@ -92,5 +103,5 @@ def serve(model, host, port, library, threads, queue, timeout, max_body, max_pix
     shown = f"[{host}]" if ":" in host else host
     click.echo(printable(f"serving {chosen.about}"))
     click.echo(f"open http://{shown}:{address.getsockname()[1]}; Ctrl-C ends it")
-    run(application(chosen, limits), address, limits)
+    run(application(chosen, limits, (host, *allowed_hosts)), address, limits)
     click.echo("ended")

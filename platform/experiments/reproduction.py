@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -41,6 +40,7 @@ from recolor.platform.serving.files import recolor_files
 from recolor.platform.serving.targets import REPLACE, plan
 from recolor.platform.tracking.provenance import COMMIT_TAG, DIRTY_TAG, origin
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
+from recolor.platform.training.data_options import data_options
 from recolor.platform.training.publication import VERSION_TAG
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import saved_settings, train
@@ -133,7 +133,8 @@ def reproduce(
             folder / PICTURES["test posters"], quality=90
         )
         sheets, skipped = _recolor_old(models, old, out, folder, bar)
-        file = _write_report(manifest, weights, columns, curves, sheets, folder)
+        command = _command(manifest, old, out, scale, given)
+        file = _write_report(manifest, weights, columns, curves, sheets, folder, command)
         mlflow.log_artifacts(str(folder), REPORT)
     return Reproduction(file, columns, skipped)
 
@@ -296,6 +297,19 @@ def _ways(models: dict[str, UsableModel]) -> Iterator[tuple[str, Painter, Decodi
             yield f"{kind} under a palette", model.painter, Decoding()
 
 
+def _command(
+    manifest: Manifest, old: list[Path], out: Path, scale: float, given: dict[str, str]
+) -> str:
+    """Return the command line that does the same, however this was asked for."""
+    words = ["recolor", "reproduce", *data_options(manifest)]
+    for place in old:
+        words += ["--old", str(place)]
+    words += ["--out", str(out), "--scale", str(scale)]
+    for kind, source in given.items():
+        words += [f"--{kind}", source]
+    return shlex.join(words)
+
+
 def _write_report(
     manifest: Manifest,
     weights: dict[str, Weights],
@@ -303,6 +317,7 @@ def _write_report(
     curves: dict[str, list[str]],
     sheets: list[str],
     folder: Path,
+    command: str,
 ) -> Path:
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
     facts = {
@@ -310,7 +325,7 @@ def _write_report(
         "Data digest": f"`{manifest.digest}`",
         "Commit": _commit(origin()),
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras")),
-        "Command": f"`{shlex.join(['recolor', *sys.argv[1:]])}`",
+        "Command": f"`{command}`",
     }
     trainings = {
         kind: Training(

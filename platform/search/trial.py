@@ -113,7 +113,7 @@ class Objective:
             except (TrialPruned, DivergenceError) as error:
                 pruned = error
                 # After the last epoch, `train_in_run` does it.
-                Outbox(run.info.run_id).send()
+                Outbox.of(run).send()
                 drop_older_checkpoint(run.info.run_id)
                 mlflow.set_tags({STATE_TAG: "pruned", REASON_TAG: str(error)})
             except KeyboardInterrupt:

@@ -1,7 +1,8 @@
 """The application: which path does what."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from typing import Annotated
@@ -21,7 +22,9 @@ from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.reception import Reception
 from recolor.platform.server.request_errors import RequestError, Told, tell_errors
 from recolor.platform.server.studio import Answer, Studio, described
+from recolor.platform.server.trusted_hosts import TrustedHosts
 
+log = logging.getLogger("recolor.server")
 # Of the picture that is recolored before the first request.
 WARM_UP = (1000, 1500)
 # For the description of the API.
@@ -31,6 +34,7 @@ PICTURE = {
 }
 ERRORS = {
     400: "Not a picture, or damaged.",
+    403: "The host, or the site that sends the request, is not trusted.",
     404: "The picture is not kept.",
     408: "The request did not arrive in time.",
     413: "Too many bytes or pixels.",
@@ -42,12 +46,13 @@ TOLD = {status: {"model": Told, "description": text} for status, text in ERRORS.
 IMAGE = {**TOLD, 200: {"description": "The image.", **FILE}}
 
 
-def application(model: UsableModel, limits: Limits) -> Reception:
+def application(model: UsableModel, limits: Limits, allowed_hosts: Iterable[str] = ()) -> Reception:
     """Make the application of a model.
 
     Args:
         model: The model.
         limits: What is taken.
+        allowed_hosts: As the names of `TrustedHosts`.
     """
     studio = Studio(model.painter, limits.pixels, limits.memory)
     gate = Gate(limits)
@@ -57,15 +62,21 @@ def application(model: UsableModel, limits: Limits) -> Reception:
     }
     instruments = Instruments(gauges)
     invocations = Invocations(model.painter, gate, limits)
-    ready = asyncio.Event()
+    # Whether the model works, once it has tried.
+    works: bool | None = None
 
     async def warm_up() -> None:
+        nonlocal works
         # A gray picture, since a colored one may need no network; and of both kinds, since what
         # only one of them needs is built when it is first needed.
         picture = Image.linear_gradient("L").resize(WARM_UP).convert("RGB")
-        for decoding in (DEFAULT_DECODING, Decoding(palette=FREE)):
-            await asyncio.to_thread(model.painter.recolor, picture, decoding)
-        ready.set()
+        try:
+            for decoding in (DEFAULT_DECODING, Decoding(palette=FREE)):
+                await asyncio.to_thread(model.painter.recolor, picture, decoding)
+            works = True
+        except Exception:
+            works = False
+            log.exception("the model can't recolor a first picture")
 
     @asynccontextmanager
     async def lifespan(_) -> AsyncIterator[None]:
@@ -76,6 +87,7 @@ def application(model: UsableModel, limits: Limits) -> Reception:
 
     # Its pages of documentation would load scripts from elsewhere.
     app = FastAPI(title="recolor", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(TrustedHosts, names=allowed_hosts)
     tell_errors(app)
     about = {"Recolor-Model": model.label}
     if model.version:
@@ -135,8 +147,12 @@ def application(model: UsableModel, limits: Limits) -> Reception:
     @app.get("/readyz", responses={503: TOLD[503]})
     async def is_ready() -> JSONResponse:
         """Tell whether the model has recolored a first picture."""
-        if not ready.is_set():
+        if works is None:
             raise RequestError(503, "the model is still warming up", headers={"Retry-After": "1"})
+        if not works:
+            raise RequestError(
+                503, "the model can't recolor a first picture: the server's log has more"
+            )
         return JSONResponse({"ready": True})
 
     @app.get("/metrics", include_in_schema=False)

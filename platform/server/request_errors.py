@@ -10,23 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from recolor.datasets.assignments import AssignmentError, LockError
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.hints import HintError
 from recolor.datasets.images import ImageError, TooManyPixelsError
-from recolor.datasets.palettes.palette import PaletteError
-from recolor.models.decoding.options import DecodingError
 
 LONGEST = 300
 # Under which a request is known to the log, and to who sent it.
 REQUEST_ID = "X-Request-ID"
-# Errors that are always an option's fault, and which option's.
-OPTION_ERRORS = {
-    PaletteError: "palette",
-    HintError: "hint",
-    AssignmentError: "assign",
-    LockError: "lock",
-}
 
 
 class Told(BaseModel):
@@ -61,12 +50,7 @@ def request_error_of(error: RecolorError) -> RequestError:
         return RequestError(413, message)
     if isinstance(error, ImageError):
         return RequestError(400, message)
-    for kind, field in OPTION_ERRORS.items():
-        if isinstance(error, kind):
-            return RequestError(422, message, field)
-    if isinstance(error, DecodingError):
-        return RequestError(422, message, "hint" if "takes no hints" in message else "palette")
-    return RequestError(422, message)
+    return RequestError(422, message, error.option)
 
 
 def answer_of(request_id: str, error: RequestError) -> JSONResponse:

@@ -143,6 +143,9 @@ class Studio:
             RequestError: If there is no such picture.
         """
         file, decoding = self._file(key), self._decoding(wanted)
+        # Their pixels are those of the picture that was sent, not those of the preview.
+        hints = tuple(hint.in_shares(*file.picture.size) for hint in decoding.hint)
+        decoding = replace(decoding, hint=hints)
         seen = self._seen(key, file, decoding, wanted.side)
         shown = self._copy(key, file, wanted.side)
         return self._painted(shown, seen, decoding, wanted, accept)

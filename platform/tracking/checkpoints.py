@@ -31,7 +31,7 @@ def newest_checkpoint(run_id: str) -> Checkpoint | None:
     """
     client = mlflow.MlflowClient()
     with tempfile.TemporaryDirectory() as folder:
-        files = Outbox(run_id).checkpoints()
+        files = Outbox.of(client.get_run(run_id)).checkpoints()
         for artifact in client.list_artifacts(run_id, CHECKPOINTS):
             files.append(Path(client.download_artifacts(run_id, artifact.path, folder)))
         whole = filter(None, map(Checkpoint.load, files))

@@ -8,13 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import mlflow
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.server import patience, what_failed
 
 WAITING = Path("mlruns/waiting")
+# Tag of a run: where on the machine that trains it something may wait.
+FOLDER_TAG = "waiting.folder"
 # Where a run has its checkpoints, here and among its artifacts.
 CHECKPOINTS = "checkpoint"
 # How long a training stands still for a server that is gone, and for one that takes a checkpoint.
@@ -41,13 +43,23 @@ class Outbox:
         run_id: The run.
 
     Attributes:
-        folder: ``mlruns/waiting/RUN_ID``; it is there only while something waits.
+        folder: ``mlruns/waiting/RUN_ID`` of the working directory; it is there only while something
+            waits.
     """
 
     def __init__(self, run_id: str):
         self.run_id = run_id
-        self.folder = WAITING / run_id
+        self.folder = WAITING.absolute() / run_id
         self.delayed = False
+
+    @classmethod
+    def of(cls, run: Run) -> "Outbox":
+        """Return a run's outbox: the one in its `FOLDER_TAG` where something waits there."""
+        outbox = cls(run.info.run_id)
+        tagged = run.data.tags.get(FOLDER_TAG)
+        if tagged and Path(tagged).exists():
+            outbox.folder = Path(tagged)
+        return outbox
 
     def put(self, checkpoint: Checkpoint) -> None:
         """Take the state after an epoch, and send all that waits if the store answers at once."""
@@ -85,7 +97,7 @@ class Outbox:
                 client.log_artifact(self.run_id, str(file), CHECKPOINTS)
         if self.folder.exists():
             shutil.rmtree(self.folder)
-        for folder in (WAITING, WAITING.parent):
+        for folder in self.folder.parents[:2]:
             # What holds something else stays.
             with suppress(OSError):
                 folder.rmdir()

@@ -1,16 +1,23 @@
 """A tracking server that may be slow, or gone for a while."""
 
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, partial
 
 import mlflow
+from mlflow.environment_variables import (
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+)
 
 from recolor.datasets.errors import RecolorError, first_line
 
 # How long a server may take for a small answer before it counts as gone.
 CHECK_SECONDS = 10
+# What this thread has chosen in the place of MLflow's variables.
+_chosen: ContextVar[dict[str, int] | None] = ContextVar("chosen", default=None)
 
 
 class ServerError(RecolorError):
@@ -36,24 +43,38 @@ def check_server() -> None:
 def patience(retries: int, seconds: int) -> Iterator[None]:
     """Choose how long MLflow waits for a server; by itself it does for four minutes and more.
 
+    Other threads, as the one that logs system metrics, are as patient as before.
+
     Args:
         retries: How often a request that failed is sent again.
         seconds: How long to wait for an answer, each time.
     """
-    wanted = {
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries),
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds),
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    _choose_in_each_thread()
+    before = _chosen.set(
+        {
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES.name: retries,
+            MLFLOW_HTTP_REQUEST_TIMEOUT.name: seconds,
+        }
+    )
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _chosen.reset(before)
+
+
+@cache
+def _choose_in_each_thread() -> None:
+    """Let MLflow read its variables from `_chosen` first.
+
+    It takes them from the environment alone, which must not change while other threads read it.
+    """
+    for variable in (MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT):
+        variable.get = partial(_choice, variable.name, variable.get)
+
+
+def _choice(name: str, of_environment: Callable[[], int]) -> int:
+    chosen = _chosen.get()
+    return chosen[name] if chosen else of_environment()
 
 
 def store_name() -> str:

@@ -22,7 +22,7 @@ from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.moved_files import missing_folder
-from recolor.platform.tracking.outbox import Outbox
+from recolor.platform.tracking.outbox import FOLDER_TAG, Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 from recolor.platform.training.data_options import data_options
@@ -147,7 +147,7 @@ def _train(
     embedding = embedding_network_of(manifest, settings.model)
     with tracked_run(f"train {settings.model}", resume, tags) as run:
         last = train_in_run(run, manifest, settings, own, devices, start, initial, started=started)
-        with _how_to_go_on(run.info.run_id, manifest):
+        with _how_to_go_on(Outbox.of(run), manifest):
             if BACKEND == "tensorflow":
                 from recolor.platform.training.publication import publish
 
@@ -216,7 +216,9 @@ def train_in_run(
     mlflow.set_tag("embedding", manifest.embedding)
     log_dataset(manifest, "training")
     about = lineage(manifest, settings, decoding, initial, start)
-    outbox = Outbox(run.info.run_id)
+    outbox = Outbox.of(run)
+    # It may be gone on with in another folder.
+    mlflow.set_tag(FOLDER_TAG, str(outbox.folder))
     if start is not None and start.progress.epoch >= settings.epochs:
         # With a decoding that may be another than when it was kept.
         start.origin = about
@@ -232,19 +234,19 @@ def train_in_run(
 
         last = fit(manifest, settings, devices, start, keep, initial)
         last.origin = about
-    with _how_to_go_on(run.info.run_id, manifest):
+    with _how_to_go_on(outbox, manifest):
         outbox.send()
         drop_older_checkpoint(run.info.run_id)
     return last
 
 
 @contextmanager
-def _how_to_go_on(run_id: str, manifest: DataSet) -> Iterator[None]:
+def _how_to_go_on(outbox: Outbox, manifest: DataSet) -> Iterator[None]:
     """Say where a training is, and how to go on, if the store fails after the last epoch."""
     try:
         yield
     except (mlflow.MlflowException, OSError) as error:
-        folder = Outbox(run_id).folder
+        run_id, folder = outbox.run_id, outbox.folder
         waiting = f"; metrics and checkpoint wait in {folder}" if folder.exists() else ""
         command = ["recolor", "train", "--resume", run_id, *data_options(manifest)]
         raise ServerError(
