@@ -53,6 +53,13 @@ class ModelKind(ABC):
             different |= cls.variants[name]
         return type(cls)(cls.__name__, (cls,), different)
 
+    @classmethod
+    def attributes(cls) -> dict[str, bool | int | float | str]:
+        """Return the plain values, inherited ones included, in which kinds and variants differ."""
+        public = {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
+        plain = (bool, int, float, str)
+        return {name: value for name, value in public.items() if isinstance(value, plain)}
+
     def __init__(self, classes: ColorClasses | None = None, embedding_size: int = EMBEDDING_SIZE):
         self.classes = classes
         self.embedding_size = embedding_size

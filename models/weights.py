@@ -75,6 +75,11 @@ class Weights:
             stage = stage.get("initial")
         return stages
 
+    @property
+    def digest(self) -> str:
+        """Digest of the network's weights, whatever they came from."""
+        return _digest(self.tensors, self.describe())
+
     def held_out_like(self, held_out: str) -> bool:
         """Whether all trainings that led to these weights have held out the same posters.
 
