@@ -144,7 +144,8 @@ def import_everything() -> None:
     quiet_mlflow()
     quiet_optuna()
     import recolor.evaluation.figures
-    import recolor.platform.experiments.reproduction
+    import recolor.platform.experiments.ablation
+    import recolor.platform.experiments.evaluation
     import recolor.platform.registry.load
     import recolor.platform.registry.publication
     import recolor.platform.search.tuning

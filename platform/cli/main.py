@@ -22,7 +22,6 @@ NAMES = (
     "tune",
     "studies",
     "evaluate",
-    "reproduce",
     "ablate",
     "models",
     "promote",
