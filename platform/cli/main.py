@@ -16,7 +16,6 @@ NAMES = (
     "collect",
     "prepare",
     "verify",
-    "stats",
     "train",
     "import-weights",
     "tune",
