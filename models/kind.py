@@ -96,21 +96,6 @@ class ModelKind(ABC):
             temperature: T of the annealed mean (eq. 4), where there is one.
         """
 
-    def plain(self, network: keras.Model, temperature: float) -> keras.Model:
-        """Return a network of Keras' own layers alone, which can be loaded without this project.
-
-        A kind whose networks end in ab, and have no layers of their own, need not change it.
-
-        Args:
-            network: A network that this instance has built.
-            temperature: T of the annealed mean, where there is one.
-
-        Returns:
-            A network with the same inputs and, in a dictionary, the output ``ab``, what `decode`
-            makes of the other network's; it may have more outputs.
-        """
-        return keras.Model(network.inputs, {"ab": network.output}, name=self.name)
-
     def inputs(self, poster: Mapping) -> tuple:
         """Return what the network takes of one poster, in the order of its inputs.
 
