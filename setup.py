@@ -47,7 +47,6 @@ setup(
         "httpcore>=1",
         "httpx>=0.28",
         "keras>=3.8",
-        "markdown>=3.6",
         "matplotlib>=3.8",
         "mlflow>=3.17",
         "numpy>=1.26,<2",

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import threading
 
 import mlflow
 import pytest
@@ -11,10 +10,10 @@ from recolor.datasets.demo_posters import generate_demo_posters
 from recolor.datasets.preparation import prepare
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.search.plan import Plan
+from recolor.platform.search.runs import study_run
 from recolor.platform.search.space import parse_space
 from recolor.platform.search.storage import open_storage
 from recolor.platform.search.study import RUN_ID, begin_study
-from recolor.platform.search.tree import study_run
 from recolor.platform.search.worker import work
 from recolor.platform.tracking.store import own_store, tracked_run
 from recolor.platform.training.devices import find_devices
@@ -56,12 +55,12 @@ def test_trials_of_a_study(benchmark, manifest, tmp_path):
     def search():
         study = begin_study(open_storage(url, 60, 300), next(names), plan, len(RATES))
         task = {"storage": url, "study": study.study_name, "data": [str(manifest.folder)]}
-        task |= {"trials": len(RATES), "heartbeat": 60, "grace": 300, "worker": "here"}
+        task |= {"trials": len(RATES), "heartbeat": 60, "grace": 300}
         with study_run(study, plan, manifest, url):
             run = mlflow.get_run(study.user_attrs[RUN_ID])
         os.environ["MLFLOW_EXPERIMENT_ID"] = run.info.experiment_id
         try:
-            work(task, lambda **message: None, threading.Event())
+            work(task, lambda **message: None)
         finally:
             del os.environ["MLFLOW_EXPERIMENT_ID"]
 

@@ -45,20 +45,6 @@ class ClassDistribution(DistributionKind):
             ab = upsampled_twice(ab)
         return ab
 
-    def plain(self, network, temperature):
-        """Return a network with the outputs ``ab`` and, for every class, ``logits``."""
-        head = layers.Dense(len(self.classes), dtype="float32", name=ClassHead.NAME)
-        mean = layers.Dense(2, use_bias=False, dtype="float32", name="annealed_mean")
-        # The head that is put off hands the features through: what goes into it comes out.
-        logits = head(network.get_layer(ClassHead.NAME).input)
-        annealed = layers.Rescaling(1 / temperature, dtype="float32")(logits)
-        ab = mean(layers.Softmax(dtype="float32")(annealed))
-        for _ in range(self._doublings):
-            ab = layers.UpSampling2D(interpolation="bilinear", dtype="float32")(ab)
-        head.set_weights(self.head.get_weights())
-        mean.set_weights([self.classes.centers])
-        return keras.Model(network.inputs, {"ab": ab, "logits": logits}, name=network.name)
-
     def logits(self, outputs, chosen=None):
         """Return the logits ``float32 [..., n]`` of features, of chosen classes."""
         parts = self.head.tensors()

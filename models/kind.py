@@ -53,6 +53,13 @@ class ModelKind(ABC):
             different |= cls.variants[name]
         return type(cls)(cls.__name__, (cls,), different)
 
+    @classmethod
+    def attributes(cls) -> dict[str, bool | int | float | str]:
+        """Return the plain values, inherited ones included, in which kinds and variants differ."""
+        public = {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
+        plain = (bool, int, float, str)
+        return {name: value for name, value in public.items() if isinstance(value, plain)}
+
     def __init__(self, classes: ColorClasses | None = None, embedding_size: int = EMBEDDING_SIZE):
         self.classes = classes
         self.embedding_size = embedding_size
@@ -88,21 +95,6 @@ class ModelKind(ABC):
             outputs: The network's, or a rectangle cut out of them, ``[batch, h, w, m]``.
             temperature: T of the annealed mean (eq. 4), where there is one.
         """
-
-    def plain(self, network: keras.Model, temperature: float) -> keras.Model:
-        """Return a network of Keras' own layers alone, which can be loaded without this project.
-
-        A kind whose networks end in ab, and have no layers of their own, need not change it.
-
-        Args:
-            network: A network that this instance has built.
-            temperature: T of the annealed mean, where there is one.
-
-        Returns:
-            A network with the same inputs and, in a dictionary, the output ``ab``, what `decode`
-            makes of the other network's; it may have more outputs.
-        """
-        return keras.Model(network.inputs, {"ab": network.output}, name=self.name)
 
     def inputs(self, poster: Mapping) -> tuple:
         """Return what the network takes of one poster, in the order of its inputs.

@@ -76,6 +76,11 @@ class Weights:
         return stages
 
     @property
+    def digest(self) -> str:
+        """Digest of the network's weights, whatever they came from."""
+        return _digest(self.tensors, self.describe())
+
+    @property
     def held_out(self) -> tuple[str | None, ...]:
         """`DataSet.held_out` of each training that led to these weights; None where not known."""
         return tuple(stage.get("held_out") for stage in self.stages)
@@ -87,7 +92,7 @@ class Weights:
             held_out: `DataSet.held_out` of a data set.
 
         Returns:
-            None where that is not known, as of networks that earlier versions of recolor trained.
+            None where that is not known.
         """
         if any(one not in (held_out, None) for one in self.held_out):
             return False

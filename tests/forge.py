@@ -146,7 +146,8 @@ def import_everything() -> None:
     quiet_mlflow()
     quiet_optuna()
     import recolor.evaluation.figures
-    import recolor.platform.experiments.reproduction
+    import recolor.platform.experiments.ablation
+    import recolor.platform.experiments.evaluation
     import recolor.platform.registry.load
     import recolor.platform.search.tuning
     import recolor.platform.server.application

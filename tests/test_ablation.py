@@ -1,26 +1,38 @@
 """`recolor ablate`: each variant of a file an MLflow run, through kills and changes of the file."""
 
+import functools
 import os
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
+import keras
 import mlflow
 import pytest
 from click.testing import CliRunner
+from conftest import own_store
 from forge import wait_until
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from PIL import Image
+from tqdm import tqdm
 
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
 from recolor.evaluation.told import Predictions, Told
+from recolor.models.catalog import MODELS
+from recolor.models.classification import Classification
 from recolor.models.decoding.options import Decoding
+from recolor.models.paper_trunk import conv
+from recolor.models.weights import Weights
 from recolor.platform.cli.main import main
 from recolor.platform.experiments.ablation import ablate
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan
 from recolor.platform.registry.load import load
+from recolor.platform.tracking.provenance import COMMIT_TAG, origin
+from recolor.platform.training.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -160,6 +172,134 @@ def test_a_second_command_does_not_interfere(tiny, small_network, forge, tmp_pat
     assert [run.info.status for run in (whole, within[-1])] == ["KILLED", "KILLED"]
 
 
+class SmallClassification(Classification):
+    """A network with few weights that takes palettes and hints."""
+
+    name = "small-classification"
+    share = 1.0
+    variants = MappingProxyType({"half": {"share": 0.5}})
+
+    def build(self, size):
+        lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
+        embedding = keras.Input((self.embedding_size,), name="embedding")
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1)(lightness)
+        return keras.Model([lightness, embedding], self.head(conv("features", 8, self.step)(x)))
+
+    def loss(self, ab, features):
+        return self.share * super().loss(ab, features)
+
+
+class Here:
+    """Calls `ablate` in this process, in a store of its own."""
+
+    def __init__(self, folder: Path, data: Path):
+        self.file, self.out, self.data = folder / "here.toml", folder / "out", data
+        self.said = []
+
+    def call(
+        self, variants: str, judged: str = 'told = ["nothing"]', to_train: bool = True
+    ) -> None:
+        """Call it; where it would train, it is interrupted unless it is to."""
+        self.file.write_text(
+            f"""
+            [judged]
+            posters = 1
+            {judged}
+            [all]
+            data = ["{self.data}"]
+            epochs = 1
+            train_fraction = 0.2
+            [variants]
+            {variants}
+            """
+        )
+        self.said = []
+
+        def echo(line: str) -> None:
+            self.said.append(line)
+            if "training posters of" in line and not to_train:
+                raise KeyboardInterrupt
+
+        plan = AblationPlan.read(self.file)
+        bar = functools.partial(tqdm, disable=True)
+        ablate(plan, self.file, self.out, echo=echo, bar=lambda total, label: bar())
+
+    @property
+    def judged_already(self) -> list[str]:
+        return [line.split(",")[0] for line in self.said if "judged already" in line]
+
+    def table(self) -> dict[str, list[str]]:
+        lines = (self.out / "here.md").read_text().splitlines()
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        return {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[2:]}
+
+
+@pytest.fixture
+def here(manifest, small_network, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS._places, SmallClassification.name, "")
+    monkeypatch.setitem(MODELS._things, SmallClassification.name, SmallClassification)
+    with own_store(tmp_path / "store"):
+        yield Here(tmp_path, manifest.folder)
+
+
+def test_what_other_values_have_led_to_is_judged_again(here, monkeypatch, tmp_path):
+    """The file is the same; the network, a variant, initial weights or a default have changed."""
+    variants = """
+        whole = {model = "small-classification"}
+        half = {model = "small-classification+half"}
+    """
+    here.call(variants)
+    file = next((tmp_path / "store").rglob("weights.safetensors"))
+    variants += f'warm = {{model = "small-classification", initial_weights = "{file}"}}'
+    here.call(variants)
+    assert here.judged_already == ["whole", "half"]
+    here.call(variants)
+    assert here.judged_already == ["whole", "half", "warm"]
+    commit = origin()[COMMIT_TAG][:7]
+    assert all(f"judged already, at commit {commit}" in line for line in here.said)
+    assert all(row["commit"].startswith(commit) for row in here.table().values())
+
+    def judged_still() -> list[str]:
+        with pytest.raises(KeyboardInterrupt):
+            here.call(variants, to_train=False)
+        return here.judged_already
+
+    weights = Weights.load(file)
+    doubled = {name: 2 * tensor for name, tensor in weights.tensors.items()}
+    replace(weights, tensors=doubled).save(file)
+    assert judged_still() == ["whole", "half"]
+    with monkeypatch.context() as patch:
+        changed = MappingProxyType({"half": {"share": 0.25}})
+        patch.setattr(SmallClassification, "variants", changed)
+        assert judged_still() == ["whole"]
+    with monkeypatch.context() as patch:
+        patch.setattr(SmallClassification, "share", 2.0)
+        assert judged_still() == []
+    complete = Settings.complete
+    monkeypatch.setattr(Settings, "complete", lambda self: replace(complete(self), ema=0.9))
+    assert judged_still() == []
+
+
+TOLD = ["nothing", "auto", "palette", "best2", "hints5", "palette+hints5", "palette+source"]
+
+
+def test_the_table_has_all_that_a_network_is_told(here):
+    told = [*TOLD, "aged", "unaged"]
+    variants = """
+        colors = {model = "small-classification"}
+        restores = {model = "restoration"}
+        plain = {model = "small"}
+    """
+    here.call(variants, judged=f"told = {told}")
+    table = here.table()
+    for text in told:
+        missing = {name for name, row in table.items() if row[f"L2ab, told {text}"] == "-"}
+        if text == "nothing":
+            assert missing == {"restores"}
+        else:
+            assert missing == ({"colors", "plain"} if "aged" in text else {"restores", "plain"})
+
+
 def test_posters_to_judge_by_are_held_out_from_all(tiny, posters, tmp_path, forge):
     options = {"split": (16, 6, 0), "embedding": "none", "seed": 2, "workers": 1}
     prepare(posters, tmp_path / "other", size=16, **options)
@@ -250,7 +390,17 @@ def test_a_wrong_file_leaves_nothing_behind(tmp_path):
 
 def test_the_files_that_come_along_can_be_read():
     files = sorted((Path(__file__).parents[1] / "docs" / "ablations").glob("*.toml"))
-    assert len(files) == 2
+    assert len(files) == 3
     for file in files:
-        plan = AblationPlan.read(file)
-        assert len(plan.variants) > 5 and plan.posters
+        AblationPlan.read(file)
+
+
+def test_the_papers_experiment_has_its_settings():
+    file = Path(__file__).parents[1] / "docs" / "ablations" / "paper.toml"
+    settings = {one.name: one.settings.complete() for one in AblationPlan.read(file).variants}
+    assert {name: one.epochs for name, one in settings.items()} == {
+        "regression": 180,
+        "classification": 260,
+    }
+    for one in settings.values():
+        assert (one.learning_rate, one.schedule, one.augment) == (1e-4, "plateau", "none")

@@ -78,7 +78,6 @@ def error(result) -> str:
         (["train", "--resume", ""], "'--resume': It is empty"),
         (["promote", "--data", ""], "'--data': It is empty"),
         (["import-weights", ""], "'FILE': It is empty"),
-        (["reproduce", "--old", ""], "'--old': It is empty"),
         (["demo", "--out", ""], "'--out': It is empty"),
         (["demo-posters", "--out", ""], "'--out': It is empty"),
         (["palettes", "--chart", ""], "'--chart': It is empty"),
@@ -138,7 +137,7 @@ def test_a_folder_that_can_not_be_written(posters, tmp_path):
     assert f"'{tmp_path}/file' is no folder, and in the way" in message
 
 
-@pytest.mark.parametrize("command", ["prepare", "apply", "demo-posters", "reproduce"])
+@pytest.mark.parametrize("command", ["prepare", "apply", "demo-posters"])
 def test_a_circle_of_links_is_no_folder(command, posters, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "loop").symlink_to("loop")
@@ -485,8 +484,8 @@ def test_a_seed_that_is_too_large(manifest, store):
 def test_tables_are_not_written_to_folders(manifest, store, tmp_path):
     assert "is a directory" in error(run("evaluate", "--json", tmp_path))
     # Before anything is scored or trained; /proc takes no files, not even of root.
-    for command in (["evaluate", "--json", "/proc/x/y.json"], ["reproduce", "--out", "/proc/x"]):
-        assert "/proc/x" in error(run(*command, "--data", manifest.folder))
+    command = ["evaluate", "--json", "/proc/x/y.json"]
+    assert "/proc/x" in error(run(*command, "--data", manifest.folder))
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/key", "https://127.0.0.1:9/x"])

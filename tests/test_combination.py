@@ -21,7 +21,7 @@ from recolor.datasets.preparation import prepare
 from recolor.datasets.splits import SPLITS
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.main import main
-from recolor.platform.search.best import Best
+from recolor.platform.search.outcome import Best
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import parse_space
 from recolor.platform.tracking.store import log_dataset, logged_data

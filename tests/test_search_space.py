@@ -10,8 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from recolor.datasets.errors import RecolorError
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.search.options import PRUNERS, SAMPLERS
-from recolor.platform.search.plan import Plan, PlanError
-from recolor.platform.search.samplers import make_pruner, make_sampler
+from recolor.platform.search.plan import Plan, PlanError, make_pruner, make_sampler
 from recolor.platform.search.space import (
     SpaceError,
     in_words,

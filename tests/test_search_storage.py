@@ -8,12 +8,13 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
 from recolor.datasets.errors import RecolorError
-from recolor.platform.search import retry, storage
+from recolor.platform.search import storage
 from recolor.platform.search.storage import StorageError, explained, open_storage, read_storage
-from recolor.platform.search.study import WORKER, newest_states, number_of
+from recolor.platform.search.study import WORKER, newest_states, number_of, put_back
 from recolor.platform.tracking.database import DatabaseError
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:optuna")
@@ -82,38 +83,40 @@ def begin(study: optuna.Study, **attributes) -> optuna.trial.FrozenTrial:
     return study.get_trials()[trial.number]
 
 
-def test_a_trial_of_a_dead_worker_is_run_again_twice(study):
+def grow_stale(study: optuna.Study, url: str) -> None:
+    """Let the heartbeats of all trials be of long ago, and look for those that are lost."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        long_ago = "UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00'"
+        connection.execute(sqlalchemy.text(long_ago))
+    engine.dispose()
+    optuna.storages.fail_stale_trials(study)
+
+
+def test_a_trial_whose_worker_is_lost_is_run_again_twice(study, url):
+    """Also one that is killed before its trial's first heartbeat, which Optuna alone never sees."""
     begun = begin(study, **{WORKER: "here:1"})
-    begin(study, **{WORKER: "there:1"})
     for left in (2, 1, 0):
-        retry.lost(study, "here:1")
-        assert newest_states(study)[0] == (TrialState.WAITING if left else TrialState.FAIL)
+        # Whoever looks first gives it a heartbeat.
+        optuna.storages.fail_stale_trials(study)
+        assert newest_states(study) == {0: TrialState.RUNNING}
+        grow_stale(study, url)
+        assert newest_states(study) == {0: TrialState.WAITING if left else TrialState.FAIL}
         if left:
-            again = begin(study, **{WORKER: "here:1"})
+            # It has the name of the worker before.
+            again = study.get_trials()[study.ask().number]
             assert again.params == begun.params and number_of(again) == 0
-    assert newest_states(study)[1] == TrialState.RUNNING
-    # What others have ended already stays as it is.
-    retry.lost(study, "here:1")
-    assert len(study.trials) == 4
 
 
-def test_an_interruption_is_none_of_the_retries(study):
+def test_an_interruption_is_none_of_the_retries(study, url):
     number = begin(study).number
     for _ in range(4):
-        retry.interrupted(study, number)
+        put_back(study, number)
         assert newest_states(study) == {0: TrialState.WAITING}
         number = begin(study, **{WORKER: "here:1"}).number
-    retry.lost(study, "here:1")
+    optuna.storages.fail_stale_trials(study)
+    grow_stale(study, url)
     assert newest_states(study) == {0: TrialState.WAITING}
-
-
-def test_a_trial_that_never_gave_a_sign_of_life_is_not_waited_for(study):
-    begin(study)
-    begin(study, **{WORKER: "here:1"})
-    silent = retry.SilentTrials(study, 0)
-    silent.fail()
-    silent.fail()
-    assert newest_states(study) == {0: TrialState.FAIL, 1: TrialState.RUNNING}
 
 
 def test_a_missed_heartbeat_does_not_end_the_others(tmp_path, monkeypatch):

@@ -2,25 +2,29 @@
 
 import os
 import sqlite3
-import threading
 from contextlib import closing
 
 import mlflow
 import optuna
 import pytest
 import sqlalchemy
+from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
 from recolor.datasets.preparation import prepare
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.tasks import RECOLORING
-from recolor.platform.search import retry
 from recolor.platform.search.plan import Plan
-from recolor.platform.search.reconcile import close_orphans
+from recolor.platform.search.runs import (
+    STATE_TAG,
+    TRIAL_TAG,
+    close_orphans,
+    runs_within,
+    study_run,
+)
 from recolor.platform.search.space import parse_space
 from recolor.platform.search.storage import open_storage
-from recolor.platform.search.study import PLAN, RUN_ID, begin_study, newest_states
-from recolor.platform.search.tree import STATE_TAG, TRIAL_TAG, runs_within, study_run
+from recolor.platform.search.study import PLAN, RUN_ID, begin_study, newest_states, put_back
 from recolor.platform.search.trial import Objective, SurplusTrialError
 from recolor.platform.search.worker import work
 from recolor.platform.training.settings import Settings
@@ -46,7 +50,6 @@ def begin(tiny, store, small_network, tmp_path):
         *,
         before=lambda study: None,
         say=lambda study, message: None,
-        ending: threading.Event | None = None,
         rate: str = "1e-5:1e-3:log",
         **options,
     ) -> optuna.Study:
@@ -57,13 +60,13 @@ def begin(tiny, store, small_network, tmp_path):
         plan = Plan(tiny.digest, settings, decoding, space, seed=0, **parts)
         study = begin_study(open_storage(url, 60, 300), "s", plan, trials)
         task = {"storage": url, "study": "s", "data": [str(tiny.folder)], "trials": trials}
-        task |= {"heartbeat": 60, "grace": 300, "worker": "me"}
+        task |= {"heartbeat": 60, "grace": 300}
         with study_run(study, plan, tiny, url):
             experiment = mlflow.get_run(study.user_attrs[RUN_ID]).info.experiment_id
         before(study)
         os.environ["MLFLOW_EXPERIMENT_ID"] = experiment
         try:
-            work(task, lambda **message: say(study, message), ending or threading.Event())
+            work(task, lambda **message: say(study, message))
         finally:
             del os.environ["MLFLOW_EXPERIMENT_ID"]
         return study
@@ -117,7 +120,8 @@ def test_a_trial_that_was_given_to_another_worker_is_left_to_it(begin):
     def take(study, message):
         if message.get("epoch") == 2 and not taken:
             taken.append(message["trial"])
-            retry.lost(study, "me")
+            study.tell(0, state=TrialState.FAIL)
+            RetryHeartbeatStaleTrialCallback()(study, study.trials[0])
 
     study = begin(1, say=take)
     states = [trial.state for trial in study.trials]
@@ -128,26 +132,10 @@ def test_a_trial_that_was_given_to_another_worker_is_left_to_it(begin):
     assert sorted(study.trials[1].intermediate_values) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("moment", [{"epoch": 2}, {"state": "complete"}])
-def test_a_worker_ends_though_the_interruption_itself_is_lost(begin, moment):
-    """Python drops what a signal's handler raises within a destructor or a callback of C."""
-    studies, ending = [], threading.Event()
-
-    def lose_an_interruption(study, message):
-        if moment.items() <= message.items():
-            studies.append(study)
-            ending.set()
-
-    with pytest.raises(KeyboardInterrupt):
-        begin(2, say=lose_an_interruption, ending=ending)
-    expected = TrialState.COMPLETE if "state" in moment else TrialState.WAITING
-    assert newest_states(studies[0]) == {0: expected}
-
-
 def test_a_trial_that_is_told_is_not_put_back(begin):
     """Its worker may be interrupted between the two."""
     study = begin(1)
-    retry.interrupted(study, 0)
+    put_back(study, 0)
     assert newest_states(study) == {0: TrialState.COMPLETE}
 
 
@@ -194,7 +182,7 @@ def test_of_two_last_trials_begun_at_once_the_second_leaves(begin, tiny):
     study = begin(1)
     plan = Plan.of_json(study.user_attrs[PLAN])
     said = []
-    objective = Objective(study, plan, tiny, None, 1, "me", said.append, threading.Event())
+    objective = Objective(study, plan, tiny, None, 1, said.append)
     study.optimize(objective, n_trials=1, catch=(SurplusTrialError,))
     assert newest_states(study) == {0: TrialState.COMPLETE, 1: TrialState.FAIL}
     assert len(runs_within(study, TRIAL_TAG)) == 1 and not said

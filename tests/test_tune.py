@@ -252,7 +252,7 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     again = place.wait_for(lambda study: in_the_middle(study, begun.last_step))
     assert again.params in [trial.params for trial in place.study.trials[: again.number]]
     kill(again.user_attrs[WORKER])
-    # It is put back at once; the other worker takes it, or a trial of its own.
+    # Its heartbeat is missed; the other worker takes it, or a trial of its own.
     place.wait_for(lambda study: study.trials[again.number].state == TrialState.FAIL)
     last = place.wait_for(in_the_middle)
     process.signal(signal.SIGKILL)

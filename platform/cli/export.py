@@ -6,11 +6,11 @@ from recolor.platform.cli.backend import use_tensorflow
 from recolor.platform.cli.options import MODEL_DEFAULT, MODEL_METAVAR, TEXT, Place
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.serving.export_target import FORMATS, KERAS, ONNX, ExportError, check_target
+from recolor.platform.serving.export_target import FORMATS, ONNX, ExportError, check_target
 
 
 @click.command()
-@click.option("--out", type=Place(), required=True, help="Folder of a SavedModel, else a file.")
+@click.option("--out", type=Place(), required=True, help="Folder of a SavedModel, or ONNX file.")
 @click.option("--format", type=click.Choice(FORMATS), required=True)
 @click.option(
     "--model",
@@ -23,9 +23,8 @@ from recolor.platform.serving.export_target import FORMATS, KERAS, ONNX, ExportE
 def export(out, format, model, overwrite):
     """Write a model in a format that runs without recolor.
 
-    saved_model and onnx hold the whole model, from a gray picture to colors, keras the network
-    alone. What was written is compared with the model before it appears. docs/exports.md tells how
-    to use it.
+    It holds the whole model, from a gray picture to colors. What was written is compared with the
+    model before it appears. docs/exports.md tells how to use it.
     """
     from recolor.platform.serving.onnx_painter import SUFFIX, check_installed
 
@@ -57,5 +56,4 @@ def export(out, format, model, overwrite):
         f"{difference:.2g} at {width}x{height}"
         for (width, height), difference in zip(SIZES, differences, strict=True)
     )
-    unit = "units of ab" if format == KERAS else "gray levels of 255"
-    click.echo(f"largest difference from it, in {unit}: {shown}")
+    click.echo(f"largest difference from it, in gray levels of 255: {shown}")

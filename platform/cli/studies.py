@@ -12,8 +12,8 @@ from recolor.platform.search.options import DEFAULT_STORAGE
 def studies(storage):
     """List the studies of `recolor tune`: state, trials, best value."""
     quiet_optuna()
-    from recolor.platform.search.overview import summaries
     from recolor.platform.search.storage import explained, read_storage
+    from recolor.platform.search.study import summaries
 
     storage = storage or DEFAULT_STORAGE
     with explained(storage):

@@ -98,7 +98,7 @@ from recolor.platform.training.settings import Settings, check_decoding
     "--heartbeat",
     type=COUNT,
     metavar="SECONDS",
-    default=60,
+    default=20,
     show_default=True,
     help="How often a trial gives a sign of life.",
 )
@@ -106,7 +106,7 @@ from recolor.platform.training.settings import Settings, check_decoding
     "--grace",
     type=COUNT,
     metavar="SECONDS",
-    default=300,
+    default=120,
     show_default=True,
     help="How long without a sign of life before another worker goes on with a trial.",
 )

@@ -1,1 +1,1 @@
-"""What is built of all the rest: evaluation, the paper's experiment, the demo."""
+"""What is built of all the rest: evaluation, ablations, the demo."""

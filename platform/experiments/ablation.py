@@ -1,8 +1,9 @@
 """An ablation: variants of a training, each judged by the same validation posters.
 
-Every variant is a run within the ablation's own. A variant is known by all that its result depends
-on, so the same command goes on after an interruption, and after its file was changed it trains
-only what is new.
+Every variant is a run within the ablation's own. A variant is known by the values that its result
+depends on, whether they come from the file, from defaults or from the network's attributes. So the
+same command continues after an interruption, and trains again only what has changed. What it can't
+see is other changes of the code; therefore the table shows the commit of each result.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import mean, stdev
@@ -29,16 +30,19 @@ from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import KernelDistance
 from recolor.evaluation.scoring import score, with_kernel_distance
 from recolor.evaluation.tables import markdown
-from recolor.evaluation.told import NOTHING, PALETTE, Predictions, Told
+from recolor.evaluation.told import PALETTE, Told
+from recolor.models.catalog import MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.weights import Weights
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan, Variant
-from recolor.platform.experiments.evaluation import log_columns
-from recolor.platform.registry.load import load
+from recolor.platform.experiments.evaluation import log_columns, metric_name, predictors_told
+from recolor.platform.registry.load import UsableModel, load
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.nested_runs import runs_within
+from recolor.platform.tracking.provenance import commit_in_words
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 from recolor.platform.training.devices import Devices, find_devices
 from recolor.platform.training.publication import best_weights
@@ -50,9 +54,6 @@ ABLATION_TAG, VARIANT_TAG, DIGEST_TAG = "ablation", "ablation.variant", "ablatio
 # Why a variant has no result.
 DIVERGED_TAG = "ablation.diverged"
 
-# Metrics of a variant's run, by name.
-Metrics = dict[str, float]
-
 
 @dataclass
 class Ablation:
@@ -60,12 +61,12 @@ class Ablation:
 
     Attributes:
         report: The table as Markdown; the same as a picture lies beside it.
-        results: The metrics of each variant's trainings by the variant's name; a training that
-            diverged has none.
+        results: The runs of each variant's trainings by the variant's name; a training that
+            diverged has no metrics of answers.
     """
 
     report: Path
-    results: dict[str, list[Metrics]] = field(default_factory=dict)
+    results: dict[str, list[Run]] = field(default_factory=dict)
 
 
 def ablate(
@@ -108,18 +109,21 @@ def ablate(
         mlflow.log_artifact(str(file))
         log_dataset(judge.manifest, "validation")
         for variant, manifest in trained:
-            digest = _digest(variant, manifest, judge)
+            initial = initial_weights(manifest, variant.settings)
+            digest = _digest(variant, manifest, judge, initial)
             earlier = next(iter(runs_within(run, DIGEST_TAG, digest)), None)
             if earlier and earlier.info.status == "FINISHED":
-                echo(f"{variant}: judged already")
-                metrics = earlier.data.metrics
+                result = earlier
+                echo(f"{variant}: judged already, at commit {commit_in_words(result.data.tags)}")
             else:
                 count = f"{manifest.count('train')} training posters of {manifest}"
                 echo(f"{variant}: {variant.settings.model}, {count}")
                 tags = {VARIANT_TAG: variant.name, DIGEST_TAG: digest}
-                metrics = _train_and_judge(variant, manifest, judge, devices, earlier, tags, echo)
+                result = _train_and_judge(
+                    variant, manifest, judge, devices, earlier, initial, tags, echo
+                )
                 keras.backend.clear_session()
-            made.results.setdefault(variant.name, []).append(metrics)
+            made.results.setdefault(variant.name, []).append(result)
             _write(made, plan)
         for path in (made.report, made.report.with_suffix(".png")):
             mlflow.log_artifact(str(path))
@@ -159,7 +163,13 @@ class _Judge:
             "posters": self.posters,
             "kernel_distance": self.plan.kernel_distance,
             **self.plan.decoding.describe(),
+            **asdict(self.own),
         }
+
+    @property
+    def own(self) -> OwnDecoding:
+        """What the networks decode with."""
+        return OwnDecoding().changed(self.plan.decoding)
 
     @cached_property
     def metrics(self) -> dict:
@@ -171,15 +181,9 @@ class _Judge:
     def measure(self, weights: Path) -> dict[str, dict[str, float | None]]:
         """Measure a network; the columns are what it is told, as far as it takes that."""
         model = load(str(weights))
-        predictions = Predictions(
-            model.painter, self.plan.decoding, model.knows_embeddings_of(self.manifest)
-        )
-        told = [
-            text
-            for text in self.plan.told
-            if text == NOTHING or model.painter.network.takes_palette
-        ]
-        predictors = {text: predictions.told(Told.parse(text)) for text in told}
+        told = [text for text in self.plan.told if _can_be_told(model, Told.parse(text))]
+        answers = predictors_told(model, self.manifest, told, self.plan.decoding) if told else {}
+        predictors = dict(zip(told, answers.values(), strict=True))
         with self.bar(self.posters, "judging") as shown:
             measured = score(
                 self.manifest, "validation", predictors, shown.update, self.metrics, self.posters
@@ -205,16 +209,24 @@ def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
         yield run
 
 
-def _digest(variant: Variant, manifest: Manifest, judge: _Judge) -> str:
+def _can_be_told(model: UsableModel, told: Told) -> bool:
+    """Whether a network answers at all to what is told: to a gray poster, or to a colored one."""
+    if model.restores or told.age:
+        return model.restores and bool(told.age)
+    return told == Told() or model.painter.network.takes_palette
+
+
+def _digest(variant: Variant, manifest: Manifest, judge: _Judge, initial: Weights | None) -> str:
+    """Digest all that a result depends on, but for the code itself: values, not their names."""
     settings = variant.settings.complete()
-    # Without defaults: a later version may have more options.
-    options = {
-        option.name: value
-        for option in fields(settings)
-        if (value := getattr(settings, option.name)) != option.default
-    }
-    about = [options, manifest.digest, judge.about]
-    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+    about = [
+        asdict(settings),
+        MODELS[settings.model].attributes(),
+        initial.digest if initial else None,
+        manifest.digest,
+        judge.about,
+    ]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _train_and_judge(
@@ -223,30 +235,29 @@ def _train_and_judge(
     judge: _Judge,
     devices: Devices,
     earlier: Run | None,
+    initial: Weights | None,
     tags: dict[str, str],
     echo: Callable[[str], None],
-) -> Metrics:
+) -> Run:
     """Train a variant, or go on with its earlier run, and log what it comes to."""
-    settings, own = variant.settings.complete(), OwnDecoding().changed(judge.plan.decoding)
+    settings = variant.settings.complete()
     run_id = earlier.info.run_id if earlier else None
     start = newest_checkpoint(run_id) if run_id else None
-    initial = initial_weights(manifest, settings) if start is None else None
     with tracked_run(str(variant), run_id, tags) as run:
         try:
-            last = train_in_run(run, manifest, settings, own, devices, start, initial)
+            last = train_in_run(run, manifest, settings, judge.own, devices, start, initial)
+            log_parameters(run, {f"judged.{name}": value for name, value in judge.about.items()})
+            log_columns(_measure(manifest, last, judge))
         except DivergenceError as error:
             mlflow.set_tag(DIVERGED_TAG, str(error))
             echo(f"{variant}: {error}")
-            return {}
-        log_parameters(run, {f"judged.{name}": value for name, value in judge.about.items()})
-        log_columns(_measure(manifest, last, own, judge))
-        return mlflow.get_run(run.info.run_id).data.metrics
+    return mlflow.get_run(run.info.run_id)
 
 
-def _measure(manifest: Manifest, last: Checkpoint, own: OwnDecoding, judge: _Judge) -> dict:
+def _measure(manifest: Manifest, last: Checkpoint, judge: _Judge) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / WEIGHTS_FILE
-        best_weights(manifest, last, own).save(file)
+        best_weights(manifest, last, judge.own).save(file)
         mlflow.log_artifact(str(file))
         return judge.measure(file)
 
@@ -255,14 +266,15 @@ def _write(made: Ablation, plan: AblationPlan) -> None:
     """Write table and picture of what is there so far."""
     shown = {
         words: {
-            name: [metrics[metric] for metrics in results if metric in metrics]
-            for name, results in made.results.items()
+            name: [run.data.metrics[metric] for run in runs if metric in run.data.metrics]
+            for name, runs in made.results.items()
         }
         for metric, words in _shown(plan).items()
     }
-    rows = [["variant", *shown]]
-    for name in made.results:
-        rows.append([name, *(_cell(column[name]) for column in shown.values())])
+    rows = [["variant", *shown, "commit"]]
+    for name, runs in made.results.items():
+        commits = dict.fromkeys(commit_in_words(run.data.tags) for run in runs)
+        rows.append([name, *(_cell(column[name]) for column in shown.values()), " ".join(commits)])
     with atomic_write(made.report) as temporary:
         temporary.write_text(markdown(rows), encoding="utf-8")
     with atomic_write(made.report.with_suffix(".png")) as temporary:
@@ -271,12 +283,12 @@ def _write(made: Ablation, plan: AblationPlan) -> None:
 
 def _shown(plan: AblationPlan) -> dict[str, str]:
     """Return which metrics are shown, by the words for them."""
-    found = {f"{told}.l2_ab": f"L2ab, told {told}" for told in plan.told}
+    found = {metric_name(told, "l2_ab"): f"L2ab, told {told}" for told in plan.told}
     # As colorful answers are to be compared, and of the fullest one.
     most = PALETTE if PALETTE in plan.told else plan.told[-1]
-    found[f"{most}.colorfulness"] = f"colorfulness, told {most}"
+    found[metric_name(most, "colorfulness")] = f"colorfulness, told {most}"
     if plan.kernel_distance:
-        found[f"{most}.{KernelDistance.name}"] = f"kernel distance, told {most}"
+        found[metric_name(most, KernelDistance.name)] = f"kernel distance, told {most}"
     return found
 
 

@@ -134,14 +134,18 @@ def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
     """Log a table of metrics to the active run, as a file and as metrics ``COLUMN.METRIC``.
 
     The column ``gray`` has metrics like ``gray.l2_ab``, and the column ``classification, told
-    palette`` has metrics like ``classification.told_palette.l2_ab``.
+    palette`` has metrics like ``classification.told_palette.l2_ab``, see `metric_name`.
     """
-    for name, metrics in columns.items():
-        # MLflow's names take neither commas nor plus signs.
-        prefix = re.sub(r"[^\w.-]+", "_", name.replace(", ", "."))
-        known = {key: value for key, value in metrics.items() if value is not None}
-        mlflow.log_metrics({f"{prefix}.{key}": value for key, value in known.items()})
+    for column, metrics in columns.items():
+        known = {name: value for name, value in metrics.items() if value is not None}
+        mlflow.log_metrics({metric_name(column, name): value for name, value in known.items()})
     mlflow.log_dict(columns, "metrics.json")
+
+
+def metric_name(column: str, metric: str) -> str:
+    """Return what `log_columns` calls a metric of a column."""
+    # MLflow's names take neither commas nor plus signs.
+    return re.sub(r"[^\w.-]+", "_", column.replace(", ", ".")) + f".{metric}"
 
 
 def predictors_told(

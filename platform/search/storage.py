@@ -18,6 +18,12 @@ BUSY_SECONDS = 60
 # How often a trial is begun again whose worker was lost.
 RETRIES = 2
 
+# Trials that a worker has taken and given no sign of life of yet.
+SILENT = sqlalchemy.text(
+    "SELECT trial_id FROM trials WHERE study_id = :study AND state = 'RUNNING' "
+    "AND trial_id NOT IN (SELECT trial_id FROM trial_heartbeats)"
+)
+
 MIGRATIONS = Path(optuna.__file__).parent / "storages" / "_rdb" / "alembic"
 
 
@@ -56,6 +62,19 @@ class StudyStorage(RDBStorage):
         """Record a sign of life; one that is missed is made up for by the next."""
         with suppress(StorageInternalError):
             super().record_heartbeat(trial_id)
+
+    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+        """Find the trials whose workers were lost, for `optuna.storages.fail_stale_trials`.
+
+        Optuna looks only at trials with a heartbeat. A worker may be killed between taking a trial
+        and its first one, so whoever looks gives such a trial a heartbeat: after the grace period
+        it is stale like all others.
+        """
+        with self.engine.connect() as connection:
+            silent = connection.execute(SILENT, {"study": study_id}).scalars().all()
+        for trial_id in silent:
+            self.record_heartbeat(trial_id)
+        return super()._get_stale_trial_ids(study_id)
 
 
 def open_storage(url: str, heartbeat: int, grace: int) -> StudyStorage:

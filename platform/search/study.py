@@ -1,13 +1,14 @@
-"""A study: its plan, its trials, and how far it has come."""
+"""A study: its plan, its trials, how far it has come, and what there is to say of it."""
+
+from dataclasses import dataclass
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from recolor.platform.search.plan import Plan, PlanError
-from recolor.platform.search.samplers import make_pruner, make_sampler
+from recolor.platform.search.plan import Plan, PlanError, make_pruner, make_sampler
 
 # User attributes of a study: its plan, how many trials it was last asked for, and its MLflow run.
 PLAN, TRIALS, RUN_ID = "plan", "trials", "run_id"
@@ -80,3 +81,84 @@ def newest_states(study: Study) -> dict[int, TrialState]:
 def best_trial(study: Study) -> FrozenTrial | None:
     """Return the best of the complete trials; None if there is none yet."""
     return study.best_trial if count(study, TrialState.COMPLETE) else None
+
+
+def put_back(study: Study, number: int) -> None:
+    """Let a trial be run again whose worker was asked to end: that is not one of its retries.
+
+    Args:
+        study: The study.
+        number: The trial's number in Optuna's count.
+    """
+    trial = study.get_trials(deepcopy=False)[number]
+    if trial.state in DONE:
+        return
+    if trial.state == TrialState.RUNNING:
+        try:
+            study.tell(number, state=TrialState.FAIL)
+        except (ValueError, UpdateFinishedTrialError):
+            # Another worker has taken it for lost at this instant, and put it back.
+            return
+    study.add_trial(
+        optuna.create_trial(
+            state=TrialState.WAITING,
+            params=trial.params,
+            distributions=trial.distributions,
+            system_attrs={**trial.system_attrs, "failed_trial": number_of(trial)},
+        )
+    )
+
+
+def is_run_again(study: Study, number: int) -> bool:
+    """Whether a trial was begun again after this time, which has its number in Optuna's count."""
+    trials = study.get_trials(deepcopy=False)
+    return any(number_of(later) == number_of(trials[number]) for later in trials[number + 1 :])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A study in short.
+
+    Attributes:
+        name: Its name.
+        state: ``running``, ``finished`` or ``stopped``.
+        plan: Its plan.
+        wanted: How many trials it was last asked for.
+        trials: How many trials there are by state; those that are run again count once.
+        best: Number and value of the best trial, None if none is complete.
+        run_id: Its run.
+    """
+
+    name: str
+    state: str
+    plan: Plan
+    wanted: int
+    trials: dict[str, int]
+    best: tuple[int, float] | None
+    run_id: str | None
+
+
+def summaries(storage: BaseStorage) -> list[Summary]:
+    """Return what there is to say of each study that `recolor tune` has begun, oldest first."""
+    found = []
+    for name in optuna.get_all_study_names(storage):
+        study = optuna.load_study(study_name=name, storage=storage)
+        about = study.user_attrs
+        if PLAN not in about:
+            continue
+        states = list(newest_states(study).values())
+        done = sum(state in DONE for state in states)
+        running = TrialState.RUNNING in states
+        best = best_trial(study)
+        found.append(
+            Summary(
+                name,
+                "running" if running else "finished" if done >= about[TRIALS] else "stopped",
+                Plan.of_json(about[PLAN]),
+                about[TRIALS],
+                {state.name.lower(): states.count(state) for state in TrialState},
+                best and (number_of(best), best.value),
+                about.get(RUN_ID),
+            )
+        )
+    return found

@@ -1,7 +1,8 @@
 """One trial: a whole training in a run of its own, without a model that is registered."""
 
+import os
+import socket
 import tempfile
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ from recolor.evaluation.answers import told_or_free
 from recolor.evaluation.figures import learning_curve
 from recolor.platform.search.options import VAL_LOSS
 from recolor.platform.search.plan import Plan, PlanError
+from recolor.platform.search.runs import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_within, trial_tags
 from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
-from recolor.platform.search.tree import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_within, trial_tags
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.outbox import Outbox
@@ -50,10 +51,8 @@ class Objective:
         manifest: Its data set.
         devices: What `find_devices` has found.
         trials: How many trials the study is to have.
-        worker: Name of this process.
         say: Takes what is to be shown of the trial: ``trial``, ``epoch``, ``epochs``, ``value``
             and ``best``, and in the end ``state``.
-        ending: Set when the process is to end; looked at after each epoch.
         current: Number of the trial under way in Optuna's own count, None between two.
     """
 
@@ -62,9 +61,7 @@ class Objective:
     manifest: Manifest
     devices: Devices
     trials: int
-    worker: str
     say: Callable[..., None]
-    ending: threading.Event
     current: int | None = None
 
     def __call__(self, trial: Trial) -> float:
@@ -77,7 +74,7 @@ class Objective:
         """
         self.current = trial.number
         self._check_is_wanted(trial)
-        trial.set_user_attr(WORKER, self.worker)
+        trial.set_user_attr(WORKER, f"{socket.gethostname()}:{os.getpid()}")
         number = number_of(self.study.get_trials(deepcopy=False)[trial.number])
         settings = self.plan.settings_of(suggest(trial, self.plan.space))
         earlier = runs_within(self.study, TRIAL_TAG, number)
@@ -93,8 +90,6 @@ class Objective:
             value = checkpoint.progress.history[-1][VAL_LOSS]
             self._report(trial, value, epoch)
             self.say(**shown, epoch=epoch, value=value)
-            if self.ending.is_set():
-                raise KeyboardInterrupt
             if epoch < settings.epochs and trial.should_prune():
                 raise TrialPruned(f"after epoch {epoch}")
 

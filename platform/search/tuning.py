@@ -9,16 +9,13 @@ from optuna.study import Study
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import DatasetError, Manifest
-from recolor.platform.search import retry
-from recolor.platform.search.best import COMMAND_FILE, Best, best_of, train_best
-from recolor.platform.search.crew import Crew, Worker
 from recolor.platform.search.options import VAL_LOSS
-from recolor.platform.search.outcome import log_outcome
+from recolor.platform.search.outcome import COMMAND_FILE, Best, best_of, log_outcome, train_best
 from recolor.platform.search.plan import Plan, PlanError
-from recolor.platform.search.reconcile import close_orphans
+from recolor.platform.search.runs import close_orphans, study_run
 from recolor.platform.search.storage import explained, open_storage
 from recolor.platform.search.study import DONE, RUN_ID, begin_study, count
-from recolor.platform.search.tree import study_run
+from recolor.platform.search.worker_pool import WorkerPool
 from recolor.platform.tracking.database import alone
 
 
@@ -82,7 +79,7 @@ def tune(
         plan: The study's plan.
         demand: How it is worked on.
         begun: Called with the study's name and the id of its run.
-        heard: Takes what the workers say, see `Crew`.
+        heard: Takes what the workers say, see `WorkerPool`.
 
     Raises:
         DatasetError: If there are no validation posters.
@@ -154,23 +151,15 @@ def _work(
         "data": [str(part.folder) for part in manifest.parts],
         "trials": trials,
     }
-    failures = []
-
-    def put_back(worker: Worker) -> None:
-        # At once, not only when its heartbeat is missed.
-        retry.lost(study, worker.name)
-        failures.append(f"worker {worker.number}: {worker.failure()}")
-
-    crew = Crew(demand.workers, task, _environment(study), heard, put_back)
+    pool = WorkerPool(demand.workers, task, _environment(study), heard)
     try:
-        crew.listen()
+        return pool.wait()
     except KeyboardInterrupt:
-        crew.stop()
-        crew.listen()
+        pool.stop()
+        pool.wait()
         raise
     finally:
-        crew.kill()
-    return failures
+        pool.kill()
 
 
 def _environment(study: Study) -> dict[str, str]:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,22 +21,21 @@ import optuna
 
 from recolor.datasets.combination import load_data
 from recolor.datasets.errors import RecolorError
-from recolor.platform.search import retry
 from recolor.platform.search.storage import explained, open_storage
-from recolor.platform.search.study import DONE, count, study_to_work_on
+from recolor.platform.search.study import DONE, count, is_run_again, put_back, study_to_work_on
+from recolor.platform.tracking.interruption import interruptible
 
 # How often a worker looks whether there is something to do, in seconds.
 LOOK_SECONDS = 2
 
 
-def work(task: dict, say: Callable[..., None], ending: threading.Event) -> None:
+def work(task: dict, say: Callable[..., None]) -> None:
     """Run trials until there are enough, whoever has run them.
 
     Args:
-        task: ``storage`` (URL), ``study``, ``data`` (folders), ``trials``, ``heartbeat``, ``grace``
-            and ``worker``, this process' name.
+        task: ``storage`` (URL), ``study``, ``data`` (folders), ``trials``, ``heartbeat`` and
+            ``grace``.
         say: Takes what is to be shown.
-        ending: Set when the process is to end, in case that the exception of that moment is lost.
 
     Raises:
         KeyboardInterrupt: If the process is to end; its trial was put back.
@@ -51,16 +51,10 @@ def work(task: dict, say: Callable[..., None], ending: threading.Event) -> None:
     storage = open_storage(task["storage"], task["heartbeat"], task["grace"])
     study, plan = study_to_work_on(storage, task["study"])
     trials = task["trials"]
-    objective = Objective(
-        study, plan, manifest, find_devices(), trials, task["worker"], say, ending
-    )
-    silent = retry.SilentTrials(study, task["grace"])
+    objective = Objective(study, plan, manifest, find_devices(), trials, say)
     try:
         while (done := count(study, *DONE)) < trials:
-            if ending.is_set():
-                raise KeyboardInterrupt
             optuna.storages.fail_stale_trials(study)
-            silent.fail()
             if done + count(study, optuna.trial.TrialState.RUNNING) >= trials:
                 # Others run the last ones: one of them may be lost.
                 say(waiting=True)
@@ -69,13 +63,13 @@ def work(task: dict, say: Callable[..., None], ending: threading.Event) -> None:
             try:
                 study.optimize(objective, n_trials=1, catch=(SurplusTrialError,))
             except Exception:
-                # Optuna's own, where another worker goes on with the trial.
-                if not retry.is_run_again(study, objective.current):
+                # Optuna's own, where another worker continues the trial.
+                if objective.current is None or not is_run_again(study, objective.current):
                     raise
             objective.current = None
     except KeyboardInterrupt:
         if objective.current is not None:
-            retry.interrupted(study, objective.current)
+            put_back(study, objective.current)
         raise
 
 
@@ -87,27 +81,19 @@ def main() -> int:
         with suppress(BrokenPipeError):
             print(json.dumps(message), file=channel, flush=True)
 
-    ending = threading.Event()
-
-    def interrupt(number: int, frame: object) -> None:
-        """Interrupt the worker; not again while it puts its trial back."""
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, signal.SIG_IGN)
-        # Python drops an exception that is raised within a destructor or a callback of C.
-        ending.set()
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, interrupt)
     try:
-        task = json.loads(sys.stdin.readline())
-        threading.Thread(target=_interrupt_at_the_end, args=[sys.stdin], daemon=True).start()
-        with explained(task["storage"]):
-            work(task, say, ending)
+        with interruptible():
+            task = json.loads(sys.stdin.readline())
+            threading.Thread(target=_interrupt_at_the_end, args=[sys.stdin], daemon=True).start()
+            with explained(task["storage"]):
+                work(task, say)
     except KeyboardInterrupt:
         say(interrupted=True)
     except RecolorError as error:
         say(failed=str(error))
+        return 1
+    except Exception as error:
+        say(failed=traceback.format_exception_only(error)[-1].strip())
         return 1
     return 0
 

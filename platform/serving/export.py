@@ -1,13 +1,12 @@
-"""Models in formats that run without this project: SavedModel, ONNX, and Keras' own.
+"""Models in formats that run without this project: SavedModel and ONNX.
 
 What was written is read back and compared with the model, and appears only where both agree.
 """
 
 import inspect
 import json
-import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,34 +16,23 @@ import tensorflow as tf
 from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
-from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.hints import parse_hints
-from recolor.datasets.posters import letterbox
 from recolor.models.decoding.options import FREE, Decoding
 from recolor.models.painter import Painter
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
-from recolor.platform.serving.export_target import KERAS, ONNX, SAVED_MODEL, ExportError
+from recolor.platform.serving.export_target import ONNX, SAVED_MODEL, ExportError
 from recolor.platform.serving.onnx_painter import STEPS, load_onnx
 from recolor.platform.serving.saved_model import RecoloringGraph
 
 # Width and height of the posters that are drawn to compare.
 SIZES = ((96, 144), (300, 450), (640, 400))
-# Nearly all differences must be as small as this: in gray levels or, of a network alone, in units
-# of ab. Where colors are carried over to a palette, a pixel may change places with another one.
-MOST = {SAVED_MODEL: 1, ONNX: 1, KERAS: 0.01}
-NEARLY_ALL, LARGEST = 0.999, 8
-# Beside a SavedModel, where TensorFlow leaves place for it, and in Keras' file.
+# Nearly all differences must be at most one gray level. Where colors are carried over to a palette,
+# a pixel may change places with another one.
+NEARLY_ALL, MOST, LARGEST = 0.999, 1, 8
+# Beside a SavedModel, where TensorFlow leaves place for it.
 ABOUT_FILE = "recolor.json"
-
-KERAS_DESCRIPTION = """\
-The network alone, in layers of Keras. Inputs: lightness, L in [0, 100] times 2.55, rounded, uint8
-[n, S, S, 1], with 255 where a picture leaves the square empty; embedding, float32 [n, m], zeros
-where the network was trained with none. Outputs, in a dictionary: ab, a and b of CIELAB (D65),
-float32 [n, S, S, 2]; and, of networks that take palettes, logits of its color classes at half or a
-quarter of the resolution. A unet takes lightness alone.
-"""
 
 
 def export(
@@ -63,7 +51,7 @@ def export(
         embedding: Its embedding network, or None for zeros.
         painter: The model, to compare with.
         facts: Which model it is, for people to read; kept with it.
-        target: A folder for a SavedModel, else a file.
+        target: A folder for a SavedModel, a file for ONNX.
 
     Returns:
         The largest difference for each of `SIZES`.
@@ -71,7 +59,7 @@ def export(
     Raises:
         ExportError: If the model can't be converted, or what was written differs from it.
     """
-    write = {SAVED_MODEL: _saved_model, ONNX: _onnx, KERAS: _keras}[format]
+    write = {SAVED_MODEL: _saved_model, ONNX: _onnx}[format]
     about = {
         "recolor": version("poster-recolor"),
         "facts": facts,
@@ -87,7 +75,7 @@ def export(
     with atomic_write(target) as temporary:
         differences = write(weights, embedding, painter, about, temporary)
         for size, difference in zip(SIZES, differences, strict=True):
-            if np.quantile(difference, NEARLY_ALL) > MOST[format] or difference.max() > LARGEST:
+            if np.quantile(difference, NEARLY_ALL) > MOST or difference.max() > LARGEST:
                 raise ExportError(
                     f"as {format}, the model answers otherwise than it does itself, by up to "
                     f"{difference.max():.3g} at {size[0]}x{size[1]} pixels: nothing was written"
@@ -127,29 +115,6 @@ def _onnx(weights, embedding, painter, about, file) -> list[np.ndarray]:
     names = "inputs named as look/square and outputs as look/out/shares"
     graph.save(file, about | {"description": _steps(names)})
     return _in_pictures(painter, load_onnx(file, painter.library).painter)
-
-
-def _keras(weights, embedding, painter, about, file) -> list[np.ndarray]:
-    kind, network = weights.network()
-    temperature = weights.decoding.temperature
-    kind.plain(network, temperature).save(file)
-    with zipfile.ZipFile(file, "a") as archive:
-        about |= {"description": KERAS_DESCRIPTION}
-        archive.writestr(ABOUT_FILE, json.dumps(about, indent=2))
-    plain, differences = keras.saving.load_model(file, compile=False), []
-    for poster in _posters():
-        square, box = letterbox(poster, weights.size)
-        lightness, _ = rgb_to_lab8(square)
-        seen = {
-            "lightness": lightness[..., None],
-            "embedding": np.zeros(weights.embedding_size, np.float32),
-            "box": np.int32(astuple(box)),
-        }
-        inputs = [value[None] for value in kind.inputs(seen)]
-        expected = kind.decode(network(inputs, training=False), temperature)
-        found = plain(inputs, training=False)["ab"]
-        differences.append(np.abs(np.asarray(found) - np.asarray(expected)))
-    return differences
 
 
 def _steps(names: str) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from recolor.datasets.errors import RecolorError
 
-SAVED_MODEL, ONNX, KERAS = "saved_model", "onnx", "keras"
-FORMATS = (SAVED_MODEL, ONNX, KERAS)
+SAVED_MODEL, ONNX = "saved_model", "onnx"
+FORMATS = (SAVED_MODEL, ONNX)
 
 
 class ExportError(RecolorError):
@@ -17,7 +17,7 @@ def check_target(target: Path, format: str, overwrite: bool) -> None:
     """Check where a model is to be written.
 
     Args:
-        target: A folder for a SavedModel, else a file.
+        target: A folder for a SavedModel, a file for ONNX.
         format: One of `FORMATS`.
         overwrite: Whether it may replace what is there.
 

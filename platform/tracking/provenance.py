@@ -1,6 +1,7 @@
 """Where a result comes from: the versions of the packages and the commit of the code."""
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def origin() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return {**tags, **_commit()}
+
+
+def commit_in_words(tags: Mapping[str, str]) -> str:
+    """Name the commit of tags of `origin`, with a star if the code was changed since."""
+    changed = "*" if tags.get(DIRTY_TAG) == "true" else ""
+    return tags.get(COMMIT_TAG, "unknown")[:7] + changed
 
 
 def _commit() -> dict[str, str]:

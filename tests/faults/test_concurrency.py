@@ -18,8 +18,6 @@ COMMANDS = {
     "train": ["train", *TRAINING],
     "tune": ["tune", *TRAINING, "--trials", "1"],
     "evaluate": ["evaluate", "--model", VERSION],
-    "reproduce": ["reproduce", "--regression", "models:/poster-recolor/1",
-                  "--classification", VERSION],
     "import-weights": ["import-weights", "checkpoint"],
     "promote": ["promote", "--version", "2", "--force"],
     "models": ["models", "--history"],

@@ -105,12 +105,6 @@ CASES = {
                    "--json", "figures.json", "--markdown", "table.md"],
         store=True,
     ),
-    "reproduce": Case(
-        lambda s: ["reproduce", "--data", s.data, "--regression", "models:/poster-recolor/1",
-                   "--classification", "models:/poster-recolor/2"],
-        lambda folder: sorted(contents(folder)),
-        store=True,
-    ),
     "import-weights": Case(
         lambda s: ["import-weights", s.checkpoint, "--data", s.data], newest_version
     ),

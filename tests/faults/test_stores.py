@@ -19,7 +19,6 @@ COMMANDS = {
     "train": ["train", "--model", "regression"],
     "tune": ["tune", "--model", "regression"],
     "evaluate": ["evaluate"],
-    "reproduce": ["reproduce", "--regression", "regression", "--classification", "classification"],
     "promote": ["promote"],
     "models": ["models"],
     "import-weights": ["import-weights", "checkpoint"],

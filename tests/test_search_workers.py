@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from recolor.platform.search.crew import Crew, share_gpus
+from recolor.platform.search.worker_pool import WorkerPool, share_gpus
 
 
 @pytest.mark.parametrize(
@@ -28,19 +28,23 @@ def test_every_worker_has_a_gpu_of_its_own_as_far_as_they_go(
 
 
 def test_a_worker_that_fails_says_why(tmp_path):
-    heard, failed = [], []
+    heard = []
     task = {"storage": f"sqlite:///{tmp_path}/optuna.db", "study": "none", "data": ["nowhere"]}
     task |= {"trials": 1, "heartbeat": 1, "grace": 2}
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
-    crew = Crew(1, task, environment, lambda *message: heard.append(message), failed.append)
-    crew.listen()
+    pool = WorkerPool(1, task, environment, lambda *message: heard.append(message))
+    (failure,) = pool.wait()
+    assert failure.startswith("worker 1: nowhere does not exist")
     assert heard[-1] == (1, None)
-    (worker,) = failed
-    assert worker.failure().startswith("nowhere does not exist")
 
 
-def test_a_worker_that_was_killed_is_known(tmp_path):
-    failed = []
-    crew = Crew(1, {"storage": "sqlite://"}, dict(os.environ), lambda *message: None, failed.append)
-    crew.kill()
-    assert [worker.failure() for worker in failed] == ["killed by signal 9"]
+def test_a_worker_that_has_a_bug_says_which(tmp_path):
+    pool = WorkerPool(1, {"storage": "sqlite://"}, dict(os.environ), lambda *message: None)
+    (failure,) = pool.wait()
+    assert failure == "worker 1: KeyError: 'data'"
+
+
+def test_a_worker_that_was_killed_is_known():
+    pool = WorkerPool(1, {"storage": "sqlite://"}, dict(os.environ), lambda *message: None)
+    pool.kill()
+    assert pool.wait() == ["worker 1: killed by signal 9"]

@@ -1,4 +1,7 @@
-"""A study as a tree of MLflow runs: one for the study, and within it one for each trial."""
+"""A study as a tree of MLflow runs: one for the study, and within it one for each trial.
+
+None is left open that nobody works on.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +16,7 @@ from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import Manifest
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import in_words
-from recolor.platform.search.study import DONE, RUN_ID, TRIALS, count
+from recolor.platform.search.study import DONE, RUN_ID, TRIALS, count, newest_states
 from recolor.platform.tracking import nested_runs
 from recolor.platform.tracking.database import alone
 from recolor.platform.tracking.provenance import STUDY_TAG
@@ -21,6 +24,12 @@ from recolor.platform.tracking.store import RunError, log_dataset, log_parameter
 
 # Tags of the runs of trials; all runs in a tree have `STUDY_TAG`.
 TRIAL_TAG, STATE_TAG, REASON_TAG = "trial", "trial.state", "trial.reason"
+# Words for how a trial's run ends, and MLflow's status.
+ENDS = {
+    TrialState.COMPLETE: ("complete", "FINISHED"),
+    TrialState.PRUNED: ("pruned", "FINISHED"),
+}
+KILLED = ("killed", "KILLED")
 
 
 @contextmanager
@@ -83,6 +92,25 @@ def runs_within(study: Study, tag: str, value: object = None) -> list[Run]:
         value: Its value; None for any.
     """
     return nested_runs.runs_within(mlflow.get_run(study.user_attrs[RUN_ID]), tag, value)
+
+
+def close_orphans(study: Study) -> None:
+    """End every run of a trial that is not running, in the way that the trial has ended."""
+    client = mlflow.MlflowClient()
+    # In this order: a trial begins before its run, and ends after it.
+    open_runs = [
+        run
+        for run in runs_within(study, TRIAL_TAG)
+        # Or one that `close_lost_runs` has ended, which knows nothing of trials.
+        if run.info.status == "RUNNING" or STATE_TAG not in run.data.tags
+    ]
+    states = newest_states(study)
+    for run in open_runs:
+        state = states.get(int(run.data.tags[TRIAL_TAG]))
+        if state != TrialState.RUNNING:
+            word, status = ENDS.get(state, KILLED)
+            client.set_tag(run.info.run_id, STATE_TAG, word)
+            client.set_terminated(run.info.run_id, status)
 
 
 def _settle(study: Study) -> None:
