@@ -33,8 +33,8 @@ SOME = (48, 48)
 # Swatches are merged for people: until there are at most this many, and as long as their colors are
 # on average this near in CIELAB.
 MERGED, NEAR = 10, 16.0
-# How much stronger than its center a shade of a swatch is at most.
-STRONGEST = 1.3
+# How much stronger than its center a shade of a swatch is at most, and how far its hue is from it.
+STRONGEST, LARGEST_TURN = 1.3, np.pi / 6
 
 
 @dataclass(frozen=True)
@@ -153,17 +153,21 @@ class Swatches:
     def shades(self, rgb: Sequence[int], ab: Sequence[float]) -> np.ndarray:
         """Return a new color in the shades of the swatch nearest to a color: ``float32 [K, 2]``.
 
-        Where a part of the swatch is paler than the color, or stronger, it is so in the new color.
+        Where a part of the swatch is paler than the color, or stronger, or turned to another hue,
+        it is so in the new color.
 
         Args:
             rgb: The color, sRGB.
             ab: The new color.
         """
-        chroma = np.hypot(*self.centers[:, 1:].T)
-        center = chroma[self._nearest_fine(rgb)]
-        if center < NEUTRAL_CHROMA:
-            return np.tile(np.float32(ab), (len(chroma), 1))
-        return np.clip(chroma / center, 0, STRONGEST)[:, None] * np.float32(ab)
+        own = self.centers[:, 1] + 1j * self.centers[:, 2]
+        center = own[self._nearest_fine(rgb)]
+        if abs(center) < NEUTRAL_CHROMA:
+            return np.tile(np.float32(ab), (len(own), 1))
+        shade = own / center
+        turn = np.clip(np.angle(shade), -LARGEST_TURN, LARGEST_TURN)
+        new = complex(*ab) * np.minimum(np.abs(shade), STRONGEST) * np.exp(1j * turn)
+        return np.stack([new.real, new.imag], axis=-1).astype(np.float32)
 
     def _nearest_fine(self, rgb: Sequence[int]) -> int:
         lab = rgb2lab(np.uint8(rgb)[None]).astype(np.float32)

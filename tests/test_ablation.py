@@ -150,7 +150,7 @@ def test_of_a_changed_file_only_what_is_new_is_trained(killed, tiny):
     assert said.count("judged already") == 2
     assert "wild, seed 0: loss is" in said and "lower --learning-rate" in said
     assert list(place.table())[2:] == ["plain", "mirrored", "wild"]
-    assert set(place.table()["wild"]) == {"-"}
+    assert set(place.table()["wild"][:-1]) == {"-"}
     # What has diverged is not tried again.
     assert "wild, seed 0: judged already" in place.call()
     assert len(place.runs()[1]) == before + 1

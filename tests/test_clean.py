@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner
 from conftest import store_in_use
 
+from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.cli.main import main
 from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.settings import Settings
-from recolor.platform.training.tracked import SETTINGS_FILE, train
+from recolor.platform.training.tracked import DECODING_FILE, SETTINGS_FILE, train
 
 
 @pytest.fixture
@@ -62,7 +63,8 @@ def test_what_can_be_gone_on_with_stays(runs):
 
 def test_a_run_without_its_checkpoints_does_not_begin_anew(runs, manifest):
     settings = Settings("regression", epochs=2, batch_size=5)
-    mlflow.MlflowClient().log_dict(runs["finished"], asdict(settings), SETTINGS_FILE)
+    for file, content in ((SETTINGS_FILE, settings), (DECODING_FILE, OwnDecoding())):
+        mlflow.MlflowClient().log_dict(runs["finished"], asdict(content), file)
     clean()
     with pytest.raises(RunError, match="can't go on: its checkpoints were removed"):
         train(manifest, settings, runs["finished"])

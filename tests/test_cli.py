@@ -7,7 +7,6 @@ import re
 import shutil
 import unicodedata
 from pathlib import Path
-from urllib.parse import urlparse
 
 import mlflow
 import numpy as np
@@ -286,16 +285,12 @@ def test_resuming_by_other_settings_is_refused(manifest, trained):
 def test_a_finished_run_goes_on_to_decode_otherwise_and_for_more_epochs(
     manifest, store, small_network
 ):
-    """Also one of an earlier version, which kept how to decode among the settings."""
     arguments = ["train", "--data", manifest.folder]
     begin = ["--model", small_network, "--epochs", 1, "--batch-size", 10, "--vividness", 0.2]
     (run_id,) = re.findall(r"run (\w{32}),", run(*arguments, *begin).output)
     client = mlflow.MlflowClient()
-    settings = mlflow.artifacts.load_dict(f"runs:/{run_id}/settings.json")
     decoding = mlflow.artifacts.load_dict(f"runs:/{run_id}/decoding.json")
     assert decoding == {"temperature": 0.38, "vividness": 0.2}
-    client.log_dict(run_id, {**settings, **decoding, "augment": False}, "settings.json")
-    (Path(urlparse(mlflow.get_run(run_id).info.artifact_uri).path) / "decoding.json").unlink()
     assert "raise --epochs" in error(run(*arguments, "--resume", run_id, "--vividness", 0.2))
     for option, epochs in ((["--vividness", 0.3], [1]), (["--epochs", 2], [1, 2])):
         result = run(*arguments, "--resume", run_id, *option)

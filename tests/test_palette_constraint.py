@@ -7,7 +7,7 @@ from scipy.special import softmax
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.palettes.palette import palette_distance
 from recolor.models.classification import Classification
-from recolor.models.decoding.hinting import Reach, hinted
+from recolor.models.decoding.likeness import Reach, hinted
 from recolor.models.decoding.palette_constraint import (
     SHARPENING,
     SMALLEST_SHARE,
