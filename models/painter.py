@@ -476,6 +476,7 @@ class Painter:
         wanted = decoding.vividness
         chosen = network.choose(
             outputs=look.answer["outputs"],
+            alike=look.answer["alike"],
             lightness=look.lightness,
             box=np.int32(astuple(look.box)),
             some=np.asarray(poster.resize(SOME, Image.Resampling.NEAREST)),

@@ -31,8 +31,8 @@ from recolor.models.decoding.finishing import (
     with_own_colors,
 )
 from recolor.models.decoding.guided_upsampling import fitted_lines, interpolated, on_lines
-from recolor.models.decoding.hinting import FREE, UNDER_PALETTE, hinted
 from recolor.models.decoding.lab import lab_to_rgb, rgb_to_lightness
+from recolor.models.decoding.likeness import FREE, UNDER_PALETTE, evened, hinted
 from recolor.models.decoding.palette_constraint import (
     SMALLEST_SHARE,
     mean_distribution,
@@ -82,9 +82,10 @@ class Recolorer:
             embedding: That of the gray picture, ``float32 [n]``; empty to have it computed.
 
         Returns:
-            The network's ``outputs`` for the square, and ``shares``, by which color schemes are
-            ranked: the mean of its distributions over the cells of the ab plane, with rare colors
-            as strong as the kind wants them, ``float32 [1024]``; zeros where the network has none.
+            The network's ``outputs`` for the square; ``alike``, the same, but with pixels that
+            belong together answering together; and ``shares``, by which color schemes are ranked:
+            the mean of its distributions over the cells of the ab plane, with rare colors as strong
+            as the kind wants them, ``float32 [1024]``; zeros where the network has none.
         """
 
         def computed():
@@ -95,21 +96,23 @@ class Recolorer:
         known = self._either(ops.shape(embedding)[0] > 0, lambda: embedding, computed)
         outputs = self._outputs(square, ops.reshape(known, (self.kind.embedding_size,)), box)
         shares = ops.zeros(CELLS)
+        alike = outputs
         if self.kind.takes_palette:
+            alike = self._evened(outputs, square, box)
             mean = mean_distribution(self.kind.logits(self._some(outputs, box, FITTED)))
             mean *= ops.cast(self.kind.classes.weights**self.kind.scheme_rebalancing, "float32")
             mean /= ops.sum(mean)
             shares = ops.scatter(self.kind.classes.cells[:, None], mean, (CELLS,))
-        return {"outputs": outputs, "shares": shares}
+        return {"outputs": outputs, "alike": alike, "shares": shares}
 
     def choose(
-        self, outputs, lightness, box, some, width, height, palette, hints, temperature, vividness,
-        free_vividness, strength,
+        self, outputs, alike, lightness, box, some, width, height, palette, hints, temperature,
+        vividness, free_vividness, strength,
     ):  # fmt: skip
         """Choose colors, as functions of the lightness that change from place to place.
 
         Args:
-            outputs: What `look` has returned.
+            outputs, alike: What `look` has returned.
             lightness: Stored L of the picture in its box, ``uint8 [h, w]``.
             box: As `look` takes it.
             some: Pixels from all over the large picture: sRGB ``uint8 [48, 48, 3]``.
@@ -147,9 +150,8 @@ class Recolorer:
             share = ops.where(told, strength, 0.0)
 
             def under_palette():
-                lines = wide(
-                    self._under_palette(outputs, box, palette, temperature), PALETTE_WINDOW
-                )
+                ab = self._under_palette(alike, box, palette, temperature)
+                lines = wide(ab, PALETTE_WINDOW)
                 ab = self._on_some(lines, some, height)
                 return lines, vividness * transfer_moves(ab, palette[:, 0], palette[:, 1:])
 
@@ -306,6 +308,16 @@ class Recolorer:
         coarse = self._resize(coarse, outputs.shape[1:3])
         return (1 - COARSE) * outputs + COARSE * coarse
 
+    def _evened(self, outputs, square, box):
+        """Let pixels of a picture that belong together answer together: ``float32 [1, ...]``."""
+        step = self.size // outputs.shape[1]
+        lightness = ops.average_pool(
+            ops.cast(square, "float32")[None], step, step, data_format="channels_last"
+        )
+        height = ops.cast(box[2], "float32") / step
+        places = self._places(outputs, box, FITTED)
+        return evened(outputs[0], lightness[0, ..., 0] / L_SCALE, places, height)[None]
+
     def _run(self, poster):
         """Run the network on one poster: ``float32 [1, ...]``."""
         inputs = [value[None] for value in self.kind.inputs(poster)]
@@ -371,12 +383,16 @@ class Recolorer:
 
     def _some(self, outputs, box, count):
         """Return some of a picture's outputs, from all over it: ``[count ** 2, n]``."""
+        flat = ops.reshape(outputs, (-1, outputs.shape[-1]))
+        return ops.take(flat, self._places(outputs, box, count), axis=0)
+
+    def _places(self, outputs, box, count):
+        """Return which of the outputs lie all over a picture, in rows: ``int32 [count ** 2]``."""
         top, left, height, width = ops.unstack(
             ops.cast(box, "float32") * (outputs.shape[1] / self.size), 4
         )
         rows, columns = centers(count, height, top), centers(count, width, left)
-        some = ops.take(ops.take(outputs[0], rows, axis=0), columns, axis=1)
-        return ops.reshape(some, (count**2, outputs.shape[-1]))
+        return ops.reshape(rows[:, None] * outputs.shape[2] + columns, (count**2,))
 
 
 def centers(count, side, start=0.0):

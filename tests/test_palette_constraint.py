@@ -7,7 +7,7 @@ from scipy.special import softmax
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.palettes.palette import palette_distance
 from recolor.models.classification import Classification
-from recolor.models.decoding.likeness import Reach, hinted
+from recolor.models.decoding.likeness import TOGETHER, Reach, evened, hinted
 from recolor.models.decoding.palette_constraint import (
     SHARPENING,
     SMALLEST_SHARE,
@@ -148,6 +148,30 @@ def test_one_color_is_carried_to_one_color(color):
     ab = np.float32(np.full((256, 2), 40.0))
     moves = np.asarray(transfer_moves(ab, np.float32([1]), np.float32([color])))
     np.testing.assert_allclose(np.asarray(move(ab[:1], moves, 1.0))[0], color, atol=3)
+
+
+def test_pixels_that_belong_together_answer_together():
+    """Against loops."""
+    features = RNG.normal(3, 1, (5, 4, 6))
+    lightness = RNG.uniform(40, 60, (5, 4))
+    places = np.int32([1, 6, 19])
+    found = np.asarray(evened(np.float32(features), np.float32(lightness), places, 5.0))
+    for row, column in np.ndindex(5, 4):
+        strengths = []
+        for at in (divmod(place, 4) for place in places.tolist()):
+            one, two = features[row, column], features[at]
+            cosine = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
+            far = np.hypot(row - at[0], column - at[1]) / 5
+            lighter = lightness[row, column] - lightness[at]
+            strengths.append(
+                np.exp(
+                    -(1 - cosine) / TOGETHER.likeness
+                    - (far / TOGETHER.distance) ** 2
+                    - (lighter / TOGETHER.lightness) ** 2
+                )
+            )
+        expected = strengths @ features.reshape(-1, 6)[places] / np.sum(strengths)
+        np.testing.assert_allclose(found[row, column], expected, rtol=1e-4)
 
 
 def test_hints_reach_what_is_alike_near_and_as_light():

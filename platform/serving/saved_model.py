@@ -75,6 +75,7 @@ class RecoloringGraph(Recolorer, tf.Module):
             super().choose,
             input_signature=[
                 outputs,
+                tf.TensorSpec(outputs.shape, tf.float32, "alike"),
                 tf.TensorSpec([None, None], tf.uint8, "lightness"),
                 box,
                 tf.TensorSpec([CARRIED, CARRIED, 3], tf.uint8, "some"),
@@ -152,7 +153,7 @@ class RecoloringGraph(Recolorer, tf.Module):
             top, left, h, w = tf.unstack(box)
             rows, columns = centers(CARRIED, height), centers(CARRIED, width)
             chosen = self.choose(
-                seen["outputs"], square[top : top + h, left : left + w, 0], box,
+                seen["outputs"], seen["alike"], square[top : top + h, left : left + w, 0], box,
                 tf.gather(tf.gather(rgb, rows), columns, axis=1), width, height, palette,
                 tf.zeros([0, 4]), temperature, vividness, vividness, strength,
             )  # fmt: skip
