@@ -114,22 +114,22 @@ class Weights:
         """Read a file.
 
         Raises:
-            WeightsError: If there is none, or it is damaged or of another format.
+            WeightsError: If the file is missing, damaged or of another format.
         """
         file = Path(file)
         if not file.is_file():
             raise WeightsError(f"there is no file {file}")
         if file.suffix == ".npz":
             raise WeightsError(
-                f"{file} is no file of weights (they end in {SUFFIX}): make one of a training of "
-                "`recolor train --untracked` with `recolor import-weights`"
+                f"{file} is not a file of weights (they end in {SUFFIX}): make one from a file of "
+                "`recolor train --untracked`, with `recolor import-weights`"
             )
         try:
             with safe_open(file, framework="numpy") as content:
                 about = json.loads((content.metadata() or {})[ABOUT])
                 if (found := about["format"]) != FORMAT:
                     raise WeightsError(
-                        f"{file} is of format {found}, another version's: make it anew of its "
+                        f"{file} is of format {found}, another version's: make it again from its "
                         "training's file with `recolor import-weights`"
                     )
                 tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
@@ -155,7 +155,7 @@ class Weights:
             raise
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = first_line(error)
-            raise WeightsError(f"{file} is no whole file of weights ({reason})") from None
+            raise WeightsError(f"{file} is not a complete file of weights ({reason})") from None
         if weights.model not in MODELS:
             raise WeightsError(
                 f"{file} is of a {weights.model} network, none of {', '.join(MODELS)}"
@@ -166,7 +166,7 @@ class Weights:
         """Write the file, or leave it as it was.
 
         Raises:
-            WeightsError: If a weight is no finite number.
+            WeightsError: If a weight is not a finite number.
         """
         small = {NETWORK + path: tensor for path, tensor in self.tensors.items()}
         if self.calibration is not None:
@@ -264,10 +264,10 @@ def _small(name: str, tensor: np.ndarray) -> np.ndarray:
     """Return a tensor in half precision, or, where a value is too large for that, in single.
 
     Raises:
-        WeightsError: If a value is no finite number.
+        WeightsError: If a value is not a finite number.
     """
     if not np.isfinite(tensor).all():
-        raise WeightsError(f"the weights of {name} hold a value that is no finite number")
+        raise WeightsError(f"the weights of {name} hold a value that is not a finite number")
     with np.errstate(over="ignore"):
         half = np.ascontiguousarray(tensor, np.float16)
     return half if np.isfinite(half).all() else np.ascontiguousarray(tensor, np.float32)

@@ -64,7 +64,7 @@ def test_a_run_without_its_checkpoints_does_not_begin_anew(runs, manifest):
     settings = Settings("regression", epochs=2, batch_size=5)
     mlflow.MlflowClient().log_dict(runs["finished"], asdict(settings), SETTINGS_FILE)
     clean()
-    with pytest.raises(RunError, match="can't go on: its checkpoints were removed"):
+    with pytest.raises(RunError, match="can't be resumed: its checkpoints were removed"):
         train(manifest, settings, runs["finished"])
 
 

@@ -38,7 +38,7 @@ from recolor.platform.training.settings import Settings
     "--untracked",
     type=OUTPUT_FILE,
     metavar="FILE",
-    help="Train without MLflow and TensorFlow into a file, or go on with it: see import-weights.",
+    help="Train into a file, or continue it, without MLflow and TensorFlow: see import-weights.",
 )
 def train(data, resume, untracked, temperature, vividness, **options):
     """Train a network, track it in MLflow and register the result.
@@ -51,7 +51,7 @@ def train(data, resume, untracked, temperature, vividness, **options):
         raise click.UsageError("Missing option '--model' (or '--resume').")
     check_backend()
     if resume and untracked:
-        raise click.UsageError("--untracked goes on with its file: --resume is for tracked runs")
+        raise click.UsageError("--untracked continues from its file: --resume is for tracked runs")
     decoding = Decoding(temperature=temperature, vividness=vividness)
     # What is typed wrong is said first.
     settings = None if resume else Settings(**given)

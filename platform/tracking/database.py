@@ -88,7 +88,7 @@ def parse_url(url: str) -> sqlalchemy.URL:
     """Parse a database's URL.
 
     Raises:
-        DatabaseError: If it is none, or of a kind of database that SQLAlchemy does not know.
+        DatabaseError: If it is not a URL, or of a kind of database that SQLAlchemy does not know.
     """
     try:
         place = sqlalchemy.make_url(url)
@@ -96,7 +96,7 @@ def parse_url(url: str) -> sqlalchemy.URL:
     except (ArgumentError, NoSuchModuleError):
         # Not all of it, which may hold a password.
         scheme = url.partition(":")[0]
-        raise DatabaseError(f"{scheme}:... is no database URL that SQLAlchemy knows") from None
+        raise DatabaseError(f"{scheme}:... is not a database URL that SQLAlchemy knows") from None
     return place
 
 

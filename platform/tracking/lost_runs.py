@@ -66,7 +66,7 @@ def alone_with(run_id: str) -> Iterator[None]:
     began = _folder() / f"{process}{SUFFIX}"
     if began.exists():
         _lock_of(run_id, began).release()
-    # Of two that go on with it at once, one gets the lock.
+    # Of two that resume it at once, one gets the lock.
     lock = _lock_of(run_id, _folder() / f"{run_id}{SUFFIX}")
     try:
         yield
