@@ -255,7 +255,7 @@ def check_versions(wanted: dict[str, str]) -> None:
         if found != wanted[name]:
             raise ClusterError(
                 f"the node {socket.gethostname()} has {name} {found}, and this machine "
-                f"{wanted[name]}: install the same everywhere"
+                f"{wanted[name]}: install the same version everywhere"
             )
 
 

@@ -105,7 +105,7 @@ def read_all(
     readers: Readers | RayCluster,
     progress: Callable[[int, int, int], None],
 ) -> Found:
-    """Read all images, chunk by chunk, less those that an interrupted run has read already.
+    """Read all images, chunk by chunk, except those that an interrupted run has read.
 
     Args:
         files: Names and paths.

@@ -38,20 +38,21 @@ class WeightsError(RecolorError):
 
 @dataclass(frozen=True)
 class Weights:
-    """A network's weights, and what one must know to use them.
+    """A network's weights, and what is needed to use them.
 
     Attributes:
         model: Name of the model kind in `recolor.models.catalog.MODELS`.
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
         embedding: `DataSet.embedding_id` of its data: a name, or the sha256 of a file of weights.
-        decoding: Its own.
+        decoding: Its default decoding.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
-        calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`; None for a
-            network without any.
+        calibration: The calibration of its colors, from
+            `recolor.models.decoding.vividness.calibrate`; None if it has none.
         tensors: The network's variables by their paths, ``float32``.
-        origin: How they came about, as JSON; see `best_weights` in `platform/training/publication`.
-        coarse_size: Side of smaller squares that it looks at as well; None for none.
+        origin: How they were trained, as JSON; see `best_weights` in
+            `platform/training/publication`.
+        coarse_size: Side of smaller squares that it also looks at; None if it does not.
         embedding_size: Length of the embedding.
     """
 
@@ -158,7 +159,7 @@ class Weights:
             raise WeightsError(f"{file} is not a complete file of weights ({reason})") from None
         if weights.model not in MODELS:
             raise WeightsError(
-                f"{file} is of a {weights.model} network, none of {', '.join(MODELS)}"
+                f"{file} holds a {weights.model} network, not one of {', '.join(MODELS)}"
             )
         return weights
 

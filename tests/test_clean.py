@@ -60,7 +60,7 @@ def test_what_can_be_gone_on_with_stays(runs):
     assert with_checkpoint(runs) == {"running"}
 
 
-def test_a_run_without_its_checkpoints_does_not_begin_anew(runs, manifest):
+def test_a_run_without_its_checkpoints_does_not_start_over(runs, manifest):
     settings = Settings("regression", epochs=2, batch_size=5)
     mlflow.MlflowClient().log_dict(runs["finished"], asdict(settings), SETTINGS_FILE)
     clean()

@@ -31,7 +31,7 @@ from recolor.platform.training.settings import Settings
     "--resume",
     metavar="RUN_ID",
     type=TEXT,
-    help="Go on with a run, with its own settings; only --epochs, --temperature and --vividness "
+    help="Resume a run, with its own settings; only --epochs, --temperature and --vividness "
     "may change.",
 )
 @click.option(

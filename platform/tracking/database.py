@@ -67,10 +67,10 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
 def check_writable(url: str) -> None:
     """Check that a SQLite database can be written, and so can its folder.
 
-    One that is not there yet is not asked, nor are databases of other kinds.
+    Databases that do not exist yet, and those of other kinds, are not checked.
 
     Raises:
-        DatabaseError: If it can't.
+        DatabaseError: If it can't be written.
     """
     file = sqlite_file(url)
     if file and file.exists():

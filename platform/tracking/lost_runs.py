@@ -57,7 +57,7 @@ def at_work() -> Iterator[str]:
 
 @contextmanager
 def alone_with(run_id: str) -> Iterator[None]:
-    """Go on with a run as the only process of this machine.
+    """Keep other processes of this machine from working on a run that is resumed.
 
     Raises:
         BusyRunError: If another one works on it.
