@@ -41,7 +41,7 @@ EDGE_SECONDS = 10
 
 
 def registered(folder: Path) -> str:
-    """Register the network that comes along in a store of its own; return its URI."""
+    """Register the bundled network in a store of its own; return its URI."""
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     mlflow.create_experiment("load", (folder / "artifacts").as_uri())
     mlflow.set_experiment("load")

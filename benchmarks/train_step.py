@@ -71,7 +71,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--size", default=256, type=int, help="side of the posters in pixels")
     parser.add_argument("--seconds", default=10.0, type=float, help="to measure a case for")
-    parser.add_argument("--json", metavar="FILE", help="written anew after each case")
+    parser.add_argument("--json", metavar="FILE", help="rewritten after each case")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 

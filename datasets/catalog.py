@@ -41,7 +41,7 @@ class Catalog(Mapping[str, Thing]):
         """Take a thing out.
 
         Raises:
-            KeyError: If there is none of that name.
+            KeyError: If the name is unknown.
         """
         del self._places[name]
         self._things.pop(name, None)

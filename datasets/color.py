@@ -21,7 +21,7 @@ from recolor.datasets.shared_table import shared_table
 L_SCALE = 255 / 100
 
 N_RGB = 1 << 24
-# Up to so many colors are computed in less time than it takes to open the table.
+# Up to this many colors, computing is faster than opening the table.
 FEW = 1 << 10
 # Change it whenever another value is to be stored for a color.
 TABLE_FILE = "lab8-2.table"

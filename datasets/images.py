@@ -70,8 +70,8 @@ def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[
         link that leads nowhere.
 
     Raises:
-        ImageError: If a path does not exist or is no file, a folder can't be listed, or nothing was
-            found.
+        ImageError: If a path does not exist or is not a file, a folder can't be listed, or nothing
+            was found.
     """
     found: dict[str, tuple[str, Path]] = {}
     outside = f"{os.path.realpath(leave_out)}{os.sep}" if leave_out else None
@@ -109,7 +109,7 @@ def read_file(path: Path) -> bytes:
     """Read the file of an image.
 
     Raises:
-        ImageError: If it can't be read, is no file, or too large for an image of 100 megapixels.
+        ImageError: If it can't be read, is not a file, or too large for an image of 100 megapixels.
     """
     try:
         about = path.stat()
@@ -132,7 +132,7 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Raises:
         TooManyPixelsError: If it has more.
-        ImageError: If this is no image.
+        ImageError: If this is not an image.
     """
     limit = f"the limit is {most_pixels / 1e6:g} megapixels"
     try:

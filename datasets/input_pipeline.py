@@ -166,7 +166,7 @@ def training_batches(
         example: Makes an example of an augmented poster, with the same generator.
 
     Raises:
-        AugmentationError: If the recipe names what is no augmentation.
+        AugmentationError: If the recipe names an unknown augmentation.
         DatasetError: If there are no training posters.
         RecordError: If a shard is damaged.
     """

@@ -109,7 +109,7 @@ class Manifest(DataSet):
             if json.loads((self.folder / FILE_NAME).read_text(encoding="utf-8")) == self.content:
                 return
         raise DatasetError(
-            f"{self.folder} was prepared anew meanwhile: run the same command again to use the "
+            f"{self.folder} was prepared again meanwhile: run the same command again to use the "
             "new data set"
         )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
-# A server that has answered before is waited for: it may be started anew.
+# A server that has answered before is waited for: it may be started again.
 PATIENCE_SECONDS = 120
 LONGEST_PAUSE = 10
 LONGEST_REASON = 200

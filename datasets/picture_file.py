@@ -23,7 +23,7 @@ QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 ALPHA_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF", "JPEG2000", "TGA")
 # In GIF, one of the colors is clear. This one, for pixels that are less than half opaque.
 CLEAR, HALF = 255, 128
-# Pixels are taken from behind the white in bands of so many rows, to bound the memory for it.
+# Rows in a band: white is taken out of transparent pixels band by band, to bound the memory.
 BAND = 64
 
 # Exif's tags that tell about the picture; others tell how its pixels are stored.
@@ -66,7 +66,7 @@ class PictureFile:
         """Read a file.
 
         Raises:
-            ImageError: If it can't be read, or is no image that can be used.
+            ImageError: If it can't be read, or is not an image that can be used.
         """
         return cls.of(read_file(path))
 
@@ -76,7 +76,7 @@ class PictureFile:
 
         Raises:
             TooManyPixelsError: If the picture has more pixels; none is decoded then.
-            ImageError: If it is no image that can be used.
+            ImageError: If it is not an image that can be used.
         """
         image = open_image(data, most_pixels)
         kind = "JPEG" if image.format == "MPO" else image.format

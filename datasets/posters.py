@@ -109,7 +109,7 @@ def fit(rgb: Image.Image, size: int) -> tuple[Image.Image, Box]:
 def fingerprint(rgb: Image.Image) -> np.ndarray:
     """Hash how an image looks: ``uint8 [32]``, 256 bits of the signs of horizontal steps in gray.
 
-    Two versions of a picture (scaled, compressed anew, with other colors) differ in few bits.
+    Two versions of a picture (scaled, recompressed, with other colors) differ in few bits.
     """
     gray = np.asarray(rgb.convert("L").resize((17, 16), Image.Resampling.BOX), np.int16)
     return np.packbits(gray[:, 1:] > gray[:, :-1])
@@ -119,7 +119,7 @@ def read_poster(path: Path, size: int) -> Poster:
     """Read a poster and bring it into a square of ``size`` pixels.
 
     Raises:
-        ImageError: If the file can't be read or is no usable image of at least 16 pixels a side.
+        ImageError: If the file can't be read or is not a usable image of at least 16 pixels a side.
     """
     data = read_file(path)
     image = open_image(data)

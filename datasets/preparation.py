@@ -1,7 +1,7 @@
 """From image files to a data set: read, describe, divide and write posters.
 
 The work is done in chunks of files. Finished chunks are kept in the folder ``.partial`` of the
-data set until the whole is written, so that an interrupted run goes on where it stopped.
+data set until the whole is written, so that an interrupted run continues where it stopped.
 
 The whole is put together in ``.partial/whole`` and then moved into place, ``dataset.json`` last,
 when all else has reached the disk: a folder that has one holds a whole data set, even after a power

@@ -1,7 +1,7 @@
 """A Ray cluster that reads posters: what `read_chunk` makes of them, made on other machines.
 
 Chunks come back as bytes and are written here, as those that this machine's own processes read: a
-run that was interrupted may go on with or without a cluster. `RayCluster.each` calls any other
+run that was interrupted may continue with or without a cluster. `RayCluster.each` calls any other
 function there.
 """
 
@@ -205,8 +205,8 @@ class Reading:
             raise ClusterError(
                 f"the process that reads the {len(self.files)} posters from {self.files[0][0]} to "
                 f"{self.files[-1][0]} was lost {MOST_LOSSES + 1} times ({type(error).__name__}): "
-                "one of them may need more memory than a node has; the same command goes on where "
-                "it stopped"
+                "one of them may need more memory than a node has; the same command continues "
+                "where it stopped"
             ) from None
         self._check_skipped(index, node)
         save_chunk(self.chunk, framed, index)
@@ -255,7 +255,7 @@ def check_versions(wanted: dict[str, str]) -> None:
         if found != wanted[name]:
             raise ClusterError(
                 f"the node {socket.gethostname()} has {name} {found}, and this machine "
-                f"{wanted[name]}: install the same everywhere"
+                f"{wanted[name]}: install the same version everywhere"
             )
 
 

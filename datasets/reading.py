@@ -105,7 +105,7 @@ def read_all(
     readers: Readers | RayCluster,
     progress: Callable[[int, int, int], None],
 ) -> Found:
-    """Read all images, chunk by chunk, less those that an interrupted run has read already.
+    """Read all images, chunk by chunk, except those that an interrupted run has read.
 
     Args:
         files: Names and paths.
@@ -171,7 +171,7 @@ def reading_pool(workers: int) -> Iterator[Readers]:
     except BrokenProcessPool:
         raise DatasetError(
             "a reading process was killed, most likely for lack of memory: "
-            "run the same command again with fewer --workers, it goes on where it stopped"
+            "run the same command again with fewer --workers: it continues where it stopped"
         ) from None
 
 
@@ -204,5 +204,5 @@ def writing_to(out: Path) -> Iterator[None]:
         reason = error.strerror or first_line(error)
         raise DatasetError(
             f"{out} can't be written ({reason}): mend that and run the same command again, "
-            "it goes on where it stopped"
+            "it continues where it stopped"
         ) from None

@@ -110,7 +110,7 @@ def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray
         ``sha256``.
 
     Raises:
-        RecordError: If the record is no poster of these sizes.
+        RecordError: If the record is not a poster of these sizes.
     """
     try:
         feature = Example.FromString(record).features.feature
@@ -133,7 +133,7 @@ def parse(record: bytes, size: int, embedding_size: int) -> dict[str, np.ndarray
             "source_size": np.array(feature["source_size"].int64_list.value, np.int64).reshape(2),
         }
     except (DecodeError, IndexError, ValueError) as error:
-        raise RecordError(f"a record is no poster of {size} pixels: {error}") from None
+        raise RecordError(f"a record is not a poster of {size} pixels: {error}") from None
 
 
 def _pixels(feature, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -56,7 +56,7 @@ def shared_table(
 
 
 def _is_whole(file: Path, size: int) -> bool:
-    """Tell whether a file holds so many bytes, and their checksum behind them."""
+    """Tell whether a file holds this many bytes, followed by their checksum."""
     try:
         if file.stat().st_size != size + CHECKSUM_BYTES:
             return False

@@ -42,7 +42,7 @@ CONNECTED, CONNECTED_REACH = 0.5, 2.5
 APART, APART_REACH = 0.1, 1.8
 # Evidence is smoothed by this share of the inner face's size.
 SPECK = 0.05
-# A probability below DOUBT is no skin, and one above 1 - DOUBT is nothing but skin. The edges are
+# A probability below DOUBT is not skin, and one above 1 - DOUBT is nothing but skin. The edges are
 # softened by a Gaussian with a deviation of this many pixels.
 DOUBT, EDGE = 0.2, 0.7
 

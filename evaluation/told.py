@@ -79,7 +79,7 @@ class Told:
         """Parse one of `FORMS`.
 
         Raises:
-            ToldError: If the text is none of them.
+            ToldError: If the text is not one of them.
         """
         if text == NOTHING:
             return cls()

@@ -26,7 +26,7 @@ class ModelKind(ABC):
         name: As users type it, and as models are tagged.
         task: What it is for: `catalog.RECOLOR` or `catalog.RESTORE`.
         epochs, batch_size: Defaults of its training.
-        size_multiple: Its squares' sides are multiples of so many pixels.
+        size_multiple: The sides of its squares are multiples of this, in pixels.
         takes_embedding: Whether its networks look at the embedding.
         takes_palette: Whether it is a `DistributionKind`, which can be told a palette and hints.
         variants: By name, the attributes that differ in a variant. The kind ``unet+frozen`` is the

@@ -1,4 +1,4 @@
-"""A network with all that stands before and behind it: from a gray picture to colors, at any size.
+"""A network with its pre- and postprocessing: from a gray picture to colors, at any size.
 
 `look` is what depends on the gray picture alone: it is kept, so that another palette answers at
 once. Where the picture has colors, `assign` gives each of its swatches a color of the palette, and
@@ -48,12 +48,12 @@ from recolor.models.weights import Weights
 WINDOW, PALETTE_WINDOW = 1 / 10, 1 / 40
 # What the answer for the smaller square counts.
 COARSE = 0.4
-# A palette is fitted to so many rows and columns of a picture's pixels.
+# Rows and columns of pixels that a palette is fitted to.
 FITTED = 28
 
 
 class Recolorer:
-    """A network with all that stands before and behind it.
+    """A network with its pre- and postprocessing.
 
     A network may look at a smaller square as well, of the weights' ``coarse_size``. Details are
     seen in the large one, and what belongs together over long distances in the small one.
@@ -288,7 +288,7 @@ class Recolorer:
         return one() if condition else other()
 
     def _as_pixels(self, rgb):
-        """Bring rows of pixels into a list, ``[n, 3]``; what stands behind them does not matter."""
+        """Bring rows of pixels into a list, ``[n, 3]``; what follows them does not matter."""
         return ops.reshape(rgb, (-1, 3))
 
     def _at_rows(self, lines, rows, height):

@@ -167,7 +167,7 @@ class Restorer:
             about: Which network it is.
 
         Raises:
-            RestorerError: If there is none, or it is of another kind of network.
+            RestorerError: If the file is missing, or of another kind of network.
         """
         try:
             with safe_open(file, framework="numpy") as content:

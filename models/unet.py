@@ -15,7 +15,7 @@ from recolor.models.paper_trunk import conv
 # Filters of the decoder at strides of 32 pixels and less.
 BRIDGE, DECODER = 192, {16: 192, 8: 128, 4: 96, 2: 64}
 FEATURES = 96
-# One pixel of so many is enough to fit a poster's offsets to its palette.
+# Every third pixel is enough to fit a poster's offsets to its palette.
 FITTED = 3
 # An error of ten in the ab plane, squared: the unit of the mean color's error.
 SQUARED_ERROR_UNIT = 100.0

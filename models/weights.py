@@ -38,20 +38,21 @@ class WeightsError(RecolorError):
 
 @dataclass(frozen=True)
 class Weights:
-    """A network's weights, and what one must know to use them.
+    """A network's weights, and what is needed to use them.
 
     Attributes:
         model: Name of the model kind in `recolor.models.catalog.MODELS`.
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
         embedding: `DataSet.embedding_id` of its data: a name, or the sha256 of a file of weights.
-        decoding: Its own.
+        decoding: Its default decoding.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
-        calibration: Of its colors, from `recolor.models.decoding.vividness.calibrate`; None for a
-            network without any.
+        calibration: The calibration of its colors, from
+            `recolor.models.decoding.vividness.calibrate`; None if it has none.
         tensors: The network's variables by their paths, ``float32``.
-        origin: How they came about, as JSON; see `best_weights` in `platform/training/publication`.
-        coarse_size: Side of smaller squares that it looks at as well; None for none.
+        origin: How they were trained, as JSON; see `best_weights` in
+            `platform/training/publication`.
+        coarse_size: Side of smaller squares that it also looks at; None if it does not.
         embedding_size: Length of the embedding.
     """
 
@@ -114,22 +115,22 @@ class Weights:
         """Read a file.
 
         Raises:
-            WeightsError: If there is none, or it is damaged or of another format.
+            WeightsError: If the file is missing, damaged or of another format.
         """
         file = Path(file)
         if not file.is_file():
             raise WeightsError(f"there is no file {file}")
         if file.suffix == ".npz":
             raise WeightsError(
-                f"{file} is no file of weights (they end in {SUFFIX}): make one of a training of "
-                "`recolor train --untracked` with `recolor import-weights`"
+                f"{file} is not a file of weights (they end in {SUFFIX}): make one from a file of "
+                "`recolor train --untracked`, with `recolor import-weights`"
             )
         try:
             with safe_open(file, framework="numpy") as content:
                 about = json.loads((content.metadata() or {})[ABOUT])
                 if (found := about["format"]) != FORMAT:
                     raise WeightsError(
-                        f"{file} is of format {found}, another version's: make it anew of its "
+                        f"{file} is of format {found}, another version's: make it again from its "
                         "training's file with `recolor import-weights`"
                     )
                 tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
@@ -155,10 +156,10 @@ class Weights:
             raise
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = first_line(error)
-            raise WeightsError(f"{file} is no whole file of weights ({reason})") from None
+            raise WeightsError(f"{file} is not a complete file of weights ({reason})") from None
         if weights.model not in MODELS:
             raise WeightsError(
-                f"{file} is of a {weights.model} network, none of {', '.join(MODELS)}"
+                f"{file} holds a {weights.model} network, not one of {', '.join(MODELS)}"
             )
         return weights
 
@@ -166,7 +167,7 @@ class Weights:
         """Write the file, or leave it as it was.
 
         Raises:
-            WeightsError: If a weight is no finite number.
+            WeightsError: If a weight is not a finite number.
         """
         small = {NETWORK + path: tensor for path, tensor in self.tensors.items()}
         if self.calibration is not None:
@@ -264,10 +265,10 @@ def _small(name: str, tensor: np.ndarray) -> np.ndarray:
     """Return a tensor in half precision, or, where a value is too large for that, in single.
 
     Raises:
-        WeightsError: If a value is no finite number.
+        WeightsError: If a value is not a finite number.
     """
     if not np.isfinite(tensor).all():
-        raise WeightsError(f"the weights of {name} hold a value that is no finite number")
+        raise WeightsError(f"the weights of {name} hold a value that is not a finite number")
     with np.errstate(over="ignore"):
         half = np.ascontiguousarray(tensor, np.float16)
     return half if np.isfinite(half).all() else np.ascontiguousarray(tensor, np.float32)

@@ -18,7 +18,7 @@ class Served:
 
     Args:
         forge: What begins it.
-        folder: Where it runs; without a store there, a network that comes along is served.
+        folder: Where it runs; without a store there, a bundled network is served.
         options: Of the command.
         begun: See `Forge.begin`.
     """

@@ -167,7 +167,7 @@ def test_a_second_command_does_not_interfere(tiny, small_network, forge, tmp_pat
     assert re.search("^Error: .*works on run", said, re.MULTILINE), said
     first.signal(signal.SIGINT)
     ended = first.wait()
-    assert ended.status == 130 and "interrupted: the same command goes on" in ended.said
+    assert ended.status == 130 and "interrupted: the same command continues" in ended.said
     (whole,), within = place.runs()
     assert [run.info.status for run in (whole, within[-1])] == ["KILLED", "KILLED"]
 
@@ -322,12 +322,12 @@ def test_a_worker_among_several_is_refused(tiny, tmp_path, monkeypatch):
     [
         ("x = ", "Invalid value"),
         ("", r"there are no \[variants\]"),
-        ("[variant]", "the file: variant is none of judged, all, variants"),
+        ("[variant]", "the file: variant is not one of judged, all, variants"),
         ("all = 1\n[variants]\na = {}", r"\[all\] must be a table, not 1"),
         ("[variants]\na = 1", "a must be a table of options, not 1"),
         ("[variants]\na = {}", "a: there is no model"),
-        ("[variants]\na = {model = 'unet', epoch = 1}", "a: epoch is none of data, seeds, acc"),
-        ("[variants]\na = {model = 'unet', seed = 1}", "a: seed is none of"),
+        ("[variants]\na = {model = 'unet', epoch = 1}", "a: epoch is not one of data, seeds, acc"),
+        ("[variants]\na = {model = 'unet', seed = 1}", "a: seed is not one of"),
         ("[variants]\na = {model = 'net'}", "a: model must be one of .*, not net"),
         ("[variants]\na = {model = 'unet+x'}", "model must be one of unet.quick, .*, not unet.x"),
         (
@@ -367,7 +367,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(AblationError, match="can't be read: No such file"):
         AblationPlan.read(tmp_path / "missing.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(AblationError, match="is no text in UTF-8"):
+    with pytest.raises(AblationError, match="is not UTF-8 text"):
         AblationPlan.read(tmp_path / "binary.toml")
 
 

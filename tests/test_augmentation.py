@@ -77,7 +77,7 @@ def test_recipes_do_one_after_another_with_one_generator(recipe, names):
 
 @pytest.mark.parametrize("recipe", ["", "plaid", "mirror+", "mirror+none", "mirror + crop", "Crop"])
 def test_an_unknown_name_is_refused_in_one_line_that_names_the_choices(recipe):
-    with pytest.raises(AugmentationError, match="is none of mirror, crop, gamma, full") as caught:
+    with pytest.raises(AugmentationError, match="is not one of mirror, crop, gamma") as caught:
         augmentation(recipe)
     assert repr(recipe) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -85,7 +85,7 @@ def test_an_unknown_name_is_refused_in_one_line_that_names_the_choices(recipe):
 def test_the_command_line_refuses_an_unknown_name(recolor, tmp_path):
     result = recolor("train", "--model", "regression", "--augment", "mirror+plaid", cwd=tmp_path)
     assert result.returncode == 1
-    assert result.stderr.startswith("Error: augmentation 'mirror+plaid': 'plaid' is none of mirror")
+    assert result.stderr.startswith("Error: augmentation 'mirror+plaid': 'plaid' is not one of")
     assert len(result.stderr.splitlines()) == 1
 
 

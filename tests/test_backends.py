@@ -52,7 +52,7 @@ def on(backend: str, variables: Mapping[str, str] = os.environ) -> dict[str, str
 
 @pytest.fixture(scope="module")
 def few(posters, tmp_path_factory):
-    """A data set with one poster to validate and one to test: JAX compiles for each shape anew."""
+    """A data set with one poster to validate and one to test: JAX compiles again for each shape."""
     out = tmp_path_factory.mktemp("few") / "data"
     options = {"split": (10, 1, 1), "embedding": "none", "seed": 1, "workers": 1}
     return prepare(posters, out, size=32, **options)[0]
@@ -232,7 +232,7 @@ def test_a_tracked_run_on_another_backend_is_registered_by_tensorflow(
 @pytest.mark.parametrize(
     ("backend", "untracked", "words"),
     [
-        ("theano", True, "none of tensorflow, jax, torch"),
+        ("theano", True, "not one of tensorflow, jax, torch"),
         ("tensorflow", True, "tensorflow is not installed"),
         ("jax", False, "mlflow is not installed; `recolor train --untracked` needs only"),
     ],

@@ -61,12 +61,12 @@ def test_what_can_be_gone_on_with_stays(runs):
     assert with_checkpoint(runs) == {"running"}
 
 
-def test_a_run_without_its_checkpoints_does_not_begin_anew(runs, manifest):
+def test_a_run_without_its_checkpoints_does_not_start_over(runs, manifest):
     settings = Settings("regression", epochs=2, batch_size=5)
     for file, content in ((SETTINGS_FILE, settings), (DECODING_FILE, OwnDecoding())):
         mlflow.MlflowClient().log_dict(runs["finished"], asdict(content), file)
     clean()
-    with pytest.raises(RunError, match="can't go on: its checkpoints were removed"):
+    with pytest.raises(RunError, match="can't be resumed: its checkpoints were removed"):
         train(manifest, settings, runs["finished"])
 
 

@@ -72,7 +72,7 @@ def error(result) -> str:
         (["apply", ".", "--out", "x", "--overwrite", "--skip-existing"], "leave out one"),
         (["evaluate", "--data", ""], "'--data': It is empty"),
         (["evaluate", "--model", ""], "'--model': It is empty"),
-        (["evaluate", "--json", "/dev/full"], "'/dev/full' is no file, and in the way"),
+        (["evaluate", "--json", "/dev/full"], "'/dev/full' exists and is not a file"),
         (["train", "--data", "", "--model", "regression"], "'--data': It is empty"),
         (["train", "--resume", ""], "'--resume': It is empty"),
         (["promote", "--data", ""], "'--data': It is empty"),
@@ -133,7 +133,7 @@ def test_a_size_that_the_networks_can_not_take(posters, tmp_path):
 def test_a_folder_that_can_not_be_written(posters, tmp_path):
     (tmp_path / "file").write_text("in the way")
     message = error(run("prepare", *posters[:3], "--out", tmp_path / "file" / "data"))
-    assert f"'{tmp_path}/file' is no folder, and in the way" in message
+    assert f"'{tmp_path}/file' exists and is not a folder" in message
 
 
 @pytest.mark.parametrize("command", ["prepare", "apply", "demo-posters"])
@@ -143,7 +143,7 @@ def test_a_circle_of_links_is_no_folder(command, posters, tmp_path, monkeypatch)
     images = posters[:3] if command in ("prepare", "apply") else []
     for out in ("loop", "loop/deeper"):
         message = error(run(command, *images, "--out", out))
-        assert "'loop' is no folder, and in the way" in message
+        assert "'loop' exists and is not a folder" in message
 
 
 def test_a_missing_weights_file(posters, tmp_path):
@@ -278,7 +278,7 @@ def test_a_model_that_does_not_exist(manifest, store):
 def test_resuming_by_other_settings_is_refused(manifest, trained):
     arguments = ["train", "--data", manifest.folder, "--resume", trained.run_id]
     assert "only --epochs may change" in error(run(*arguments, "--batch-size", 9))
-    assert "no training run" in error(run(*arguments[:-1], "feedbeef"))
+    assert "not a training run" in error(run(*arguments[:-1], "feedbeef"))
     assert "raise --epochs" in error(run(*arguments))
 
 
@@ -490,13 +490,13 @@ def test_model_uris_that_lead_nowhere(uri, manifest, store):
 
 
 def test_models_that_are_nothing_known(manifest, posters, store, tmp_path):
-    words = "is no file of weights, nor one of regression, classification"
+    words = "is neither a file of weights nor one of regression, classification"
     for command in (["evaluate", "--data", manifest.folder], ["apply", posters[0], "--out", "x"]):
         assert f"nonsense.npz {words}" in error(run(*command, "--model", "nonsense.npz"))
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"PK")
     message = error(run("apply", posters[0], "--out", tmp_path / "out", "--model", damaged))
-    assert "damaged.safetensors is no whole file of weights" in message
+    assert "damaged.safetensors is not a complete file of weights" in message
 
 
 def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):

@@ -97,7 +97,7 @@ def test_lists_are_read_in_any_encoding_and_with_any_delimiter(tmp_path, encodin
     [
         ("ID,POSTER\n7,http://x/7\n", Row("http://x/7", "7", "", None)),
         ("Poster_Link,Series_Title\nhttp://x/7,Up\n", Row("http://x/7", "", "", None)),
-        # A page of a movie is no poster of it.
+        # A page of a movie is not a poster of it.
         ("link,poster,id\nhttp://x/page,http://x/7,7\n", Row("http://x/7", "7", "", None)),
         ("id,imdb_id,image\n7,tt7,http://x/7\n", Row("http://x/7", "tt7", "", None)),
         ("url\nhttp://x/a,b\n", Row("http://x/a", "", "", None)),
@@ -409,7 +409,7 @@ def test_a_host_is_asked_no_more_often_than_at_the_rate(server, tmp_path):
 def test_a_larger_limit_gets_what_was_too_large(server, tmp_path):
     rows = rows_of(server, "large", "ok/1")
     assert statuses(collect(rows, tmp_path, HASTY)) == ["larger than 1 MB", "ok"]
-    # Now it is seen that it is no image.
+    # Now it is seen that it is not an image.
     larger = replace(HASTY, megabytes=3)
     assert statuses(collect(rows, tmp_path, larger))[0].startswith("not an image")
     assert server.asked == {"/large": 2, "/ok/1": 1}

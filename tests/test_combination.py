@@ -100,7 +100,7 @@ def test_a_data_set_that_is_replaced_meanwhile_is_noticed(manifest, more, third,
     combined = load_data([manifest.folder, copy])
     shutil.rmtree(copy)
     shutil.copytree(third.folder, copy)
-    with pytest.raises(DatasetError, match="copy was prepared anew meanwhile"):
+    with pytest.raises(DatasetError, match="copy was prepared again meanwhile"):
         Posters(combined, "test")
 
 

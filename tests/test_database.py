@@ -115,7 +115,7 @@ def test_a_database_is_whole_or_as_it_was_when_a_process_is_killed(old, seconds,
 
 
 def test_an_old_database_is_upgraded_where_it_is(connected):
-    """Another program that has it open goes on with it, and a link to it stays one."""
+    """Another program that has it open continues with it, and a link to it stays one."""
     file = connected.with_name("there.db")
     make_old_database(file)
     connected.symlink_to(file.name)
@@ -166,7 +166,7 @@ def of_later_version(file: Path) -> str:
         (lambda file: f"sqlite:///{file.parent}", "unable to open database file"),
         (lambda _: f"postgresql://127.0.0.1:{servers.free_port()}/none", "Connection refused"),
         (lambda _: "mysql://127.0.0.1/none", "needs the package MySQLdb"),
-        (lambda file: f"sqlite+none:///{file}", "sqlite+none:... is no database URL"),
+        (lambda file: f"sqlite+none:///{file}", "sqlite+none:... is not a database URL"),
     ],
 )
 def test_what_is_wrong_with_a_database_is_one_line(store, words, connected, monkeypatch):

@@ -367,7 +367,7 @@ def test_a_palette_that_the_champion_does_not_take(small, posters, tmp_path):
         "takes palettes and hints"
     )
     assert error(*arguments, tmp_path / "a", "--model", "champion", *palette) == words
-    # After a promotion of a weaker network, palettes go on working by default.
+    # After a promotion of a weaker network, palettes keep working by default.
     said = run(*arguments, tmp_path / "b", *palette)
     assert f"1 recolored in {tmp_path / 'b'} by the bundled {DEFAULT} network (" in said
     assert f"champion version {number} is not better (l2_ab " in said

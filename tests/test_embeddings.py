@@ -124,7 +124,7 @@ class TestWeightsInAFile:
 
     @pytest.fixture
     def dataset(self, posters, tmp_path, monkeypatch) -> Manifest:
-        """Prepared with a file that is no real weights, as if by the embedding `quarters`."""
+        """Prepared with a file without real weights, as if by the embedding `quarters`."""
         monkeypatch.setattr(InceptionResNetV2, "network", Quarters().network)
         monkeypatch.setattr(InceptionResNetV2, "size", 4)
         monkeypatch.delenv("RECOLOR_EMBEDDING", raising=False)
@@ -169,7 +169,7 @@ class TestWeightsInAFile:
 def test_a_poster_and_its_gray_copy_give_the_network_of_a_file_the_same(network, tmp_path):
     """The leak test, end to end: files in, stored inputs out.
 
-    Also a check that a file of weights is the same network elsewhere, where it is built anew. The
+    Also a check that a file of weights is the same network elsewhere, where it is built again. The
     colorful poster is made so that each pixel has the stored L of a gray of 8 bits; only
     then does a gray copy in 8 bits have exactly its lightness.
     """
@@ -202,7 +202,7 @@ def test_a_poster_and_its_gray_copy_give_the_network_of_a_file_the_same(network,
     assert {str(one["id"]), str(other["id"])} == {"colorful.png", "gray.png"}
     np.testing.assert_array_equal(one["lightness"], other["lightness"])
     np.testing.assert_array_equal(one["embedding"], other["embedding"])
-    # Three, as above: for another number TensorFlow would make its graph anew.
+    # Three, as above: for another number TensorFlow would make its graph again.
     expected = network.predict_on_batch(np.stack([one["lightness"]] * 3))
     np.testing.assert_allclose(one["embedding"], expected[0], rtol=1e-4)
     assert one["embedding"].max() > 0

@@ -48,7 +48,7 @@ def differences(one: Image.Image, other: Image.Image) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def regression(tmp_path_factory) -> Path:
-    """The regression that comes along, as ONNX: it is converted sooner than a classification."""
+    """The bundled regression, as ONNX: it is converted sooner than a classification."""
     file = tmp_path_factory.mktemp("exported") / "regression.onnx"
     result = run("export", "--model", "regression", "--format", "onnx", "--out", file)
     assert result.exit_code == 0, result.output
@@ -221,8 +221,8 @@ def test_what_is_in_the_way_is_said(tmp_path):
     (tmp_path / "file.onnx").write_text("mine")
     (tmp_path / "folder.onnx").mkdir()
     assert "--overwrite replaces it" in refused("onnx", "file.onnx")
-    assert "is no file, and in the way" in refused("onnx", "folder.onnx", "--overwrite")
-    assert "is no folder, and in the way" in refused("saved_model", "file.onnx", "--overwrite")
+    assert "exists and is not a file" in refused("onnx", "folder.onnx", "--overwrite")
+    assert "exists and is not a folder" in refused("saved_model", "file.onnx", "--overwrite")
     assert "holds no SavedModel" in refused("saved_model", "folder.onnx", "--overwrite")
     assert "let it end in .onnx" in refused("onnx", "file.keras", "--overwrite")
     assert "'tflite' is not one of" in refused("tflite", "file.tflite")
@@ -242,7 +242,7 @@ def test_files_that_are_none_are_refused(tmp_path):
     missing, text, others = (tmp_path / f"{name}.onnx" for name in ("missing", "text", "others"))
     assert "there is no file" in refused(missing)
     text.write_text("no model")
-    assert "text.onnx is no ONNX file of `recolor export`" in refused(text)
+    assert "text.onnx is not an ONNX file of `recolor export`" in refused(text)
     ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
     node = onnx.helper.make_node("Identity", ["x"], ["y"])
     onnx.save(

@@ -64,7 +64,7 @@ BELOW = {
     "evaluation": {"evaluation", "models", "datasets"},
     "platform": {"platform", "evaluation", "models", "datasets"},
 }
-# The parts of `platform`, lowest first: each may import those that stand before it.
+# The parts of `platform`, lowest first: each may import those before it.
 LAYERS = [
     *("tracking", "collection", "serving", "registry", "training"),
     *("search", "experiments", "server", "cli"),

@@ -16,7 +16,7 @@ from recolor.platform.tracking.interruption import SIGNALS, interruptible
 from recolor.platform.tracking.lost_runs import BusyRunError, alone_with
 from recolor.platform.tracking.store import connect, tracked_run
 
-# A process that works on a new run, and goes on with another one, until it is killed.
+# A process that works on a new run, and continues another one, until it is killed.
 WORK = """
 import sys, time
 from recolor.platform.tracking.store import tracked_run

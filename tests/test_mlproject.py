@@ -204,7 +204,7 @@ def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, small_network
 
 
 def test_mlflow_run_fails_where_the_command_fails(manifest, store):
-    """The command gets two models, by paths with blanks, of which there is none."""
+    """The command gets two models, by paths with blanks that do not exist."""
     result = mlflow_run(store, "evaluate", data=manifest.folder, model="no such file\nregression")
     assert result.returncode != 0
-    assert "Error: no such file is no file of weights" in result.stderr
+    assert "Error: no such file is not a file of weights" in result.stderr

@@ -32,7 +32,7 @@ def test_damaged_files_are_refused_or_read_and_nothing_else(tmp_path, capfd):
         path.write_bytes(data)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            for read in (lambda: read_poster(path, 32), lambda: _written_anew(path)):
+            for read in (lambda: read_poster(path, 32), lambda: _rewritten(path)):
                 try:
                     read()
                     opened += 1
@@ -46,7 +46,7 @@ def test_damaged_files_are_refused_or_read_and_nothing_else(tmp_path, capfd):
     assert _peak_memory() - before < MOST_MEMORY
 
 
-def _written_anew(path):
+def _rewritten(path):
     file = PictureFile.read(path)
     file.with_colors_of(file.picture)
 

@@ -234,7 +234,7 @@ def test_what_is_wrong_is_said_in_one_line_within_seconds(bucket, door, posters,
 
 
 def _require_rights(address: str, after: str) -> None:
-    """Let the server check rights after so many requests."""
+    """Let the server check rights after this many requests."""
     url, plain = f"http://{address}/moto-api/reset-auth", {"Content-Type": "text/plain"}
     request = urllib.request.Request(url, after.encode(), plain)
     with urllib.request.urlopen(request) as answer:

@@ -72,7 +72,7 @@ def test_what_waits_arrives_in_order_and_once(fails, run_id, tmp_path, monkeypat
     # Of what has arrived the store had not said so.
     mlflow.MlflowClient().log_metric(run_id, "loss", 98.0, step=2)
     mlflow.MlflowClient().log_metric(run_id, "epochs", 2, step=2)
-    # A training that goes on here begins with what waits.
+    # A resumed training here begins with what waits.
     assert newest_checkpoint(run_id).progress.epoch == 4
     Outbox(run_id).put(checkpoint(5))
     assert losses(run_id) == {1: 99.0, 2: 98.0, 3: 97.0, 4: 96.0, 5: 95.0}

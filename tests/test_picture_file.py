@@ -33,7 +33,7 @@ def saved(image: Image.Image, kind: str, tmp_path, **options) -> PictureFile:
 
 
 def colored(file: PictureFile, color=None) -> Image.Image:
-    """Write the file anew, in one color where it is given, and open the result."""
+    """Rewrite the file, in one color where it is given, and open the result."""
     new = Image.new("RGB", file.picture.size, color) if color else file.picture
     return Image.open(io.BytesIO(file.with_colors_of(new)))
 

@@ -208,11 +208,11 @@ def test_a_data_set_that_is_replaced_is_not_read_on_as_if_it_were_the_same(poste
     names = [str(poster["id"]) for poster in opened]
     prepare(posters[8:16], out, **settings, overwrite=True)
     assert [str(poster["id"]) for poster in opened] == names
-    with pytest.raises(DatasetError, match="was prepared anew meanwhile"):
+    with pytest.raises(DatasetError, match="was prepared again meanwhile"):
         Posters(first, "train")
     (out / "dataset.json").unlink()
     next(out.glob("train-*")).unlink()
-    with pytest.raises(DatasetError, match="was prepared anew meanwhile"):
+    with pytest.raises(DatasetError, match="was prepared again meanwhile"):
         Posters(first, "train")
 
 

@@ -28,7 +28,7 @@ from recolor.platform.serving.cluster import (
 )
 from recolor.platform.serving.targets import Task
 
-# All but a few need Ray, which is no part of the extra `test`.
+# All but a few need Ray, which is not part of the extra `test`.
 pytestmark = pytest.mark.slow
 
 

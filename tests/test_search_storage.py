@@ -143,7 +143,7 @@ def test_what_a_storage_can_not_do_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match=r"no studies in .*optuna.db: `recolor tune` begins"):
         read_storage(url)
     assert not file.exists()
-    with pytest.raises(DatabaseError, match=r"nonsense:\.\.\. is no database URL"):
+    with pytest.raises(DatabaseError, match=r"nonsense:\.\.\. is not a database URL"):
         read_storage("nonsense")
     kept = open_storage(url, 1, 2)
     with (

@@ -114,7 +114,7 @@ def test_a_metric_is_measured_and_more_of_it_is_better(begin):
 
 
 def test_a_trial_that_was_given_to_another_worker_is_left_to_it(begin):
-    """Its worker gave no sign of life; when it comes back, the other one goes on with the run."""
+    """Its worker gave no sign of life; when it comes back, the other one continues the run."""
     taken = []
 
     def take(study, message):

@@ -74,7 +74,7 @@ def test_a_training_outlives_its_server_which_gets_everything_later(
     server.start()
     status, said = command.wait().status, command.said
     assert status == 0, said
-    gone = f"the tracking server {server.uri} does not answer: the training goes on"
+    gone = f"the tracking server {server.uri} does not answer: the training continues"
     assert said.count(gone) == 1, said
     check_that_nothing_is_lost(run_id, folder)
 

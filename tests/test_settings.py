@@ -39,7 +39,7 @@ def test_the_papers_numbers_are_the_defaults_of_the_kinds():
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, not nan"),
         ({"clip": float("inf")}, "clip must be a number above 0"),
         ({"schedule": "never"}, "schedule must be one of plateau, cosine, not never"),
-        ({"augment": "explode"}, "'explode' is none of mirror, crop, gamma, full"),
+        ({"augment": "explode"}, "'explode' is not one of mirror, crop, gamma, full"),
         ({"train_fraction": 0.0}, "train_fraction must be a number above 0 and at most 1, not 0.0"),
         ({"train_fraction": 1.5}, "train_fraction must be a number above 0 and at most 1, not 1.5"),
         ({"precision": "float8"}, "precision must be one of float32"),
@@ -55,7 +55,7 @@ def test_the_options_of_the_command_are_the_fields():
     options = {option.name: option for option in COMMANDS["train"].params}
     for field in fields(Settings):
         option = options[field.name]
-        # Only what is typed counts, for a training that goes on to keep its own settings.
+        # Only what is typed counts, so that a resumed training keeps its own settings.
         assert not option.required and option.to_info_dict()["default"] is None
         assert option.help.startswith(field.metadata["help"].split("  [")[0])
     others = {"data", "temperature", "vividness", "resume", "untracked"}

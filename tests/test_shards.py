@@ -148,7 +148,7 @@ def test_nothing_is_lost_by_compression(compression):
     "record", [b"", b"\xff" * 20, Example().SerializeToString(), serialize("a", poster(24), None)]
 )
 def test_what_is_no_poster_of_the_size(record):
-    with pytest.raises(RecordError, match="no poster of 16 pixels"):
+    with pytest.raises(RecordError, match="not a poster of 16 pixels"):
         parse(record, 16, 1000)
 
 
@@ -158,5 +158,5 @@ def test_embeddings_of_any_length():
     assert with_embedding(serialize("a", given, None), vector) == record
     np.testing.assert_array_equal(parse(record, 16, 7)["embedding"], vector)
     np.testing.assert_array_equal(parse(serialize("a", poster(), None), 16, 7)["embedding"], 0)
-    with pytest.raises(RecordError, match="no poster"):
+    with pytest.raises(RecordError, match="not a poster"):
         parse(record, 16, 8)

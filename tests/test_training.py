@@ -1,4 +1,4 @@
-"""Training runs: what MLflow knows of them, and that a killed one goes on unharmed."""
+"""Training runs: what MLflow knows of them, and that a killed one resumes unharmed."""
 
 import signal
 import time
@@ -186,7 +186,7 @@ def test_the_average_of_the_weights_is_what_is_used(
         averages.append({path: 0.8 * before[path] + 0.2 * weights[path] for path in weights})
     for path, value in averages[4 * last.progress.best_epoch - 1].items():
         np.testing.assert_allclose(last.best[path], value, rtol=1e-5, atol=1e-7)
-        # A training goes on with the weights themselves.
+        # A training continues with the weights themselves.
         np.testing.assert_array_equal(last.weights[path], steps[-1][1][path])
         assert np.abs(last.weights[path] - averages[-1][path]).max() > 1e-4
     # The validation loss is that of the average.
@@ -240,7 +240,7 @@ def test_a_run_resumes_only_on_its_own_data(trained, posters, tmp_path):
 
 
 def test_an_unknown_run(store):
-    with pytest.raises(RunError, match="no training run"):
+    with pytest.raises(RunError, match="not a training run"):
         saved_settings("0123456789abcdef")
 
 
@@ -363,7 +363,7 @@ def test_networks_can_learn_eight_posters_by_heart(model, epochs, posters, learn
 
 
 def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store, small_network):
-    """What --resume alone goes on to is the last number of epochs that was asked for."""
+    """--resume alone continues to the last number of epochs that was asked for."""
     first = train(manifest, Settings(small_network, epochs=1, batch_size=10))
     # As if it had been begun by an earlier version.
     mlflow.MlflowClient().set_tag(first.run_id, "version.poster-recolor", "0.0.9")

@@ -241,14 +241,14 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     process.signal(signal.SIGTERM)
     ended = process.wait()
     assert ended.status == 143, ended.said
-    assert "Error: interrupted by SIGTERM: the same command goes on" in ended.said
+    assert "Error: interrupted by SIGTERM: the same command continues" in ended.said
     states = newest_states(place.study)
     assert states[number_of(begun)] == TrialState.WAITING
     statuses = {run.info.status for run in place.runs()}
     assert statuses == {"KILLED"}
 
     process = place.begin(*command)
-    # The trial that was interrupted goes on where it was.
+    # The trial that was interrupted continues where it was.
     again = place.wait_for(lambda study: in_the_middle(study, begun.last_step))
     assert again.params in [trial.params for trial in place.study.trials[: again.number]]
     kill(again.user_attrs[WORKER])
@@ -261,7 +261,7 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     # The other worker finds its command gone, and puts its own trial back.
     place.wait_for(lambda study: len(study.get_trials(states=[TrialState.RUNNING])) <= 1)
 
-    # How many work is no part of the study.
+    # How many work is not part of the study.
     said = place.call(*command, "--workers", 1)
     assert "3 trials; the best is trial" in said
     place.check_tree(3, epochs)

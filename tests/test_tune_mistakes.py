@@ -30,7 +30,7 @@ def call(manifest, tmp_path, monkeypatch):
     ("arguments", "words"),
     [
         (["--learning-rate", "1e-4,1e-6"], "--learning-rate 1e-4,1e-6: 0.0001 is not below 1e-06"),
-        (["--search", "dropout=1,2"], "--search dropout=1,2: dropout is none of batch_size, "),
+        (["--search", "dropout=1,2"], "--search dropout=1,2: dropout is not one of batch_size, "),
         (["--search", "batch_size=0,10"], "batch_size must be at least 1, not 0"),
         (["--search", "batch_size=5,10", "--batch-size", "5"], "batch_size is given and searched"),
         (
@@ -45,7 +45,7 @@ def call(manifest, tmp_path, monkeypatch):
         (["--heartbeat", "60", "--grace", "60"], "--grace must be longer than --heartbeat"),
         (["--data", "nowhere"], "nowhere does not exist"),
         (["--storage", "postgresql+psycopg://127.0.0.1:9/none"], "can't be used"),
-        (["--storage", "nonsense"], "is no database URL"),
+        (["--storage", "nonsense"], "is not a database URL"),
     ],
 )
 def test_a_mistake_is_one_line(call, arguments, words):
@@ -66,4 +66,4 @@ def test_a_storage_that_can_not_be_written_is_said(call, tmp_path):
 def test_an_empty_environment_variable_counts_for_nothing(call, monkeypatch):
     monkeypatch.setenv("RECOLOR_OPTUNA_STORAGE", "nonsense")
     monkeypatch.setenv("RECOLOR_TUNE_STORAGE", "")
-    assert "is no database URL" in call()
+    assert "is not a database URL" in call()

@@ -66,7 +66,7 @@ def test_anything_else_is_not_imported(content, manifest, store, tmp_path):
     if content is not None:
         file.write_bytes(content)
     runs = len(mlflow.search_runs())
-    with pytest.raises(TrainingError, match=r"weights\.npz is no whole file"):
+    with pytest.raises(TrainingError, match=r"weights\.npz is not a complete file"):
         import_weights(manifest, file)
     assert len(mlflow.search_runs()) == runs
 
@@ -81,7 +81,7 @@ def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
     client = mlflow.MlflowClient()
     logged = client.get_metric_history(trained.run_id, "val_loss")
     assert [metric.value for metric in logged] == [epoch["val_loss"] for epoch in history]
-    # Scored anew, with colors rounded to integers: all by the same amount, after so few epochs.
+    # Scored again, with colors rounded to integers: all by the same amount, after so few epochs.
     assert trained.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)
     uri = f"models:/poster-recolor/{trained.version}"
     assert load_model(uri).metadata.metadata["dataset_digest"] == manifest.digest

@@ -1,4 +1,4 @@
-"""Weights in a compact file: whole, small, and good to go on from."""
+"""Weights in a compact file: whole, small, and good to resume from."""
 
 import json
 import pickle
@@ -76,7 +76,7 @@ def test_a_damaged_file_is_refused(weights, tmp_path, cut):
     file = tmp_path / "weights.safetensors"
     weights.save(file)
     file.write_bytes(file.read_bytes()[:cut])
-    with pytest.raises(WeightsError, match=r"weights\.safetensors is no whole file"):
+    with pytest.raises(WeightsError, match=r"weights\.safetensors is not a complete file"):
         Weights.load(file)
 
 
@@ -88,12 +88,12 @@ def test_a_file_with_other_bytes_inside_is_refused(weights, tmp_path, place):
     start = int(len(content) * place)
     content[start : start + 64] = bytes(64)
     file.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"weights\.safetensors is no whole file"):
+    with pytest.raises(WeightsError, match=r"weights\.safetensors is not a complete file"):
         Weights.load(file)
 
 
 def rewritten(file: Path, tensors: dict | None = None, **about) -> None:
-    """Change tensors and description of a file, and digest it anew."""
+    """Change tensors and description of a file, and digest it again."""
     with safe_open(file, framework="numpy") as content:
         description = json.loads(content.metadata()[ABOUT])
     tensors = {**load_file(file), **(tensors or {})}
@@ -110,7 +110,7 @@ def test_a_file_with_other_content_is_refused(weights, tmp_path, change):
     file = tmp_path / "weights.safetensors"
     weights.save(file)
     rewritten(file, **change)
-    with pytest.raises(WeightsError, match=r"weights\.safetensors is no whole file"):
+    with pytest.raises(WeightsError, match=r"weights\.safetensors is not a complete file"):
         Weights.load(file)
 
 
@@ -118,7 +118,7 @@ def test_a_changed_description_is_refused(weights, tmp_path):
     file = tmp_path / "weights.safetensors"
     weights.save(file)
     file.write_bytes(file.read_bytes().replace(b"temperature", b"tempera7ure"))
-    with pytest.raises(WeightsError, match=r"no whole file of weights \(it was changed\)"):
+    with pytest.raises(WeightsError, match=r"not a complete file of weights \(it was changed\)"):
         Weights.load(file)
 
 
@@ -135,7 +135,7 @@ def test_what_half_precision_can_not_hold_is_kept_in_single(weights, tmp_path):
 def test_weights_that_are_no_numbers_are_not_written(weights, tmp_path, value):
     file = tmp_path / "weights.safetensors"
     broken = {**weights.tensors, "encoder_1/bias": np.full(64, value, np.float32)}
-    with pytest.raises(WeightsError, match="encoder_1/bias hold a value that is no finite number"):
+    with pytest.raises(WeightsError, match="encoder_1/bias hold a value that is not a finite"):
         replace(weights, tensors=broken).save(file)
     assert not list(tmp_path.iterdir())
 
@@ -174,10 +174,10 @@ def test_a_pickle_is_never_opened(tmp_path):
     file = tmp_path / "trap.safetensors"
     with file.open("wb") as stream:
         np.savez(stream, about=np.array([Trap()], dtype=object))
-    with pytest.raises(WeightsError, match="no whole file"):
+    with pytest.raises(WeightsError, match="not a complete file"):
         Weights.load(file)
     file.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(WeightsError, match="no whole file"):
+    with pytest.raises(WeightsError, match="not a complete file"):
         Weights.load(file)
 
 
@@ -185,7 +185,7 @@ def test_another_format_is_refused(weights, tmp_path):
     file = tmp_path / "weights.safetensors"
     weights.save(file)
     rewritten(file, format=9)
-    with pytest.raises(WeightsError, match=r"is of format 9, another version's: make it anew"):
+    with pytest.raises(WeightsError, match=r"is of format 9, another version's: make it again"):
         Weights.load(file)
 
 

@@ -1,1 +1,1 @@
-"""Augmentation: what is done at random to training posters, anew in each epoch."""
+"""Augmentation: random changes of training posters, different in each epoch."""

@@ -42,7 +42,7 @@ def names_of(recipe: str) -> tuple[str, ...]:
     """Return the names of a recipe's augmentations, in the order in which they are done.
 
     Raises:
-        AugmentationError: If there is none of a name.
+        AugmentationError: If a name is unknown.
 
     Example:
         >>> names_of("mirror+gamma"), names_of("crop"), names_of("none")
@@ -54,7 +54,7 @@ def names_of(recipe: str) -> tuple[str, ...]:
     for name in names:
         if name not in AUGMENTATIONS:
             raise AugmentationError(
-                f"augmentation {recipe!r}: {name!r} is none of {', '.join(AUGMENTATIONS)}; "
+                f"augmentation {recipe!r}: {name!r} is not one of {', '.join(AUGMENTATIONS)}; "
                 "join them as mirror+crop+gamma, or give none"
             )
     return names
@@ -68,7 +68,7 @@ def augmentation(recipe: str) -> Augmentation:
             which is ``mirror+crop+gamma``.
 
     Raises:
-        AugmentationError: If there is none of a name.
+        AugmentationError: If a name is unknown.
     """
     steps = [AUGMENTATIONS[name] for name in names_of(recipe)]
 

@@ -58,7 +58,7 @@ class PaletteLibrary:
         """Return a scheme by its name or its number, from 1.
 
         Raises:
-            PaletteError: If there is none.
+            PaletteError: If there is no such scheme.
         """
         wanted = name.strip().casefold()
         if re.fullmatch("[0-9]{1,4}", wanted) and 1 <= int(wanted) <= len(self.palettes):
@@ -226,7 +226,7 @@ class PaletteLibrary:
         """Read a library.
 
         Raises:
-            PaletteError: If there is no such file, or it is no library.
+            PaletteError: If there is no such file, or it is not a library.
         """
         try:
             content = json.loads(Path(file).read_text(encoding="utf-8"))

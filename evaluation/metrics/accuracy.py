@@ -16,7 +16,7 @@ NEUTRAL_CELL = 128 // CELL
 
 
 class Accuracy(Metric):
-    """Percentage of all pixels under a mask whose cell is at most so many cells off.
+    """Percentage of all pixels under a mask whose cell is at most `distance` cells off.
 
     Attributes:
         distance: How many cells off is near enough.

@@ -31,7 +31,7 @@ def _level(linear):
 
 # What every level of red, green and blue gives to X, Y and Z: ``[3, 3, 256]``.
 LIGHTS = (TO_XYZ[..., None] * _linear(np.arange(256) / 255)).astype(np.float32)
-# The level of evenly spaced amounts of light: so many that it is off by 1/40 at most.
+# The level of evenly spaced amounts of light, enough of them to be off by 1/40 at most.
 LEVELS = np.rint(255 * _level(np.arange(2**16) / (2**16 - 1))).astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
 """What a model decodes with where nothing else is asked for; it is kept with the model's weights.
 
-Training does not depend on it, so it may change whenever a training goes on.
+Training does not depend on it, so it may change whenever a training is resumed.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def ablate(file, out):
     """Train the variants of a TOML file and compare them.
 
     Each is judged by the same validation posters and is an MLflow run within
-    the ablation's own. The same command goes on after an interruption; of a
+    the ablation's own. The same command continues after an interruption; of a
     file that was changed, it trains only what is new. docs/ablations has
     examples.
     """
@@ -36,6 +36,6 @@ def ablate(file, out):
     try:
         made = ablation.ablate(plan, file, out, echo=click.echo, bar=progress_bar)
     except KeyboardInterrupt as error:
-        raise interrupted(error, ": the same command goes on") from None
+        raise interrupted(error, ": the same command continues") from None
     click.echo(made.report.read_text(encoding="utf-8"), nl=False)
     click.echo(f"table and picture: {made.report}, {made.report.with_suffix('.png')}")

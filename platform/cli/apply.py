@@ -58,7 +58,7 @@ MOST_NAMED = 6
 @click.option(
     "--skip-existing",
     is_flag=True,
-    help="Leave results that are there already as they are: an interrupted run goes on.",
+    help="Leave results that are there already as they are: an interrupted run continues.",
 )
 @click.option(
     "--engine",

@@ -14,7 +14,7 @@ def check_backend() -> None:
         click.UsageError: If it does not.
     """
     if os.environ.get("KERAS_BACKEND", "tensorflow") not in BACKENDS:
-        raise click.UsageError(f"KERAS_BACKEND is none of {', '.join(BACKENDS)}")
+        raise click.UsageError(f"KERAS_BACKEND is not one of {', '.join(BACKENDS)}")
 
 
 def use_tensorflow() -> None:

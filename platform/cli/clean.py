@@ -17,7 +17,7 @@ from recolor.platform.cli.quiet import quiet_mlflow
 def clean(unfinished, dry_run):
     """Remove the checkpoints of runs that are finished or deleted.
 
-    Such a run can't be gone on with afterwards. Its model, metrics and pictures stay.
+    Such a run can't be resumed afterwards. Its model, metrics and pictures stay.
     """
     quiet_mlflow()
     from recolor.platform.tracking import store

@@ -31,7 +31,7 @@ def decoding_of_options(options: dict, library: Path | None) -> Decoding:
         library: The file of color schemes to find a palette in; None for recolor's own.
 
     Raises:
-        RecolorError: If there is no such palette, or a hint is none.
+        RecolorError: If there is no such palette, or a hint is invalid.
     """
     from recolor.datasets.palettes.library import load_library
     from recolor.models.decoding.typed import typed_decoding

@@ -10,7 +10,7 @@ from recolor.platform.cli.quiet import quiet_mlflow
 @click.command()
 @click.option("--out", type=OUTPUT, default="demo", show_default=True, help="Folder to write to.")
 def demo(out):
-    """Recolor drawn posters with the network that comes along, then go through everything else.
+    """Recolor drawn posters with the bundled network, then go through everything else.
 
     Runs and models go to a store of its own in the folder.
     """

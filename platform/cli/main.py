@@ -52,7 +52,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx, name):
-        """Return a command; None if there is none of that name."""
+        """Return a command; None if the name is unknown."""
         return COMMANDS.get(name)
 
     def invoke(self, ctx):

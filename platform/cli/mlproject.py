@@ -60,7 +60,7 @@ def _parameter(parameter: click.Parameter) -> dict:
 def _type(parameter: click.Parameter) -> str:
     if isinstance(parameter.type, (click.IntRange, click.FloatRange)):
         return "float"
-    # Never `path`: where there is none, MLflow would fail when it has begun a run, and leave that
+    # Never `path`: if the path did not exist, MLflow would fail after starting a run, and leave it
     # open.
     return "string"
 

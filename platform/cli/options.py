@@ -62,7 +62,7 @@ class Place(click.Path):
         file_allowed = nearest == path and not self.dir_okay
         if not (nearest.is_dir() or (file_allowed and nearest.is_file())):
             kind = "file" if file_allowed else "folder"
-            self.fail(f"{str(nearest)!r} is no {kind}, and in the way.", param, ctx)
+            self.fail(f"{str(nearest)!r} exists and is not a {kind}.", param, ctx)
 
 
 TEXT = Text()

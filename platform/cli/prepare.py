@@ -97,7 +97,7 @@ def prepare(
     """Make a data set of image files and folders.
 
     Images that can't be used are skipped, and listed in skipped.tsv. After an interruption, the
-    same command goes on where it stopped. Images and --out may be in object storage: s3://...
+    same command continues where it stopped. Images and --out may be in object storage: s3://...
     """
     using = cluster_of(engine, ray_address)
     if extend:

@@ -12,7 +12,7 @@ def ignore_warnings() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", module="keras|mlflow|tensorflow")
-    # Each training in a process traces its step anew, of which TensorFlow warns.
+    # Each training in a process traces its step again, of which TensorFlow warns.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 

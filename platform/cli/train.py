@@ -31,14 +31,14 @@ from recolor.platform.training.settings import Settings
     "--resume",
     metavar="RUN_ID",
     type=TEXT,
-    help="Go on with a run, with its own settings; only --epochs, --temperature and --vividness "
+    help="Resume a run, with its own settings; only --epochs, --temperature and --vividness "
     "may change.",
 )
 @click.option(
     "--untracked",
     type=OUTPUT_FILE,
     metavar="FILE",
-    help="Train without MLflow and TensorFlow into a file, or go on with it: see import-weights.",
+    help="Train into a file, or continue it, without MLflow and TensorFlow: see import-weights.",
 )
 def train(data, resume, untracked, temperature, vividness, **options):
     """Train a network, track it in MLflow and register the result.
@@ -51,7 +51,7 @@ def train(data, resume, untracked, temperature, vividness, **options):
         raise click.UsageError("Missing option '--model' (or '--resume').")
     check_backend()
     if resume and untracked:
-        raise click.UsageError("--untracked goes on with its file: --resume is for tracked runs")
+        raise click.UsageError("--untracked continues from its file: --resume is for tracked runs")
     decoding = Decoding(temperature=temperature, vividness=vividness)
     # What is typed wrong is said first.
     settings = None if resume else Settings(**given)

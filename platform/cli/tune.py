@@ -84,7 +84,7 @@ from recolor.platform.training.settings import Settings, check_decoding
     "--study",
     type=TEXT,
     metavar="NAME",
-    help="The study to begin or to go on with.  [default: the kind of network]",
+    help="The study to begin or to resume.  [default: the kind of network]",
 )
 @STORAGE
 @click.option(
@@ -108,7 +108,7 @@ from recolor.platform.training.settings import Settings, check_decoding
     metavar="SECONDS",
     default=120,
     show_default=True,
-    help="How long without a sign of life before another worker goes on with a trial.",
+    help="How long without a sign of life before another worker takes over a trial.",
 )
 @click.option(
     "--best-epochs",
@@ -126,7 +126,7 @@ def tune(
 ):  # fmt: skip
     """Search for the best settings, with a training for each trial, tracked in MLflow.
 
-    The same command goes on after any interruption; started elsewhere with the same --study and
+    The same command continues after any interruption; started elsewhere with the same --study and
     --storage, it adds workers.
     """
     given = {name: value for name, value in options.items() if value is not None}
@@ -182,7 +182,7 @@ def tune(
     try:
         found = tuning.tune(manifest, plan, demand, _say_where, lines)
     except KeyboardInterrupt as error:
-        raise interrupted(error, ": the same command goes on") from None
+        raise interrupted(error, ": the same command continues") from None
     finally:
         lines.close()
     if found.best is None:

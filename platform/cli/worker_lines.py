@@ -50,7 +50,7 @@ class WorkerLines:
             bar.write(f"trial {trial} {state}{reached}", file=sys.stderr)
             return
         if value is None:
-            # It begins here, or goes on.
+            # It begins or continues here.
             bar.reset(total=epochs)
             bar.initial = epoch
         bar.n = epoch

@@ -79,7 +79,7 @@ def ablate(
 ) -> Ablation:
     """Train and judge all variants that have not been judged yet.
 
-    Table and picture are written anew after each.
+    Table and picture are rewritten after each.
 
     Args:
         plan: The ablation.
@@ -193,7 +193,7 @@ class _Judge:
 
 @contextmanager
 def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
-    """Begin an ablation's run, or go on with the one of this name."""
+    """Begin an ablation's run, or continue the one of this name."""
     earlier = mlflow.search_runs(
         search_all_experiments=True,
         filter_string=f'tags.`{ABLATION_TAG}` = "{name}"',
@@ -239,7 +239,7 @@ def _train_and_judge(
     tags: dict[str, str],
     echo: Callable[[str], None],
 ) -> Run:
-    """Train a variant, or go on with its earlier run, and log what it comes to."""
+    """Train a variant, or continue its earlier run, and log what it comes to."""
     settings = variant.settings.complete()
     run_id = earlier.info.run_id if earlier else None
     start = newest_checkpoint(run_id) if run_id else None

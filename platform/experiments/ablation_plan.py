@@ -86,7 +86,7 @@ class AblationPlan:
         except OSError as error:
             raise AblationError(f"{file} can't be read: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise AblationError(f"{file} is no text in UTF-8") from None
+            raise AblationError(f"{file} is not UTF-8 text") from None
         except (tomllib.TOMLDecodeError, RecolorError) as error:
             raise AblationError(f"{file}: {error}") from None
 
@@ -145,7 +145,7 @@ def _judged(options: Mapping) -> dict:
 def _check_names(table: Mapping, known: tuple[str, ...], where: str) -> None:
     for name in table:
         if name not in known:
-            raise AblationError(f"{where}: {name} is none of {', '.join(known)}")
+            raise AblationError(f"{where}: {name} is not one of {', '.join(known)}")
 
 
 def _check_is(value, kind, where: str, what: str) -> None:

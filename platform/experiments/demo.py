@@ -1,4 +1,4 @@
-"""The network that comes along, then the whole platform at a small size, on drawn posters."""
+"""The bundled network, then the whole platform at a small size, on drawn posters."""
 
 import time
 from collections.abc import Callable
@@ -45,7 +45,7 @@ STORE = "store"
 
 
 def run_demo(out: Path, echo: Callable[[str], None]) -> None:
-    """Recolor by the network that comes along; then prepare, train, evaluate, promote and recolor.
+    """Recolor with the bundled network; then prepare, train, evaluate, promote and recolor.
 
     Args:
         out: Folder for posters, data and results, and for a store of the demo's own: the user's

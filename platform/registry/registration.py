@@ -206,7 +206,7 @@ def _in_one_line(uri: str) -> Iterator[None]:
 
 def _check_format(uri: str, info: ModelInfo) -> None:
     if "dataset_digest" not in (info.metadata or {}):
-        raise RegistryError(f"model {uri} is none that `recolor train` has registered")
+        raise RegistryError(f"model {uri} was not registered by `recolor train`")
     # Of a restoration network, only the weights are used here.
     if _task(info) is not RESTORING and info.metadata.get("format") != FORMAT:
         raise RegistryError(

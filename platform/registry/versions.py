@@ -58,7 +58,7 @@ def current_champion(task: Task = RECOLORING) -> ModelVersion | None:
 
 
 def find_champion() -> ModelVersion:
-    """Return the recoloring champion of the store, which is not made where there is none.
+    """Return the recoloring champion of the store; a missing store is not created.
 
     Raises:
         RegistryError: If there is no champion.

@@ -56,7 +56,7 @@ def find_weights(source: str) -> Weights:
 
 
 def no_weights(source: str) -> WeightsError:
-    """Say that a source is none."""
+    """Say that a source is unknown."""
     return WeightsError(
-        f"{source} is no file of weights, nor one of {', '.join(MODELS)}, which are bundled"
+        f"{source} is neither a file of weights nor one of {', '.join(MODELS)}, which are bundled"
     )

@@ -149,7 +149,7 @@ def best_of(study: Study) -> Best | None:
 def train_best(study: Study, plan: Plan, manifest: Manifest, best: Best, epochs: int | None):
     """Repeat the best trial at full length within the study's run, and register the model.
 
-    Called again, it goes on with a training that was interrupted.
+    Called again, it continues a training that was interrupted.
 
     Args:
         study, plan, manifest: The study, its plan and its data set.

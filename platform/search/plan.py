@@ -27,7 +27,7 @@ from recolor.platform.training.settings import Settings
 
 
 class PlanError(RecolorError):
-    """A study can't be made, or gone on with, in this way."""
+    """A study can't be made, or continued, in this way."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Plan:
         return cls(**{**saved, "settings": settings, "decoding": decoding, "space": space})
 
     def check_continues(self, began: dict, study: str) -> None:
-        """Check that a study may go on with this plan.
+        """Check that a study may continue with this plan.
 
         Args:
             began: What `to_json` has returned when the study was begun.
@@ -153,7 +153,7 @@ def _differences(began: dict, now: dict):
 class SeededByTrial(BaseSampler):
     """Chooses each trial's values by a sampler of its own, seeded with the trial's number.
 
-    So no two workers choose alike, nor does a study that goes on choose again what it has begun
+    So no two workers choose alike, nor does a study that continues choose again what it has begun
     with; yet one worker alone always chooses the same.
 
     Args:

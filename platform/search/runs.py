@@ -34,7 +34,7 @@ KILLED = ("killed", "KILLED")
 
 @contextmanager
 def study_run(study: Study, plan: Plan, manifest: Manifest, storage: str) -> Iterator[str]:
-    """Begin a study's run, or go on with it; of commands that begin at once, only one makes it.
+    """Begin a study's run, or continue it; of commands that begin at once, only one makes it.
 
     Args:
         study: The study.

@@ -27,7 +27,7 @@ WAYS = "NAME=A,B,... or NAME=LOW:HIGH or NAME=LOW:HIGH:log"
 
 
 class SpaceError(RecolorError):
-    """A dimension of a search is none."""
+    """A dimension of a search is invalid."""
 
 
 def parse_space(texts: Iterable[str], model: str) -> Space:
@@ -52,7 +52,7 @@ def parse_space(texts: Iterable[str], model: str) -> Space:
         if not (equals and values.strip()):
             raise SpaceError(f"{where}: write {WAYS}")
         if name not in SEARCHABLE:
-            raise SpaceError(f"{where}: {name} is none of {', '.join(SEARCHABLE)}")
+            raise SpaceError(f"{where}: {name} is not one of {', '.join(SEARCHABLE)}")
         if name in space:
             raise SpaceError(f"{where}: {name} is searched already")
         space[name] = _checked(where, name, values.strip(), model)
@@ -126,9 +126,9 @@ def _value(option: Field, word: str) -> int | float | bool | str:
     try:
         value = kind(word)
     except ValueError:
-        raise SpaceError(f"{word or 'nothing'} is no {'whole ' * (kind is int)}number") from None
+        raise SpaceError(f"{word or 'nothing'} is not a {'whole ' * (kind is int)}number") from None
     if kind is float and not math.isfinite(value):
-        raise SpaceError(f"{word} is no finite number")
+        raise SpaceError(f"{word} is not a finite number")
     return value
 
 

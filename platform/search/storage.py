@@ -95,7 +95,7 @@ def read_storage(url: str) -> RDBStorage:
     """Open a storage to look into it; a file that is not there is not made.
 
     Raises:
-        StorageError: If there is none.
+        StorageError: If there is no storage.
         DatabaseError: If it can't be used.
     """
     place = parse_url(url)

@@ -20,7 +20,7 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def begin_study(storage: BaseStorage, name: str, plan: Plan, trials: int) -> Study:
-    """Make a study, or find the one that goes on; only one process at a time may.
+    """Make a study, or find the one to continue; only one process at a time may.
 
     Args:
         storage: Where it is kept.

@@ -65,12 +65,12 @@ class Objective:
     current: int | None = None
 
     def __call__(self, trial: Trial) -> float:
-        """Run a trial, or go on with it, and return its value.
+        """Run a trial, or continue it, and return its value.
 
         Raises:
             TrialPruned: If it was given up, or has diverged.
             SurplusTrialError: If there are enough trials already.
-            TakenTrialError: If another worker goes on with it.
+            TakenTrialError: If another worker has taken it over.
         """
         self.current = trial.number
         self._check_is_wanted(trial)

@@ -1,4 +1,4 @@
-"""`recolor tune`: a study that is begun or gone on with, its workers, and what comes out of it."""
+"""`recolor tune`: a study that is begun or resumed, its workers, and what comes out of it."""
 
 import os
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def tune(
         DatabaseError, StorageError: If the storage can't be used.
         RunError: If the study's run is in another MLflow store.
         TuningError: If workers have failed, and the others have not run all trials.
-        KeyboardInterrupt: If it was interrupted; the same call goes on.
+        KeyboardInterrupt: If it was interrupted; the same call continues.
     """
     _check(manifest, plan)
     with explained(demand.storage):
@@ -112,7 +112,7 @@ def tune(
             if done < trials:
                 raise TuningError(
                     f"{done} of {trials} trials are done, and no worker is left to run more "
-                    f"({'; '.join(failures)}): the same command goes on"
+                    f"({'; '.join(failures)}): the same command continues"
                 )
             trained = None
             if best and demand.train_best:

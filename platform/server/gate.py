@@ -43,7 +43,7 @@ class Gate:
         """Take a place for as long as a request lasts.
 
         Raises:
-            RequestError: If there is none.
+            RequestError: If no place is free.
         """
         if self._free <= 0:
             wait = {"Retry-After": str(RETRY_SECONDS)}
@@ -84,7 +84,7 @@ class Gate:
         """Call a function in a thread, when it is the request's turn.
 
         Raises:
-            RequestError: If it takes too long. It then goes on, and is in the way of others until
+            RequestError: If it takes too long. It then keeps running, and blocks others until
                 it ends: nothing ends a thread.
         """
         loop = asyncio.get_running_loop()

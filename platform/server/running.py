@@ -41,12 +41,12 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def run(application, bound_to: socket.socket, limits: Limits) -> None:
-    """Serve, until SIGTERM or SIGINT; what is under way is finished then.
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress.
 
     Args:
-        application: Of ASGI.
-        bound_to: The address.
-        limits: What is taken.
+        application: An ASGI application.
+        bound_to: The socket to listen on.
+        limits: Limits of requests.
     """
     log = logging.getLogger("recolor.server")
     log.setLevel(logging.INFO)

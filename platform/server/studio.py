@@ -163,7 +163,7 @@ class Studio:
         return typed_decoding(wanted.typed, self.library, self._palette_of)
 
     def _palette_of(self, text: str) -> Palette | None:
-        """Return the palette of the picture that is kept under an id; None where it is no id."""
+        """Return the palette of the picture kept under an id; None if the text is not an id."""
         if not ID.fullmatch(text):
             return None
         picture = self._file(text, "palette").picture

@@ -26,13 +26,13 @@ def check_target(target: Path, format: str, overwrite: bool) -> None:
     """
     folder = format == SAVED_MODEL
     if not folder and target.suffix != f".{format}":
-        raise ExportError(f"{target} is no name for this format: let it end in .{format}")
+        raise ExportError(f"{target} is not a name for this format: let it end in .{format}")
     if not os.path.lexists(target):
         return
     if not overwrite:
         raise ExportError(f"{target} is there already: --overwrite replaces it")
     if target.is_dir() != folder:
-        raise ExportError(f"{target} is no {'folder' if folder else 'file'}, and in the way")
+        raise ExportError(f"{target} exists and is not a {'folder' if folder else 'file'}")
     if folder and not (target / "saved_model.pb").is_file():
         raise ExportError(
             f"{target} holds no SavedModel, and is not replaced: choose another --out"

@@ -112,7 +112,7 @@ def recolor_files(
             an input folder keeps its path inside that folder.
         decoding: How the model's answers become colors.
         hints: More hints, by the names of images inside of their folder, in Unicode's form NFC.
-        suggestions: Make so many versions of each image, under the palettes that
+        suggestions: Number of versions of each image, under the palettes that
             `Painter.suggestions` chooses: ``poster.1.jpg``, ``poster.2.jpg``, ...; 0 for one, under
             the palette of `decoding`.
         sheet: Make a sheet of the first 24 posters before and after as well.

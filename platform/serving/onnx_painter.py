@@ -24,7 +24,7 @@ ABOUT = "recolor"
 
 
 class OnnxError(RecolorError):
-    """A file is none of `recolor export`, or can't be used here."""
+    """A file was not made by `recolor export`, or can't be used here."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
     except Exception as error:
         # Both libraries have errors of their own, and damaged files bring up others.
         reason = "it says nothing of recolor" if isinstance(error, KeyError) else first_line(error)
-        raise OnnxError(f"{file} is no ONNX file of `recolor export` ({reason})") from None
+        raise OnnxError(f"{file} is not an ONNX file of `recolor export` ({reason})") from None
 
 
 def check_installed(*packages: str) -> None:

@@ -88,7 +88,7 @@ class PosterRecolorer(PythonModel):
         """Return the palette of a picture that is given as base64 text or as a data URL.
 
         Raises:
-            ImageError: If it is none, and too long to be meant as a palette's name.
+            ImageError: If it is not an image, and too long to be a palette's name.
         """
         try:
             return Palette.of_picture(self._picture(text), "a picture")
@@ -101,7 +101,7 @@ class PosterRecolorer(PythonModel):
         """Open an image file, given as its bytes, as base64 text or as a data URL.
 
         Raises:
-            ImageError: If it is none.
+            ImageError: If it is not an image.
         """
         return decode_image(data, self.most_pixels)
 

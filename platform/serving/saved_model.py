@@ -116,7 +116,7 @@ class RecoloringGraph(Recolorer, tf.Module):
     def paint(self, *rows, **given):
         """Paint as a `Recolorer` does, but by compiled steps, which are several times as fast.
 
-        This is no graph itself, so that only those steps are built that a picture needs.
+        This is not a graph itself, so only the steps that a picture needs are built.
         """
         return super().paint(*rows, **given, run=_run_compiled)
 
@@ -221,7 +221,7 @@ class RecoloringGraph(Recolorer, tf.Module):
 
 
 def _whole_pieces(pixels):
-    """Fill a list of pixels up: what is compiled is compiled anew for each length."""
+    """Pad a list of pixels, since each new length would be compiled again."""
     return tf.pad(pixels, [[0, -tf.shape(pixels)[0] % PIECE], [0, 0]])
 
 

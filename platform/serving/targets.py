@@ -74,13 +74,13 @@ def plan(
         more = f", and {len(found) - 1} more results" if len(found) > 1 else ""
         raise ImageError(
             f"{found[0]} is there already{more}: --overwrite replaces what is there, "
-            "--skip-existing goes on with the rest"
+            "--skip-existing makes the rest"
         )
     return tasks
 
 
 def exists(target: Place) -> bool:
-    """Tell whether a result is there already. A folder of that name is none."""
+    """Tell whether a result is there already. A folder of that name does not count."""
     if isinstance(target, RemotePath):
         return target.exists()
     return os.path.lexists(target) and not target.is_dir()

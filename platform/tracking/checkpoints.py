@@ -1,4 +1,4 @@
-"""The checkpoints of tracked runs: the one to go on from, and those that nobody needs any more."""
+"""The checkpoints of tracked runs: the one to resume from, and those that nobody needs any more."""
 
 import tempfile
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def newest_checkpoint(run_id: str) -> Checkpoint | None:
         whole = filter(None, map(Checkpoint.load, files))
         newest = max(whole, key=lambda found: found.progress.epoch, default=None)
     if newest is None and len(files) > 1:
-        raise RunError(f"no checkpoint of run {run_id} is whole: train anew")
+        raise RunError(f"no checkpoint of run {run_id} is complete: start a new training")
     return newest
 
 
@@ -71,7 +71,7 @@ def leftovers(unfinished: bool) -> Iterator[Leftover]:
     """Find checkpoints that can be removed: of finished and deleted runs.
 
     Args:
-        unfinished: Also of failed and killed runs, which can be gone on with until then.
+        unfinished: Also of failed and killed runs, which can be resumed until then.
     """
     client = mlflow.MlflowClient()
     experiments = client.search_experiments(view_type=ViewType.ALL)
@@ -96,7 +96,7 @@ def _state(run: Run) -> str:
 
 
 def remove(leftover: Leftover) -> None:
-    """Remove the checkpoints of a run, which can't be gone on with after that.
+    """Remove the checkpoints of a run, which can't be resumed after that.
 
     Raises:
         BusyRunError: If a process works on it meanwhile.

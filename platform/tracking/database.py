@@ -67,10 +67,10 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
 def check_writable(url: str) -> None:
     """Check that a SQLite database can be written, and so can its folder.
 
-    One that is not there yet is not asked, nor are databases of other kinds.
+    Databases that do not exist yet, and those of other kinds, are not checked.
 
     Raises:
-        DatabaseError: If it can't.
+        DatabaseError: If it can't be written.
     """
     file = sqlite_file(url)
     if file and file.exists():
@@ -88,7 +88,7 @@ def parse_url(url: str) -> sqlalchemy.URL:
     """Parse a database's URL.
 
     Raises:
-        DatabaseError: If it is none, or of a kind of database that SQLAlchemy does not know.
+        DatabaseError: If it is not a URL, or of a kind of database that SQLAlchemy does not know.
     """
     try:
         place = sqlalchemy.make_url(url)
@@ -96,7 +96,7 @@ def parse_url(url: str) -> sqlalchemy.URL:
     except (ArgumentError, NoSuchModuleError):
         # Not all of it, which may hold a password.
         scheme = url.partition(":")[0]
-        raise DatabaseError(f"{scheme}:... is no database URL that SQLAlchemy knows") from None
+        raise DatabaseError(f"{scheme}:... is not a database URL that SQLAlchemy knows") from None
     return place
 
 

@@ -57,7 +57,7 @@ def at_work() -> Iterator[str]:
 
 @contextmanager
 def alone_with(run_id: str) -> Iterator[None]:
-    """Go on with a run as the only process of this machine.
+    """Keep other processes of this machine from working on a run that is resumed.
 
     Raises:
         BusyRunError: If another one works on it.
@@ -66,7 +66,7 @@ def alone_with(run_id: str) -> Iterator[None]:
     began = _folder() / f"{process}{SUFFIX}"
     if began.exists():
         _lock_of(run_id, began).release()
-    # Of two that go on with it at once, one gets the lock.
+    # Of two that resume it at once, one gets the lock.
     lock = _lock_of(run_id, _folder() / f"{run_id}{SUFFIX}")
     try:
         yield

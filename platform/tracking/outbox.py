@@ -115,7 +115,7 @@ class Outbox:
         except (mlflow.MlflowException, OSError) as error:
             if not self.delayed:
                 _logger.warning(
-                    "%s: the training goes on, its metrics and checkpoints wait in %s",
+                    "%s: the training continues, its metrics and checkpoints wait in %s",
                     what_failed(error),
                     self.folder,
                 )

@@ -32,12 +32,12 @@ from recolor.platform.tracking.server import CHECK_SECONDS, check_server, patien
 EXPERIMENT = "recolor"
 # Of a run: the digest of its data set, or of all its data sets together.
 DATA_TAG = "dataset.digest"
-# MLflow takes at most so many characters of a digest.
+# Most characters of a digest that MLflow takes.
 DIGEST = 36
 
 
 class RunError(RecolorError):
-    """A run can't be found, begun or gone on with."""
+    """A run can't be found, begun or resumed."""
 
 
 def connect(to_write: bool = False) -> None:
@@ -115,14 +115,14 @@ def own_store(folder: Path) -> Iterator[str]:
 def tracked_run(
     name: str, run_id: str | None = None, tags: dict[str, str] | None = None
 ) -> Iterator[mlflow.ActiveRun]:
-    """Begin a run, or go on with one, with system metrics and the origin of the code.
+    """Begin a run, or continue one, with system metrics and the origin of the code.
 
-    Within another run, it is that one's child. A run that goes on keeps the tags of its origin, and
+    Within another run, it is that one's child. A resumed run keeps the tags of its origin, and
     gets those of now as ``resumed.1.version.poster-recolor``, and so on.
 
     Args:
         name: The run's name.
-        run_id: The run to go on with.
+        run_id: The run to resume.
         tags: Tags that the run has from its first moment. Its parent's, among them, makes it a
             child of a run of another process.
 
@@ -183,7 +183,7 @@ def log_parameters(run: mlflow.ActiveRun, parameters: dict[str, object]) -> None
 
     MLflow Projects logs an entry point's parameters itself, as they were typed or left empty, and
     MLflow never changes a parameter: not ``1e-4`` to ``0.0001``, nor nothing to the default. What
-    changes again, as the epochs of a run that goes on, gets ``.used.2`` added, and so on.
+    changes again, as the epochs of a resumed run, gets ``.used.2`` added, and so on.
     """
     known = mlflow.get_run(run.info.run_id).data.params
 

@@ -25,7 +25,7 @@ def lineage(
         settings: The settings.
         decoding: The model's own.
         initial: The weights that it begins with, if any.
-        start: The state that it goes on from, if any: its tags and initial weights stay.
+        start: The state that it continues from, if any: its tags and initial weights stay.
 
     Returns:
         ``settings``, ``decoding``, ``dataset_digest``, ``tags`` with backend, versions and commit,

@@ -24,7 +24,7 @@ class TrainingError(RecolorError):
 
 
 class DivergenceError(TrainingError):
-    """A loss is no finite number any more."""
+    """A loss is no longer finite."""
 
 
 def _option(default, help: str, **about):
@@ -137,8 +137,8 @@ class Settings:
     )
     ema: float | None = _option(
         None,
-        "Validate and keep an exponential moving average of the weights; the training goes on with "
-        "the weights themselves.",
+        "Validate and keep an exponential moving average of the weights; the training continues "
+        "with the weights themselves.",
         above=0,
         most=0.99999,
         metavar="MOMENTUM",
@@ -190,7 +190,7 @@ class Settings:
         return replace(self, epochs=epochs, batch_size=self.batch_size or kind.batch_size)
 
     def check_continues(self, began: Settings, what: str) -> None:
-        """Check that a training that began with other settings may go on with these.
+        """Check that a training that began with other settings may continue with these.
 
         Args:
             began: The first settings.

@@ -63,9 +63,11 @@ def _saved(run_id: str, file: str) -> dict:
             if folder := missing_folder(mlflow.get_run(run_id).info.artifact_uri):
                 raise RunError(
                     f"the files of run {run_id} are not in {folder}, where it has made them: bring "
-                    "them back, or train anew"
+                    "them back, or start a new training"
                 ) from None
-        raise RunError(f"{run_id} is no training run of this store: {first_line(error)}") from None
+        raise RunError(
+            f"{run_id} is not a training run of this store: {first_line(error)}"
+        ) from None
 
 
 def train(
@@ -86,17 +88,17 @@ def train(
     Args:
         manifest: The data set.
         settings: The settings; in a resumed run only ``epochs`` may differ from the first ones.
-        resume: Id of the run to go on with.
+        resume: Id of the run to resume.
         started: Called with the run's id when it begins.
         decoding: How the model is to decode where nothing else is asked for; what is None in it is
-            left as it was in the run to go on with, or else as `OwnDecoding` has it.
+            left as it was in the run to resume, or else as `OwnDecoding` has it.
         tags: More tags of the run.
 
     Returns:
         `publication.TrainedModel`; None in a worker that is not the chief.
 
     Raises:
-        BusyRunError: If another process trains the run to go on with.
+        BusyRunError: If another process trains the run to resume.
         DatasetError, RecordError: If the data set can't be trained on, or is damaged.
         DeviceError, TrainingError: See `devices.find_devices`, `loop.fit` and
             `settings.check_decoding`.
@@ -128,12 +130,12 @@ def _train(
     before = saved_decoding(resume) if resume else OwnDecoding()
     own = before.changed(decoding)
     if resume:
-        _check_resumable(manifest, settings, resume, decodes_anew=own != before)
+        _check_resumable(manifest, settings, resume, decodes_again=own != before)
         start = newest_checkpoint(resume)
         if start is None and mlflow.get_run(resume).data.metrics.get("epochs"):
             raise RunError(
-                f"run {resume} can't go on: its checkpoints were removed, as by `recolor clean`; "
-                "train anew"
+                f"run {resume} can't be resumed: its checkpoints were removed, as by "
+                "`recolor clean`; start a new training"
             )
         if start and start.progress.epoch > settings.epochs:
             raise RunError(
@@ -188,9 +190,9 @@ def train_in_run(
         settings: The settings, complete.
         decoding: The model's own.
         devices: What `find_devices` has found; this worker is the chief.
-        start: The state to go on from, if the run has one.
+        start: The state to resume from, if the run has one.
         initial: The weights to begin with, if there are any and there is no ``start``.
-        started: Called with the run's id when the run can be gone on with.
+        started: Called with the run's id when the run can be resumed.
         after_epoch: Called with the state after each epoch, once it is kept.
 
     Returns:
@@ -217,7 +219,7 @@ def train_in_run(
     log_dataset(manifest, "training")
     about = lineage(manifest, settings, decoding, initial, start)
     outbox = Outbox.of(run)
-    # It may be gone on with in another folder.
+    # It may be resumed in another folder.
     mlflow.set_tag(FOLDER_TAG, str(outbox.folder))
     if start is not None and start.progress.epoch >= settings.epochs:
         # With a decoding that may be another than when it was kept.
@@ -283,12 +285,12 @@ def _publish_by_tensorflow(manifest: DataSet, run_id: str):
 
 
 def _check_resumable(
-    manifest: DataSet, settings: Settings, run_id: str, decodes_anew: bool
+    manifest: DataSet, settings: Settings, run_id: str, decodes_again: bool
 ) -> None:
     settings.check_continues(saved_settings(run_id), f"run {run_id}")
     run = mlflow.get_run(run_id)
     if run.data.tags.get("dataset.digest", manifest.digest) != manifest.digest:
         raise RunError(f"run {run_id} was trained on other data than {manifest}")
     last = run.data.metrics.get("epochs", 0)
-    if run.info.status == "FINISHED" and last >= settings.epochs and not decodes_anew:
+    if run.info.status == "FINISHED" and last >= settings.epochs and not decodes_again:
         raise RunError(f"run {run_id} has finished its {last:.0f} epochs: raise --epochs")

@@ -20,10 +20,10 @@ from recolor.platform.training.settings import Settings, TrainingError, check_de
 def train_untracked(
     manifest: DataSet, settings: Settings, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> Checkpoint | None:
-    """Train a network; the file is written anew after each epoch.
+    """Train a network; the file is rewritten after each epoch.
 
-    Where the file is there already, the training goes on from it. Of several workers only the chief
-    writes it, and all of them must be able to read it.
+    Where the file exists, the training continues from it. Of several workers only the chief writes
+    it, and all of them must be able to read it.
 
     Args:
         manifest: The data set.
@@ -72,11 +72,11 @@ def load_checkpoint(file: Path, manifest: DataSet) -> Checkpoint:
     """Read a file of `train_untracked`.
 
     Raises:
-        TrainingError: If it is none, is damaged, or was trained on another data set.
+        TrainingError: If it is not such a file, is damaged, or was trained on another data set.
     """
     checkpoint = Checkpoint.load(file) if file.is_file() else None
     if checkpoint is None or "settings" not in checkpoint.origin:
-        raise TrainingError(f"{file} is no whole file of `recolor train --untracked`")
+        raise TrainingError(f"{file} is not a complete file of `recolor train --untracked`")
     if checkpoint.origin["dataset_digest"] != manifest.digest:
         raise TrainingError(f"{file} was trained on other data than {manifest}")
     return checkpoint

@@ -28,7 +28,7 @@ COMMANDS = {
 REFUSALS = (
     "is being written by process",
     "is not a whole data set",
-    "was prepared anew meanwhile",
+    "was prepared again meanwhile",
     "is the champion already",
 )
 

@@ -1,4 +1,4 @@
-"""Full and read-only disks: one line, nothing half-written, and the same command goes on after."""
+"""Full and read-only disks: one line, nothing half-written, and the same command continues."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ class Disk:
         self.place = place
 
     def mount(self, *options: str) -> None:
-        """Mount it, or mount it anew with other options."""
+        """Mount it, or mount it again with other options."""
         words = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(self.place)]
         mounted = subprocess.run(words, capture_output=True, text=True)
         if mounted.returncode:

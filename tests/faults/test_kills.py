@@ -35,7 +35,7 @@ def same_again(case: "Case", supplies: Supplies, killed: Ended) -> list:
 
 
 def resumed(case: "Case", supplies: Supplies, killed: Ended) -> list:
-    """Go on with the run, if it has said how."""
+    """Resume the run, if it has said how."""
     begun = re.search(r"recolor (train --resume \w+)", killed.said)
     return [*begun[1].split(), "--data", supplies.data] if begun else case.arguments(supplies)
 
