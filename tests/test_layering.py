@@ -1,8 +1,9 @@
 """The direction of knowledge: no module imports what stands above it."""
 
 import ast
-import importlib
+import importlib.util
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,19 @@ def test_every_part_of_platform_has_its_layer():
     inside = [path.relative_to(ROOT).parts for path in MODULES]
     parts = {rest[0].removesuffix(".py") for folder, *rest in inside if folder == "platform"}
     assert parts == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_module_imports_of_the_project_is_there(path):
+    """Also where it is imported within a function, which may run in no test."""
+    for name in imports(path):
+        if name.startswith("recolor."):
+            module, _, thing = name.rpartition(".")
+            found = importlib.util.find_spec(module)
+            assert found, f"{path} imports {name}"
+            source = Path(found.origin) if found.origin else None
+            defined = source and re.search(rf"\b{thing}\b", source.read_text(encoding="utf-8"))
+            assert defined or importlib.util.find_spec(name), f"{path} imports {name}"
 
 
 def test_no_source_folder_is_a_package_under_its_bare_name():

@@ -32,6 +32,6 @@ def import_weights(file, data, **decoding):
 
     # Before the seconds that TensorFlow takes.
     store.connect(to_write=True)
-    from recolor.platform.registry import publication
+    from recolor.platform.training import publication
 
     report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))
