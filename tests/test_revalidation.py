@@ -12,7 +12,7 @@ from recolor.evaluation.tables import MAY_KNOW
 from recolor.evaluation.validation import validate
 from recolor.platform.cli.main import main
 from recolor.platform.registry.history import read_history
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.versions import (
     MODEL_NAME,
@@ -46,7 +46,7 @@ def test_both_are_measured_on_the_data(rival, trained, other):
         main, ["promote", "--version", rival, "--data", str(other.folder), "--reason", "new data"]
     )
     assert result.exit_code == 0, result.output
-    measured = validate(other, load(version_uri(trained.version)).painter)
+    measured = validate(other, load_model(version_uri(trained.version)).painter)
     *_, change = read_history().values()
     assert change.from_value == change.to_value == measured[TOLD_PALETTE + "l2_ab"]
     assert (change.from_version, change.to_version) == (trained.version, rival)
