@@ -2,9 +2,12 @@
 
 import doctest
 import importlib.util
+import json
+import logging
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from recolor.datasets.demo_posters import draw_poster, generate_demo_posters
 from recolor.models.catalog import MODELS
 from recolor.platform.cli.main import main
 from recolor.platform.experiments.preparation import prepare
+from recolor.platform.registry.registration import code_for_serving
 
 HEAVY = ("keras", "mlflow", "tensorflow")
 
@@ -93,6 +97,19 @@ def test_a_poster_is_restored_and_a_data_set_read_without_anything_heavy(here, t
     )
     environment = {"PATH": "", "PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)}
     assert run_python(code, cwd=tmp_path, env=environment) == "(200, 300) 16\n"
+
+
+def test_copies_in_a_served_model_go_first_and_the_rest_is_found(tmp_path):
+    """So a served model runs its own code, and who has loaded one still finds the package."""
+    code_for_serving(tmp_path)
+    code = (
+        f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
+        "import recolor\nfrom recolor.datasets import color, shards\n"
+        "print(recolor.__file__, color.__file__, recolor.Dataset.__name__, sep='\\n')\n"
+    )
+    copies = tmp_path / "recolor"
+    expected = [copies / "__init__.py", copies / "datasets" / "color.py", "Dataset"]
+    assert run_python(code).splitlines() == [*map(str, expected)]
 
 
 def test_a_script_prepares_a_data_set_once(here, tmp_path):
@@ -198,6 +215,36 @@ def test_wrong_arguments_are_those_of_python_here_and_flags_on_the_command_line(
         recolor.prepare("posters", "data")
     said = CliRunner().invoke(main, ["prepare", "posters", "--out", "data"])
     assert said.output.splitlines()[-1].endswith("choose another folder or --overwrite")
+
+
+@pytest.mark.slow
+def test_the_tour_can_be_gone_as_written(tmp_path, monkeypatch):
+    """Its cells, one after another, with fewer posters and epochs; it needs no Jupyter."""
+    file = ROOT / "docs" / "tour.ipynb"
+    assert file.stat().st_size < 400_000
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    smaller = {
+        "60,": "24,",
+        "(48, 6, 6)": "(16, 4, 4)",
+        "epochs=3": "epochs=1",
+        "size=64": "size=32",
+    }
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    # What its first cell sets is to hold here only.
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"):
+        monkeypatch.setenv(name, "")
+    found, disabled = {}, logging.root.manager.disable
+    try:
+        with warnings.catch_warnings(), own_store(tmp_path / "store"):
+            for cell in code:
+                for word, less in smaller.items():
+                    cell = cell.replace(word, less)
+                exec(cell, found)
+    finally:
+        logging.disable(disabled)
+    assert {"unet, told palette", "truth"} <= {*found["told"].index}
 
 
 @pytest.mark.slow
