@@ -1,18 +1,22 @@
 """Packaging of ``recolor``, distributed as ``poster-recolor``.
 
-The four source folders are mapped into the namespace package ``recolor``. None of them holds an
-``__init__.py``: a folder ``platform/`` with one would shadow the standard library's ``platform``
-whenever the project's root is on ``sys.path``.
+The four source folders are mapped into the package ``recolor``, whose own ``__init__.py`` lies in
+``platform/api/``. None of the four holds an ``__init__.py``: a folder ``platform/`` with one would
+shadow the standard library's ``platform`` whenever the project's root is on ``sys.path``.
 """
 
 from pathlib import Path
 
 from setuptools import setup
 
+API = "platform/api"
 FOLDERS = ["platform", "datasets", "models", "evaluation"]
 # Their subfolders are ordinary packages.
 PACKAGES = FOLDERS + [
-    path.parent.as_posix() for folder in FOLDERS for path in Path(folder).glob("*/__init__.py")
+    path.parent.as_posix()
+    for folder in FOLDERS
+    for path in Path(folder).glob("*/__init__.py")
+    if path.parent != Path(API)
 ]
 
 setup(
@@ -24,8 +28,8 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.10,<3.13",
-    packages=[f"recolor.{name.replace('/', '.')}" for name in PACKAGES],
-    package_dir={f"recolor.{name}": name for name in FOLDERS},
+    packages=["recolor", *(f"recolor.{name.replace('/', '.')}" for name in PACKAGES)],
+    package_dir={"recolor": API, **{f"recolor.{name}": name for name in FOLDERS}},
     package_data={
         "recolor.datasets.embeddings": ["efficientnet_lite0.safetensors"],
         "recolor.datasets.palettes": ["library.json"],

@@ -30,7 +30,7 @@ from recolor.datasets.images import find_images
 from recolor.datasets.picture_file import PictureFile
 from recolor.models.decoding.options import DEFAULT_DECODING
 from recolor.models.pretrained import pretrained_weights
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.registration import register
 from recolor.platform.serving.saved_model import RecoloringGraph
 
@@ -57,7 +57,7 @@ def registered(folder: Path) -> str:
 
 def network_alone(files: list[Path]) -> float:
     """Return how many posters a second the network sees, one after the other."""
-    painter = load(KIND).painter
+    painter = load_model(KIND).painter
     pictures = [PictureFile.read(file).picture for file in files[:20]]
     for picture in pictures[:3]:
         painter.see(picture, DEFAULT_DECODING)

@@ -6,7 +6,7 @@ from test_recoloring import SIZES, WAYS, picture
 
 from recolor.models.catalog import DEFAULT
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def painters(tmp_path_factory):
     file = tmp_path_factory.mktemp("exported") / f"{DEFAULT}.onnx"
     arguments = ["export", "--model", DEFAULT, "--format", "onnx", "--out", str(file)]
     main(arguments, standalone_mode=False)
-    return {"tensorflow": load(DEFAULT).painter, "onnx": load(str(file)).painter}
+    return {"tensorflow": load_model(DEFAULT).painter, "onnx": load_model(str(file)).painter}
 
 
 @pytest.mark.parametrize("runtime", ["tensorflow", "onnx"])

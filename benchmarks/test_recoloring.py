@@ -17,7 +17,7 @@ from skimage.transform import resize
 
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 
 SIZES = [(300, 450), (1000, 1500), (2000, 3000)]
 WAYS = {
@@ -30,7 +30,7 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def painter():
-    return load(DEFAULT).painter
+    return load_model(DEFAULT).painter
 
 
 def picture(size) -> Image.Image:
@@ -80,7 +80,7 @@ def test_peak_memory(benchmark, size, way):
         "sys.path.insert(0, 'benchmarks')\n"
         "from test_recoloring import DEFAULT, WAYS, picture, load\n"
         "size, way = json.loads(sys.argv[1])\n"
-        "painter = load(DEFAULT).painter\n"
+        "painter = load_model(DEFAULT).painter\n"
         "painter.recolor(picture((30, 45)), WAYS[way])\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "painter.recolor(picture(size), WAYS[way])\n"

@@ -141,12 +141,12 @@ def _check(data_sets: Sequence[Manifest]) -> None:
         if one.size != first.size:
             raise DatasetError(
                 f"{one} has squares of {one.size} pixels, and {first} of {first.size}: prepare "
-                "both with the same --size"
+                "both with the same `size`"
             )
         if one.content["settings"]["embedding"] != first.content["settings"]["embedding"]:
             raise DatasetError(
                 f"{one} was prepared with the embedding {one.embedding_id}, and {first} with "
-                f"{first.embedding_id}: prepare both with the same --embedding"
+                f"{first.embedding_id}: prepare both with the same `embedding`"
             )
 
 

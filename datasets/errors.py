@@ -4,10 +4,18 @@
 class RecolorError(ValueError):
     """Something that the user gave can't be used. The message is one line: what, where, what to do.
 
-    The command line prints it without a traceback.
+    The command line prints it without a traceback, and the names of options in it as they are
+    typed: `batch_size` as ``--batch-size``.
 
     Attributes:
         option: Name of the option to blame, where it is known.
+
+    Example:
+        >>> try:
+        ...     Decoding(strength=2)
+        ... except RecolorError as error:
+        ...     print(error)
+        strength must lie between 0 and 1, not 2
     """
 
     option: str | None = None

@@ -186,6 +186,37 @@ def to_rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | Non
         raise ImageError(f"damaged image: {_one_line(error)}") from None
 
 
+def as_picture(source: str | os.PathLike | Image.Image | np.ndarray) -> Image.Image:
+    """Return a picture as `to_rgb` does.
+
+    Args:
+        source: A file's path, a picture, or an array ``uint8 [h, w]``, ``[h, w, 3]`` or
+            ``[h, w, 4]``.
+
+    Raises:
+        ImageError: If it is none, is damaged, or has too many pixels.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        try:
+            return to_rgb(open_image(read_file(Path(source))))
+        except ImageError as error:
+            raise ImageError(f"{source}: {error}") from None
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or not (
+            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
+        ):
+            raise ImageError(
+                "an array must be uint8 [h, w], [h, w, 3] or [h, w, 4], not "
+                f"{source.dtype} {list(source.shape)}"
+            )
+        source = Image.fromarray(source)
+    if not isinstance(source, Image.Image):
+        raise ImageError(
+            f"a picture is a path, a PIL image or an array, not {type(source).__name__}"
+        )
+    return to_rgb(source)
+
+
 def decode_image(data: object, most_pixels: int) -> Image.Image:
     """Open an image file, given as its bytes, as base64 text or as a data URL.
 

@@ -167,6 +167,11 @@ class RemotePath:
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
+def place_of(name: str | os.PathLike | RemotePath) -> Path | RemotePath:
+    """Return the place that a text names, on this machine or in object storage."""
+    return RemotePath(str(name).rstrip("/")) if is_remote(name) else Path(name)
+
+
 def _reason(text: str) -> str:
     """Shorten what Arrow says."""
     found = re.search(r"AWS Error (\w+)(?: \(.*?\))? during (\w+) operation: (.*)", text)

@@ -123,7 +123,7 @@ def begin(out: Path, overwrite: bool) -> Path:
         if not (scratch / UNFINISHED).exists():
             # A run was killed after its data set was in place.
             shutil.rmtree(scratch, ignore_errors=True)
-        raise DatasetError(f"{out} holds a data set already: choose another folder or --overwrite")
+        raise DatasetError(f"{out} holds a data set already: choose another folder or `overwrite`")
     scratch.mkdir(exist_ok=True)
     (scratch / UNFINISHED).touch()
     shutil.rmtree(scratch / "whole", ignore_errors=True)

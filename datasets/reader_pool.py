@@ -5,9 +5,12 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
 
 # What of glibc's malloc to set, and to how many bytes, see mallopt(3).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -21,9 +24,28 @@ def reader_pool(workers: int) -> ProcessPoolExecutor:
     """
     return ProcessPoolExecutor(
         workers,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=_Context(),
         initializer=_begin,
     )
+
+
+class _Reader(SpawnProcess):
+    """A process that does not run the program's main file once more: it needs nothing of it.
+
+    A script that prepares a data set would do so in each of them.
+    """
+
+    def start(self) -> None:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    Process = _Reader
 
 
 def _begin() -> None:

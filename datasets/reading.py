@@ -171,7 +171,7 @@ def reading_pool(workers: int) -> Iterator[Readers]:
     except BrokenProcessPool:
         raise DatasetError(
             "a reading process was killed, most likely for lack of memory: "
-            "run the same command again with fewer --workers: it continues where it stopped"
+            "run the same command again with fewer `workers`: it continues where it stopped"
         ) from None
 
 

@@ -30,7 +30,7 @@ def check_free(place: RemotePath, inputs: Iterable[Place], overwrite: bool) -> N
     """
     if (place / FILE_NAME).exists(waits=False) and not overwrite:
         raise DatasetError(
-            f"{place} holds a data set already: choose another folder or --overwrite"
+            f"{place} holds a data set already: choose another folder or `overwrite`"
         )
     for folder in inputs:
         if f"{place}/".startswith(f"{folder}/"):

@@ -54,7 +54,7 @@ def check_counts(split: tuple[float, ...], available: int) -> None:
     if _is_exact(split) and sum(split) > available:
         raise SplitError(
             f"{sum(split)} posters are asked for, but only {available} can be used: "
-            "lower --split or add posters"
+            "lower `split` or add posters"
         )
 
 
@@ -103,7 +103,7 @@ def assign_splits(
     if exact and any(room):
         raise SplitError(
             f"a group of {min(map(len, left_over))} near-duplicate posters fits into no split "
-            "without straddling two: change --split by a few posters"
+            "without straddling two: change `split` by a few posters"
         )
     if not exact:
         largest = SPLITS[max(range(3), key=lambda number: split[number])]
@@ -111,7 +111,7 @@ def assign_splits(
             # Shares of less than one leave posters out, and these are among them.
             assigned[poster] = largest if sum(split) > 1 - 1e-9 else None
     if not any(assigned):
-        raise SplitError(f"{len(contents)} posters are too few for these shares: change --split")
+        raise SplitError(f"{len(contents)} posters are too few for these shares: change `split`")
     return assigned
 
 

@@ -49,7 +49,7 @@ AGEING_SEED = 1
 
 
 class ToldError(RecolorError):
-    """A value of --told is not understood."""
+    """What a model is to be told is not understood."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ MODELS = ModelKinds(
     }
 )
 
+# Length of the paper's embedding.
+EMBEDDING_SIZE = 1000
 # Those of the paper, of which its experiment and the demo consist.
 PAPER = ("regression", "classification")
 # What a network is for: from a gray picture to a colored one, or from an aged one to a new one.

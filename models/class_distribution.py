@@ -7,7 +7,8 @@ import numpy as np
 from keras import layers, ops
 
 from recolor.datasets.classes import ColorClasses
-from recolor.models.kind import EMBEDDING_SIZE, DistributionKind
+from recolor.models.catalog import EMBEDDING_SIZE
+from recolor.models.kind import DistributionKind
 
 
 class ClassDistribution(DistributionKind):

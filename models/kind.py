@@ -13,10 +13,7 @@ import numpy as np
 
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.posters import stored_inputs
-from recolor.models.catalog import RECOLOR
-
-# Length of the paper's embedding.
-EMBEDDING_SIZE = 1000
+from recolor.models.catalog import EMBEDDING_SIZE, RECOLOR
 
 
 class ModelKind(ABC):

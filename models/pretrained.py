@@ -1,12 +1,8 @@
 """The trained networks that come with recolor; ``pretrained/README.md`` is their model card."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from recolor.models.weights import Weights
+from recolor.models.weights import Weights, WeightsError
 
 FOLDER = Path(__file__).with_name("pretrained")
 
@@ -22,9 +18,6 @@ def pretrained_weights(model: str) -> Weights:
     Raises:
         WeightsError: If there is no bundled network of this kind.
     """
-    # Only here, since it takes Keras.
-    from recolor.models.weights import Weights, WeightsError
-
     file = pretrained_file(model)
     if not file.is_file():
         raise WeightsError(f"no trained {model} network comes with recolor: train one")

@@ -2,27 +2,33 @@
 
 The file is of the format safetensors, so it can be read anywhere and runs no code. Half precision
 keeps it small; trained weights lose nothing that could be seen by it.
+
+Keras is imported only to build a network: a file is read, and described, without it.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-from keras import ops
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.errors import RecolorError, first_line
-from recolor.models.catalog import MODELS
+from recolor.models.catalog import EMBEDDING_SIZE, MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
-from recolor.models.decoding.vividness import SHAPE
-from recolor.models.kind import EMBEDDING_SIZE, ModelKind
+
+if TYPE_CHECKING:
+    import keras
+
+    from recolor.models.kind import ModelKind
 
 SUFFIX = ".safetensors"
 FORMAT = 3
@@ -77,6 +83,11 @@ class Weights:
         return stages
 
     @property
+    def restores(self) -> bool:
+        """Whether it is a restoration network: no other goes without a calibration."""
+        return self.calibration is None
+
+    @property
     def digest(self) -> str:
         """Digest of the network's weights, whatever they came from."""
         return _digest(self.tensors, self.describe())
@@ -111,7 +122,7 @@ class Weights:
         }
 
     @classmethod
-    def load(cls, file: Path) -> "Weights":
+    def load(cls, file: Path) -> Weights:
         """Read a file.
 
         Raises:
@@ -139,8 +150,6 @@ class Weights:
             del about["format"]
             decoding = OwnDecoding(about.pop("temperature"), about.pop("vividness"))
             calibration = tensors.pop("calibration", None)
-            if calibration is not None and calibration.shape != SHAPE:
-                raise ValueError("the calibration has another shape")
             weights = cls(
                 **about,
                 decoding=decoding,
@@ -232,6 +241,8 @@ def named_values(variables: Iterable[keras.Variable]) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If two variables have the same path.
     """
+    from keras import ops
+
     variables = list(variables)
     values = {variable.path: ops.convert_to_numpy(variable) for variable in variables}
     if len(values) < len(variables):

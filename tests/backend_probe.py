@@ -18,7 +18,7 @@ from recolor.datasets.classes import ColorClasses
 from recolor.datasets.hints import parse_hints
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 
 PICTURE = "picture"
 FREE = {"free": Decoding(palette="none", vividness=0.5)}
@@ -54,7 +54,7 @@ def gradients(network, kind, inputs, ab) -> list[np.ndarray]:
 
 def recolored(file: Path) -> dict[str, np.ndarray]:
     """Return a picture as `recolor apply` makes it, decoded in several ways."""
-    painter = load(str(file)).painter
+    painter = load_model(str(file)).painter
     picture = Image.fromarray(samples.astronaut()).resize((100, 130))
     ways = FREE | PALETTE if painter.network.takes_palette else FREE
     return {

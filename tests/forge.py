@@ -148,7 +148,7 @@ def import_everything() -> None:
     import recolor.evaluation.figures
     import recolor.platform.experiments.ablation
     import recolor.platform.experiments.evaluation
-    import recolor.platform.registry.load
+    import recolor.platform.registry.model
     import recolor.platform.search.tuning
     import recolor.platform.server.application
     import recolor.platform.serving.files

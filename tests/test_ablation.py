@@ -30,7 +30,7 @@ from recolor.models.weights import Weights
 from recolor.platform.cli.main import main
 from recolor.platform.experiments.ablation import ablate
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.tracking.provenance import COMMIT_TAG, origin
 from recolor.platform.training.settings import Settings
 
@@ -127,7 +127,7 @@ def test_the_table_has_what_the_kept_networks_come_to(killed, tiny):
     measured = {}
     for run in place.runs()[1]:
         weights = next(Path(run.info.artifact_uri.removeprefix("file://")).glob("*.safetensors"))
-        predict = Predictions(load(str(weights)).painter, Decoding()).told(Told())
+        predict = Predictions(load_model(str(weights)).painter, Decoding()).told(Told())
         result = score(tiny, "validation", {"it": predict}, most=4)["it"].result()["l2_ab"]
         assert run.data.metrics["nothing.l2_ab"] == pytest.approx(result)
         measured[run.info.run_name] = result
@@ -148,7 +148,7 @@ def test_of_a_changed_file_only_what_is_new_is_trained(killed, tiny):
     place.write(text + "wild = {learning_rate = 1e30}\n")
     said = place.call()
     assert said.count("judged already") == 2
-    assert "wild, seed 0: loss is" in said and "lower --learning-rate" in said
+    assert "wild, seed 0: loss is" in said and "lower `learning_rate`" in said
     assert list(place.table())[2:] == ["plain", "mirrored", "wild"]
     assert set(place.table()["wild"][:-1]) == {"-"}
     # What has diverged is not tried again.

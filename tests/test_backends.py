@@ -25,7 +25,7 @@ from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import pretrained_weights
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.tracking.checkpoint import Checkpoint
 
 needs_torch = pytest.mark.skipif(
@@ -207,7 +207,7 @@ def test_a_file_of_weights_is_evaluated_and_applied_without_tensorflow(few, post
     assert result.returncode == 0, result.stderr
     columns = json.loads(table.read_text())["columns"]
     (found,) = (values for name, values in columns.items() if name.startswith(str(file)))
-    predict = Predictions(load(str(file)).painter, Decoding()).told(Told.parse(PALETTE))
+    predict = Predictions(load_model(str(file)).painter, Decoding()).told(Told.parse(PALETTE))
     expected = score(few, "test", {"tensorflow": predict})["tensorflow"].result()
     assert found["l2_ab"] == pytest.approx(expected["l2_ab"], rel=1e-3)
     assert (out / posters[0].name).exists()

@@ -19,7 +19,7 @@ from recolor.datasets.palettes.palette import Palette
 from recolor.models.catalog import MODELS
 from recolor.platform.cli.errors import UnexpectedError
 from recolor.platform.cli.main import main
-from recolor.platform.registry import load as load_module
+from recolor.platform.registry import model as model_module
 
 
 def run(*arguments, **environment):
@@ -35,11 +35,11 @@ def run(*arguments, **environment):
 @pytest.fixture(scope="module", autouse=True)
 def networks_loaded_once():
     """Let all commands of this process share the networks that come with recolor."""
-    load, shared = load_module.load, functools.cache(load_module.load)
+    load, shared = model_module.load_model, functools.cache(model_module.load_model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            load_module,
-            "load",
+            model_module,
+            "load_model",
             lambda source, *library: (shared if source in MODELS else load)(source, *library),
         )
         yield

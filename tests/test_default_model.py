@@ -21,7 +21,7 @@ from recolor.models.pretrained import pretrained_file
 from recolor.platform.cli.main import main
 from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import COMPARISON_TAG, Comparison, forget, shortfall
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote, rollback
 from recolor.platform.registry.versions import (
     MODEL_NAME,
@@ -120,7 +120,7 @@ def nothing_is_measured(monkeypatch) -> None:
 
 def test_a_champion_that_was_not_compared_does_not_answer_by_default(classification):
     forget(current_champion())
-    model = load(None)
+    model = load_model(None)
     assert (model.source, model.version) == (DEFAULT, None)
     assert model.about.endswith(
         f"; champion version {classification} {NOT_COMPARED}: --model champion takes it"
@@ -134,7 +134,7 @@ def test_a_champion_that_was_not_compared_does_not_answer_by_default(classificat
 @pytest.mark.parametrize("bundled", [95.23, 310.42], ids=["worse", "no better"])
 def test_a_champion_that_is_not_better_does_not_answer_by_default(classification, bundled):
     compared("data", version=310.42, bundled=bundled).keep(classification)
-    model = load(None)
+    model = load_model(None)
     assert model.source == DEFAULT
     assert f"champion version {classification} is not better" in model.about
     assert f"(l2_ab 310.4 against {bundled:.4g}): --model champion takes it" in model.about
@@ -142,7 +142,7 @@ def test_a_champion_that_is_not_better_does_not_answer_by_default(classification
 
 def test_a_champion_that_is_better_answers_by_default(classification):
     compared("data", version=95.1, bundled=95.2).keep(classification)
-    model = load(None)
+    model = load_model(None)
     assert str(model.version.version) == classification
     assert model.about.endswith(f"; --model {DEFAULT} takes the bundled network")
     assert run("models").splitlines()[-1] == "the champion answers by default"
@@ -162,7 +162,7 @@ def test_the_metric_says_what_is_better(versions, version, bundled, wins):
 )
 def test_a_comparison_that_does_not_apply_here_does_not_count(classification, changed):
     replace(compared("data"), **changed).keep(classification)
-    assert load(None).source == DEFAULT
+    assert load_model(None).source == DEFAULT
     assert shortfall(current_champion()) == NOT_COMPARED
 
 
@@ -205,7 +205,7 @@ def test_the_word_champion_takes_it(classification, tmp_path, monkeypatch):
     compared("data", version=2, bundled=1).keep(classification)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "champion").write_text("a file")
-    model = load("champion")
+    model = load_model("champion")
     assert (str(model.version.version), model.source) == (
         classification,
         version_uri(classification),
@@ -214,7 +214,7 @@ def test_the_word_champion_takes_it(classification, tmp_path, monkeypatch):
     assert find_weights("champion").model == "classification"
     (tmp_path / "champion").unlink()
     (tmp_path / "champion").mkdir()
-    assert load("champion").version.version == model.version.version
+    assert load_model("champion").version.version == model.version.version
 
 
 def test_commands_take_the_word(small, posters, tmp_path):
@@ -235,12 +235,12 @@ def test_without_a_champion_the_word_fails_in_one_line(versions, tmp_path, monke
     uri = mlflow.get_tracking_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     ways = "train a model with `recolor train`, then run `recolor promote`"
-    for take in (load, find_weights, lambda _: find_champion()):
+    for take in (load_model, find_weights, lambda _: find_champion()):
         with pytest.raises(RegistryError, match=f"^{MODEL_NAME} has no champion yet: {ways}$"):
             take("champion")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     monkeypatch.chdir(tmp_path)
-    for take in (load, find_weights):
+    for take in (load_model, find_weights):
         with pytest.raises(RegistryError, match=f"^there is no store here yet: {ways}$"):
             take("champion")
     assert not (tmp_path / "mlruns").exists()
@@ -250,7 +250,7 @@ def test_promotion_measures_the_bundled_network_once(small, monkeypatch):
     data, number = small
     bars = Bars()
     lines = promote("l2_ab", force=True, bar=bars)[1].splitlines()
-    value = validate(data, load(DEFAULT).painter)["told_palette.l2_ab"]
+    value = validate(data, load_model(DEFAULT).painter)["told_palette.l2_ab"]
     assert bars.seen == [[f"measuring the bundled {DEFAULT}", 6, 6]]
     assert f"  bundled {DEFAULT}: l2_ab {value:.4g}, told the palette" in lines
     # Drawn posters, of which the U-Net has seen none; but it was trained on other splits.

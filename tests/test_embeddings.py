@@ -18,7 +18,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import Weights, named_values
 from recolor.platform.experiments.evaluation import predictors_told
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.serving.saved_model import RecoloringGraph
 
 SIZE = 32
@@ -98,7 +98,7 @@ def test_an_embedding_of_ones_own_is_stored_at_its_own_length(quarters, posters,
 
 
 def test_a_model_computes_its_own_where_a_data_set_has_others(quarters, posters, tmp_path):
-    model, found = load("regression"), []
+    model, found = load_model("regression"), []
     for embedding in ("none", "quarters"):
         settings = {**SETTINGS, "split": (2, 0, 2), "embedding": embedding}
         dataset, _ = prepare(posters[:4], tmp_path / embedding, **settings)

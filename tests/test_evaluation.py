@@ -7,7 +7,7 @@ import pytest
 
 from recolor.models.decoding.options import Decoding
 from recolor.platform.experiments.evaluation import evaluate_models
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote
 
 
@@ -18,10 +18,10 @@ def newest_run() -> mlflow.entities.Run:
 def test_metrics_of_an_evaluation_are_named_by_kind_and_version(manifest, trained):
     """So that runs can be compared. Two sources that share a name are told apart."""
     uri = f"models:/poster-recolor/{trained.version}"
-    again = load(uri)
+    again = load_model(uri)
     other = "file of weights"
     told = ("nothing", "palette+hints5")
-    models = [again, load("classification"), replace(again, source=other)]
+    models = [again, load_model("classification"), replace(again, source=other)]
     columns = evaluate_models(manifest, "test", models, told=told)
     logged = newest_run().data.metrics
     version = f"classification_v{trained.version}"
@@ -41,8 +41,8 @@ def test_metrics_of_an_evaluation_are_named_by_kind_and_version(manifest, traine
 
 def test_an_evaluation_records_which_version_an_alias_stood_for(manifest, trained):
     promote("l2_ab", trained.version, force=True)
-    model = load("models:/poster-recolor@champion")
-    evaluate_models(manifest, "test", [model, load("regression")], Decoding(vividness=0.25))
+    model = load_model("models:/poster-recolor@champion")
+    evaluate_models(manifest, "test", [model, load_model("regression")], Decoding(vividness=0.25))
     run = newest_run()
     label, version = (
         model.label,

@@ -25,7 +25,7 @@ from recolor.models.decoding.vividness import no_calibration
 from recolor.models.regression import Regression
 from recolor.models.weights import Weights, named_values
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.serving.onnx_graph import ConvertibleGraph
 
 HINTS = parse_hints(["50%,12%=#c1121f", "10%,90%=neutral"])
@@ -68,7 +68,7 @@ def test_the_champion_as_a_saved_model(trained, copied_store, tmp_path):
     square = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 1), np.uint8)
     given = {"square": square, "box": np.int32([0, 0, SIZE, SIZE]), "embedding": np.zeros(0, "f4")}
     found = saved.signatures["look"](**{name: tf.constant(one) for name, one in given.items()})
-    expected = load(None).painter.network.look(**given)
+    expected = load_model(None).painter.network.look(**given)
     for name in ("outputs", "shares"):
         # The weights that are kept with a version are of half precision.
         scale = np.abs(expected[name]).max()
@@ -88,12 +88,12 @@ def test_onnx_recolors_as_the_model_does(regression, tmp_path):
     result = run("apply", source, "--model", regression, "--out", out, "--palette", "none")
     assert result.exit_code == 0, result.output
     assert "regression.onnx (regression, 128 pixels, learned from 9000 posters)" in result.output
-    expected = load("regression").painter.recolor(PICTURE, Decoding(palette="none"))
+    expected = load_model("regression").painter.recolor(PICTURE, Decoding(palette="none"))
     assert differences(Image.open(out / "coffee.png"), expected).max() <= 1
 
     arguments = ("apply", source, "--model", regression, "--out", tmp_path / "none")
     assert "takes no palette" in error(run(*arguments, "--palette", "3"))
-    model = load(str(regression))
+    model = load_model(str(regression))
     assert (model.label, model.embedding) == ("regression_regression", "none")
 
 
@@ -103,7 +103,7 @@ def test_onnx_with_palettes_and_hints(trained, copied_store, tmp_path):
     file = tmp_path / "champion.onnx"
     result = run("export", "--format", "onnx", "--out", file)
     assert result.exit_code == 0, result.output
-    models = [load(source) for source in (None, str(file))]
+    models = [load_model(source) for source in (None, str(file))]
     assert models[0].held_out == models[1].held_out and None not in models[1].held_out
     painters = [model.painter for model in models]
     picture = PICTURE.resize((500, 400))
@@ -136,7 +136,7 @@ def test_onnx_needs_no_framework(regression, tmp_path):
 
 def in_a_fork(model: str) -> str:
     """Recolor a picture, and once more in a process forked after that; say how that one ends."""
-    painter = load(model).painter
+    painter = load_model(model).painter
     expected = painter.recolor(PICTURE, Decoding(palette="none"))
     outcome, sender = multiprocessing.Pipe(duplex=False)
 

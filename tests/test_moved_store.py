@@ -7,7 +7,7 @@ import mlflow
 import pytest
 
 from recolor.models.catalog import DEFAULT
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.versions import CHAMPION_URI, MissingFilesError
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training.tracked import saved_settings
@@ -31,8 +31,8 @@ def moved(copied_store, store):
 
 def test_without_the_champions_files_the_bundled_network_answers(moved):
     with pytest.raises(MissingFilesError, match=r"files of model .* are not in /no/artifacts/"):
-        load(CHAMPION_URI)
-    model = load(None)
+        load_model(CHAMPION_URI)
+    model = load_model(None)
     assert model.source == DEFAULT
     assert "bundled" in model.about and "the champion can't be used: the files" in model.about
 

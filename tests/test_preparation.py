@@ -174,7 +174,7 @@ def test_settings_that_can_not_be_met_leave_no_data_set(posters, tmp_path, chang
 def test_an_existing_data_set_is_replaced_only_on_demand(posters, tmp_path):
     out = tmp_path / "data"
     first, _ = prepare(posters[:6], out, **{**SETTINGS, "split": (4, 1, 1)})
-    with pytest.raises(DatasetError, match="--overwrite"):
+    with pytest.raises(DatasetError, match="`overwrite`"):
         prepare(posters[:5], out, **{**SETTINGS, "split": (5, 0, 0)})
     assert Manifest.load(out).digest == first.digest
     second, _ = prepare(posters[:5], out, **{**SETTINGS, "split": (5, 0, 0)}, overwrite=True)
@@ -254,7 +254,7 @@ def test_an_interrupted_replacement_goes_on_though_overwrite_was_once_forgotten(
         prepare(posters[8:16], out, **settings, overwrite=True, draw=interrupt)
     assert Manifest.load(out).digest == first.digest
     kept = list((out / ".partial").glob("*.tfrecord"))
-    with pytest.raises(DatasetError, match="--overwrite"):
+    with pytest.raises(DatasetError, match="`overwrite`"):
         prepare(posters[8:16], out, **settings)
     assert kept and all(chunk.exists() for chunk in kept)
     second, _ = prepare(posters[8:16], out, **settings, overwrite=True)

@@ -18,7 +18,7 @@ from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import FOLDER, pretrained_weights
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 
 
 def without_store() -> dict[str, str]:
@@ -91,7 +91,7 @@ def test_a_champion_that_is_better_goes_first(trained, posters, tmp_path):
 
 def test_regression_is_nearer_to_the_true_colors_than_gray():
     """On photographs that have nothing to do with posters."""
-    painter = load("regression").painter
+    painter = load_model("regression").painter
     errors = []
     for rgb in (samples.astronaut(), samples.chelsea(), samples.coffee(), samples.rocket()):
         true = rgb2lab(rgb)[..., 1:]
@@ -102,7 +102,7 @@ def test_regression_is_nearer_to_the_true_colors_than_gray():
 
 
 def test_vividness_adds_color_and_keeps_lightness():
-    painter = load("regression").painter
+    painter = load_model("regression").painter
     rgb = samples.astronaut()
     chroma = []
     for vividness in (0.0, 0.3, 1.0):

@@ -13,7 +13,7 @@ from recolor.evaluation.scoring import posters
 from recolor.platform.cli.main import main
 from recolor.platform.registry.history import CHANGE_TAG, Change
 from recolor.platform.registry.promotion import promote, rollback
-from recolor.platform.registry.registration import load_model
+from recolor.platform.registry.registration import load_registered
 from recolor.platform.registry.versions import (
     CHAMPION_URI,
     MODEL_NAME,
@@ -119,7 +119,7 @@ def test_nothing_to_promote(versions):
 
 def test_a_missing_model_is_said_in_one_line(versions):
     with pytest.raises(RegistryError, match="recolor promote") as caught:
-        load_model(CHAMPION_URI)
+        load_registered(CHAMPION_URI)
     assert "\n" not in str(caught.value)
 
 

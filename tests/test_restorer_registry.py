@@ -30,7 +30,7 @@ from recolor.models.restoring import Restoration, Restorer, views
 from recolor.platform.cli.main import main
 from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import Comparison, shortfall
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote, rollback
 from recolor.platform.registry.restorers import load_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING
@@ -186,7 +186,7 @@ def test_a_champion_that_is_better_restores_by_default(restoring, monkeypatch):
     assert shortfall(current_champion(RESTORING)) is None
     found = load_restorer()
     assert found.about == "poster-restore version 1 (champion)"
-    same(found.look(OLD).applied(OLD), load(URI).painter.restorer.look(OLD).applied(OLD))
+    same(found.look(OLD).applied(OLD), load_model(URI).painter.restorer.look(OLD).applied(OLD))
     assert found.look(OLD) != Restorer.bundled().look(OLD)
     # Other bundled weights were not compared.
     known = Comparison.of(current_champion(RESTORING))
@@ -260,7 +260,7 @@ def test_a_restoration_network_is_a_model_that_restores(restoring, source, tmp_p
     if source == "file":
         source = str(tmp_path / "mine.safetensors")
         find_weights(URI).save(Path(source))
-    model = load(source)
+    model = load_model(source)
     assert model.restores and "pixels" not in model.which
     label, about = {
         "restoration": ("restoration", "the bundled restoration network"),
@@ -276,13 +276,13 @@ def test_a_restoration_network_is_a_model_that_restores(restoring, source, tmp_p
 
 def test_the_champion_of_restoring_is_named_as_such(restoring):
     promoted()
-    model = load(RESTORING.champion)
+    model = load_model(RESTORING.champion)
     assert (
         model.which == "poster-restore version 1 (champion, restoration, learned from 20 posters)"
     )
     assert model.painter.restorer.about == "poster-restore version 1 (champion)"
     with pytest.raises(RegistryError, match="poster-recolor has no champion yet"):
-        load("champion")
+        load_model("champion")
 
 
 def test_missing_files_leave_the_bundled_network(restoring, monkeypatch):
@@ -351,7 +351,7 @@ def test_an_untracked_training_is_imported(restoring, manifest, tmp_path):
     imported = import_weights(manifest, file)
     assert (imported.version, imported.task) == ("2", RESTORING)
     assert imported.metrics["aged.delta_e_2000"] > 0
-    with pytest.raises(TrainingError, match="leave out --vividness"):
+    with pytest.raises(TrainingError, match="leave out `vividness`"):
         import_weights(manifest, file, Decoding(vividness=0.5))
 
 

@@ -41,7 +41,7 @@ from recolor.models.painter import Painter
 from recolor.models.restoring import Restoration, Restorer
 from recolor.platform.cli.main import main
 from recolor.platform.experiments.evaluation import evaluate_models
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 
 SIDE = 24
 FADED = Restoration((0.01,) * 3, (0.9, 0.8, 0.8), (0.0, 0.02, 0.04))
@@ -325,7 +325,7 @@ class TestBaselines:
 
 @pytest.fixture(scope="module")
 def network():
-    return load("regression").painter
+    return load_model("regression").painter
 
 
 class TestGrayPosters:
@@ -410,7 +410,7 @@ def test_a_restoration_network_is_validated(manifest):
 @pytest.fixture
 def one_restorer(monkeypatch):
     """A model that restores; its color network must not be loaded."""
-    bundled = load("restoration")
+    bundled = load_model("restoration")
     return replace(bundled, painter=replace(bundled.painter, load=never))
 
 

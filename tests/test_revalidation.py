@@ -12,7 +12,7 @@ from recolor.evaluation.tables import MAY_KNOW
 from recolor.evaluation.validation import validate
 from recolor.platform.cli.main import main
 from recolor.platform.registry.history import read_history
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.versions import (
     MODEL_NAME,
@@ -46,8 +46,8 @@ def test_both_are_measured_on_the_data(rival, trained, other):
         main, ["promote", "--version", rival, "--data", str(other.folder), "--reason", "new data"]
     )
     assert result.exit_code == 0, result.output
-    measured = validate(other, load(version_uri(trained.version)).painter)
-    *_, change = read_history().changes.values()
+    measured = validate(other, load_model(version_uri(trained.version)).painter)
+    *_, change = read_history().values()
     assert change.from_value == change.to_value == measured[TOLD_PALETTE + "l2_ab"]
     assert (change.from_version, change.to_version) == (trained.version, rival)
     assert (change.data, change.reason.split("; ")[1]) == (other.digest, "new data")
@@ -68,7 +68,7 @@ def test_on_its_own_data_a_version_has_what_it_had_after_its_training(rival, tra
         promote("l2_ab", rival)
     message = promote("l2_ab", rival, data=manifest)[1]
     assert MAY_KNOW not in message
-    *_, change = read_history().changes.values()
+    *_, change = read_history().values()
     value = trained.metrics[TOLD_PALETTE + "l2_ab"]
     assert change.from_value == change.to_value == pytest.approx(value)
 

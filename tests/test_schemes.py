@@ -21,7 +21,7 @@ from recolor.models.decoding.options import Decoding, DecodingError
 from recolor.models.decoding.palette_constraint import palette_offsets
 from recolor.models.decoding.palette_transfer import move, transfer_moves
 from recolor.models.recolorer import Recolorer
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.weight_sources import find_weights
 
 POSTER = draw_poster(3, 1, "modern")[1].resize((200, 300))
@@ -30,7 +30,7 @@ SCHEME = Decoding(restore=0.0, palette="#0f4c5c,#f28c28", lock=("neutrals",))
 
 @pytest.fixture(scope="module")
 def painter():
-    return load("unet").painter
+    return load_model("unet").painter
 
 
 def lab_of(picture) -> np.ndarray:

@@ -99,7 +99,7 @@ def test_a_trial_that_diverges_counts_as_pruned(begin):
     assert newest_states(study) == {0: TrialState.PRUNED}
     (run,) = runs_within(study, TRIAL_TAG)
     assert run.info.status == "FINISHED"
-    assert "lower --learning-rate" in run.data.tags["trial.reason"]
+    assert "lower `learning_rate`" in run.data.tags["trial.reason"]
 
 
 def test_a_metric_is_measured_and_more_of_it_is_better(begin):

@@ -34,7 +34,7 @@ from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
 from recolor.models.restoring import Restorer
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import UsableModel, load
+from recolor.platform.registry.model import Model, load_model
 from recolor.platform.server.application import application
 from recolor.platform.server.limits import Limits
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
@@ -85,7 +85,7 @@ OPTIONS = {"strength": 0.8, "vividness": 0.7, "restore": 0.6}
 
 @pytest.fixture(scope="module")
 def painter():
-    return load("classification").painter
+    return load_model("classification").painter
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ class TestPixels:
         check_three_ways(served, painter, PICTURES[name], {**OPTIONS, **colors}, tmp_path)
 
     def test_a_regression_as_well(self, served_regression, tmp_path):
-        painter = load("regression").painter
+        painter = load_model("regression").painter
         for name, data in PICTURES.items():
             folder = tmp_path / name
             folder.mkdir()
@@ -567,7 +567,7 @@ def test_a_model_that_does_not_work_is_never_ready(caplog):
     def broken():
         raise OSError("its weights are gone")
 
-    model = UsableModel("broken", "none", Painter(broken, Restorer.bundled()))
+    model = Model("broken", "none", Painter(broken, Restorer.bundled()))
     with TestClient(application(model, Limits()), "http://localhost") as client:
         deadline = time.monotonic() + 60
         while "warming up" in (answer := client.get("/readyz")).json()["error"]:

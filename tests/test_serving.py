@@ -43,9 +43,9 @@ from recolor.models.painter import PIECE, Network, Painter
 from recolor.models.recolorer import WINDOW
 from recolor.models.restoring import Restorer
 from recolor.platform.cli.main import main
-from recolor.platform.registry import load as load_module
+from recolor.platform.registry import model as model_module
 from recolor.platform.registry.promotion import promote
-from recolor.platform.registry.registration import load_model
+from recolor.platform.registry.registration import load_registered
 from recolor.platform.registry.versions import CHAMPION_URI
 from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import recolor_files
@@ -81,13 +81,13 @@ def champion(trained):
 def loaded_once():
     """Let all commands of this process share the networks that they load."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load_module, "load", functools.cache(load_module.load))
+        patch.setattr(model_module, "load_model", functools.cache(model_module.load_model))
         yield
 
 
 @pytest.fixture(scope="module")
 def model(champion):
-    return load_model(CHAMPION_URI)
+    return load_registered(CHAMPION_URI)
 
 
 @pytest.fixture(scope="module")
@@ -352,7 +352,7 @@ def test_a_picture_is_painted_in_parts_as_it_would_be_at_once(painter, monkeypat
 
 @pytest.mark.parametrize("kind", PAPER)
 def test_compiled_steps_give_the_pixels_of_plain_ones(kind, monkeypatch):
-    painter = load_module.load(kind).painter
+    painter = model_module.load_model(kind).painter
     rgb, ways = (
         samples.chelsea(),
         WAYS if painter.network.takes_palette else [{"palette": "source", "strength": 0.3}, {}],
@@ -460,7 +460,7 @@ def test_files_keep_name_format_and_size(model, tmp_path):
     (folder / "broken.jpg").write_bytes(encoded("JPEG")[:500])
     out = tmp_path / "out"
     outcome = recolor_files(
-        load_module.load(CHAMPION_URI).painter, [tmp_path / "in"], out, sheet=True
+        model_module.load_model(CHAMPION_URI).painter, [tmp_path / "in"], out, sheet=True
     )
     assert [name for name, _ in outcome.skipped] == ["deep/broken.jpg"]
     for name, kind in (("a.jpg", "JPEG"), ("b.PNG", "PNG"), ("c.webp", "WEBP"), ("d.gif", "GIF")):
@@ -494,7 +494,7 @@ def test_rotated_photos_come_out_upright(model, tmp_path):
     exif[0x0112] = 6
     (tmp_path / "phone.jpg").write_bytes(encoded("JPEG", (90, 130), exif=exif))
     recolor_files(
-        load_module.load(CHAMPION_URI).painter, [tmp_path / "phone.jpg"], tmp_path / "out"
+        model_module.load_model(CHAMPION_URI).painter, [tmp_path / "phone.jpg"], tmp_path / "out"
     )
     with Image.open(tmp_path / "out" / "phone.jpg") as image:
         assert image.size == (130, 90)

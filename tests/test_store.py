@@ -6,7 +6,7 @@ import mlflow
 import pytest
 
 from recolor.models.catalog import DEFAULT
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.versions import MODEL_NAME
 from recolor.platform.tracking.store import own_store, tracked_run
 
@@ -21,7 +21,7 @@ def test_a_store_of_its_own_leaves_the_users_alone(tmp_path, store, trained, mon
         with own_store(tmp_path / "own") as uri:
             assert uri.endswith("own/mlflow.db")
             assert mlflow.MlflowClient().search_registered_models() == []
-            assert load(None).source == DEFAULT
+            assert load_model(None).source == DEFAULT
             with tracked_run("a run"):
                 mlflow.log_text("text", "file.txt")
     assert len(list((tmp_path / "own").rglob("file.txt"))) == 2

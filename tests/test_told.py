@@ -19,7 +19,7 @@ from recolor.evaluation.scoring import baseline_predictors, posters, score
 from recolor.evaluation.told import Predictions, Told, ToldError
 from recolor.models.decoding.options import Decoding, DecodingError
 from recolor.models.decoding.palette_constraint import SHARPENING, palette_offsets
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.serving.files import recolor_files
 
 BOX = Box(2, 4, 20, 16)
@@ -28,7 +28,7 @@ RNG = np.random.default_rng(5)
 
 @pytest.fixture(scope="module")
 def network():
-    return load("classification").painter
+    return load_model("classification").painter
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_it_does_not_matter_in_which_order_answers_are_asked(network, manifest):
 
 
 def test_a_regression_network_can_be_told_nothing(manifest):
-    predictions = Predictions(load("regression").painter, Decoding())
+    predictions = Predictions(load_model("regression").painter, Decoding())
     predictions.told(Told())
     for told in (Told(palette=True), Told(auto=True), Told(suggestions=4)):
         with pytest.raises(DecodingError, match=r"a regression network .* takes no palette"):

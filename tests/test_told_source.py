@@ -17,7 +17,7 @@ from recolor.evaluation.sources import MAP_SEED, Sources
 from recolor.evaluation.told import Predictions, Told, ToldError, baselines_told_the_source
 from recolor.models.decoding.options import AUTO, Decoding, DecodingError
 from recolor.platform.cli.main import main
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 
 TOLD = Told.parse("palette+source")
 OF_SOURCES = ("evenness", "merged", "palette_distance")
@@ -25,7 +25,7 @@ OF_SOURCES = ("evenness", "merged", "palette_distance")
 
 @pytest.fixture(scope="module")
 def network():
-    return load("classification").painter
+    return load_model("classification").painter
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_metrics_of_sources_are_defined_where_there_is_one(network, manifest):
 
 
 def test_a_regression_network_takes_no_palette():
-    predictions = Predictions(load("regression").painter, Decoding())
+    predictions = Predictions(load_model("regression").painter, Decoding())
     with pytest.raises(DecodingError, match="takes no palette"):
         predictions.told(TOLD)
 

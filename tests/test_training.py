@@ -109,7 +109,7 @@ def test_no_run_is_begun_without_training_posters(posters, tmp_path, store):
 
 
 def test_a_diverging_run_says_what_to_do(manifest, store):
-    with pytest.raises(TrainingError, match="lower --learning-rate"):
+    with pytest.raises(TrainingError, match="lower `learning_rate`"):
         train(manifest, Settings("classification", epochs=3, batch_size=5, learning_rate=1e30))
 
 
@@ -221,7 +221,7 @@ def test_all_at_once_resumes_exactly_from_a_file(manifest, small_network, tmp_pa
     ("change", "error", "words"),
     [
         ({"batch_size": 7}, TrainingError, "other settings"),
-        ({"epochs": 2}, RunError, "raise --epochs"),
+        ({"epochs": 2}, RunError, "raise `epochs`"),
     ],
 )
 def test_a_finished_run_resumes_only_for_more_epochs(trained, manifest, change, error, words):
@@ -384,7 +384,7 @@ def test_an_extended_run_that_is_interrupted_keeps_its_new_goal(manifest, store,
         "resumed.1.version.poster-recolor": now,
         "resumed.2.version.poster-recolor": now,
     }
-    with pytest.raises(RunError, match="raise --epochs"):
+    with pytest.raises(RunError, match="raise `epochs`"):
         train(manifest, replace(longer, epochs=2), first.run_id)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from recolor.datasets.preparation import prepare
 from recolor.models.decoding.options import Decoding
-from recolor.platform.registry.registration import load_model
+from recolor.platform.registry.registration import load_registered
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
@@ -84,12 +84,12 @@ def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
     # Scored again, with colors rounded to integers: all by the same amount, after so few epochs.
     assert trained.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)
     uri = f"models:/poster-recolor/{trained.version}"
-    assert load_model(uri).metadata.metadata["dataset_digest"] == manifest.digest
+    assert load_registered(uri).metadata.metadata["dataset_digest"] == manifest.digest
 
 
 def test_how_it_decodes_may_be_chosen_when_it_is_imported(manifest, file, store):
     trained = import_weights(manifest, file, Decoding(vividness=1.0))
-    metadata = load_model(f"models:/poster-recolor/{trained.version}").metadata.metadata
+    metadata = load_registered(f"models:/poster-recolor/{trained.version}").metadata.metadata
     assert (metadata["temperature"], metadata["vividness"]) == (0.38, 1.0)
     plain = import_weights(manifest, file)
     # The validation is of what it answers by default.

@@ -254,7 +254,7 @@ def test_weights_that_may_know_posters_held_out_begin_nothing(trained, posters, 
     )  # fmt: skip
     uri = f"models:/poster-recolor/{trained.version}"
     settings = Settings("classification", epochs=1, initial_weights=uri)
-    with pytest.raises(TrainingError, match=r"other splits.*--force-initial"):
+    with pytest.raises(TrainingError, match=r"other splits.*`force_initial`"):
         train(other, settings)
     weights = find_weights(uri)
     check_initial_weights(weights, other, replace(settings, force_initial=True))

@@ -67,7 +67,7 @@ def embedding_of(manifest: DataSet, given: str | None = None) -> Embedding:
         if embedding.identity != manifest.content["settings"]["embedding"]:
             raise DatasetError(
                 f"{manifest.folder} was prepared with another embedding, {manifest.embedding_id}: "
-                "name it with --embedding"
+                "name it as `embedding`"
             )
         return embedding
     recorded = manifest.content["settings"]["embedding"]

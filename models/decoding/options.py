@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from recolor.datasets.errors import RecolorError
@@ -169,6 +170,11 @@ class Decoding:
             value = getattr(self, option.name)
             if "range" in option.metadata and value is not None:
                 low, high = option.metadata["range"]
+                if isinstance(value, bool) or not isinstance(value, Real):
+                    raise DecodingError(
+                        f"{option.name} must be a number between {low} and {high}, not {value!r}",
+                        option.name,
+                    )
                 if not (math.isfinite(value) and low <= value <= high):
                     raise DecodingError(
                         f"{option.name} must lie between {low} and {high}, not {value}",
@@ -177,7 +183,8 @@ class Decoding:
             choices = option.metadata.get("choices")
             if choices and value not in choices:
                 raise DecodingError(
-                    f"{option.name} must be one of {', '.join(choices)}", option.name
+                    f"{option.name} must be one of {', '.join(choices)}, not {value!r}",
+                    option.name,
                 )
 
     def describe(self) -> dict[str, object]:

@@ -1,9 +1,12 @@
-"""A decoding of what people type: on the command line, or in a request to the served model."""
+"""A decoding of what people type: on the command line, in Python, or in a request to a server."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
 
 from recolor.datasets.assignments import parse_assignments, parse_locks
 from recolor.datasets.hints import parse_hints
+from recolor.datasets.images import ImageError, open_image, read_file, to_rgb
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import Palette, PaletteError, is_colors
 from recolor.models.decoding.options import (
@@ -25,26 +28,59 @@ def typed_decoding(
     """Make a decoding of what was typed.
 
     Args:
-        typed: The options' values by name, those that may be repeated as sequences of texts; None,
-            or an empty one, where nothing was typed.
+        typed: The options' values by name, those that may be repeated as sequences of texts, or as
+            a single one; None, or an empty one, where nothing was typed.
         library: The color schemes to find a palette in.
         palette_of: Returns the palette of the picture that a text stands for; None if it stands for
             none.
 
     Raises:
-        RecolorError: If there is no such palette, or a value can't be used.
+        RecolorError: If there is no such option or palette, or a value can't be used.
     """
+    names = [option.name for option in fields(Decoding)]
+    if unknown := set(typed) - set(names):
+        raise DecodingError(f"there is no option {min(unknown)}: choose from {', '.join(names)}")
     given = {name: value for name, value in typed.items() if value not in (None, "", (), [])}
     if isinstance(given.get("restore"), str):
         given["restore"] = parse_restore(given["restore"])
     for name, parse in REPEATED.items():
         if name in given:
-            given[name] = parse(given[name])
+            given[name] = parse(_texts(name, given[name]))
     text = given.get("palette")
-    if text and not _names_palette(text, library):
+    if isinstance(text, (Path, int)):
+        # A picture's file, or a scheme's number.
+        text = given["palette"] = str(text)
+    if text and not isinstance(text, (str, Palette)):
+        raise DecodingError(f"palette must be a text, not {text!r}", "palette")
+    if isinstance(text, str) and not _names_palette(text, library):
         # The library's error says what there is.
         given["palette"] = palette_of(text) or library[text]
     return Decoding(**given)
+
+
+def _texts(name: str, value: object) -> list[str]:
+    texts = value if isinstance(value, (list, tuple)) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise DecodingError(f"{name} must be texts, not {value!r}", name)
+    return list(texts)
+
+
+def palette_of_file(path: str) -> Palette | None:
+    """Return the palette of the picture in a file; None if there is no file.
+
+    Raises:
+        ImageError: If it is no picture.
+    """
+    try:
+        if not Path(path).exists():
+            return None
+        picture = to_rgb(open_image(read_file(Path(path))))
+    except OSError:
+        # Too long for a path.
+        return None
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+    return Palette.of_picture(picture, f"those of {path}")
 
 
 def parse_restore(text: str) -> float | None:

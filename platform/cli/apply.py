@@ -1,7 +1,6 @@
 """`recolor apply`."""
 
 from collections import Counter
-from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -22,7 +21,7 @@ from recolor.platform.cli.options import (
 )
 from recolor.platform.cli.printable import printable
 from recolor.platform.cli.progress import progress_bar, report_skipped
-from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
 
 MOST_NAMED = 6
 
@@ -111,12 +110,14 @@ def apply(
         from recolor.models.decoding.options import UnsupportedError
         from recolor.platform.serving.files import recolor_files
 
-        model = _Model(model, library)
-        if cluster:
-            model.load()
+        check_backend()
+        asked_for, model = model, load_any(model, library)
+        if (asked_for and not model.restores) or cluster:
+            # What is wrong with it is said once, and not of each picture.
+            _ = model.painter.network
         try:
             outcome = recolor_files(
-                model.painter(),
+                model.painter,
                 list(images),
                 out,
                 decoding=decoding,
@@ -125,59 +126,35 @@ def apply(
                 sheet=sheet,
                 existing=existing,
                 progress=lambda files: progress_bar(len(files), "recoloring", files),
-                engine=cluster and _engine(cluster, model.load().source, library, out),
+                engine=cluster and _engine(cluster, model, library, out),
             )
         except UnsupportedError as error:
             raise UnsupportedError(
-                f"{model.load().which}: {error}; --model {DEFAULT} takes palettes and hints",
+                f"{model.which}: {error}; --model {DEFAULT} takes palettes and hints",
                 error.option,
             ) from None
     if lut:
-        _write_lut(lut, tasks[0].path, model.painter(), decoding)
+        _write_lut(lut, tasks[0].path, model.painter, decoding)
     _report(outcome, out, model)
     if outcome.skipped and not (outcome.written or outcome.kept):
         raise click.ClickException("no image could be recolored")
 
 
-class _Model:
-    """The model that is asked for. By default its color network is loaded when it is needed."""
-
-    def __init__(self, source: str | None, library: Path | None):
-        from recolor.datasets.palettes.library import load_library
-        from recolor.models.painter import Painter
-        from recolor.platform.registry.restorers import load_restorer
-        from recolor.platform.tracking.place import store_exists
-
-        check_backend()
-        self.load = cache(partial(load_any, source, library))
-        if source is None:
-            if store_exists():
-                # `load_restorer` asks it.
-                quiet_mlflow()
-            restorer = load_restorer()
-            lazy = Painter(lambda: self.load().painter.network, restorer, load_library(library))
-            self.painter = lambda: lazy
-        else:
-            self.painter = lambda: self.load().painter
-
-
 def load_any(source: str | None, library: Path | None):
-    """Load a model, or an ONNX file; no framework is imported where none is needed."""
-    from recolor.datasets.palettes.library import load_library
-    from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
+    """Find a model, and silence MLflow where there is a store to ask."""
+    from recolor.platform.registry.model import load_model
+    from recolor.platform.registry.tasks import CHAMPION
+    from recolor.platform.tracking.place import store_exists
 
-    if source and source.endswith(SUFFIX):
-        return load_onnx(Path(source), load_library(library))
-    quiet_mlflow()
-    from recolor.platform.registry.load import load
-
-    return load(source, library)
+    in_store = source == CHAMPION or (source is not None and ":/" in source)
+    quiet_mlflow() if in_store or store_exists() else ignore_warnings()
+    return load_model(source, library)
 
 
-def _engine(cluster, source, library, out):
+def _engine(cluster, model, library, out):
     from recolor.platform.serving.cluster import SharedModel, cluster_engine
 
-    return cluster_engine(cluster, SharedModel.of(load_any, source, library), out)
+    return cluster_engine(cluster, SharedModel.of(load_any, model.source, library), out)
 
 
 def _write_lut(file, image, painter, decoding):
@@ -193,10 +170,10 @@ def _report(outcome, out, model):
     """Say what was done."""
     lines = []
     if outcome.restored:
-        by = model.painter().restorer.about
+        by = model.painter.restorer.about
         lines.append(f"{outcome.restored} restored in {out} by {by}")
     if recolored := len(outcome.written) - outcome.restored:
-        lines.append(f"{recolored} recolored in {out} by {model.load().about}")
+        lines.append(f"{recolored} recolored in {out} by {model.about}")
     if not lines:
         lines.append(f"nothing new in {out}")
     if outcome.kept:

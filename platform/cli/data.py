@@ -12,11 +12,13 @@ def read_data(places):
         places: Where they are.
 
     Returns:
-        A `DataSet`.
+        A `Dataset`.
     """
-    from recolor.datasets.combination import Combination, load_data
+    from recolor.datasets.combination import Combination
+    from recolor.datasets.dataset import Dataset
 
-    manifest = load_data(places)
+    data = Dataset(*places)
+    manifest = data.manifest
     if isinstance(manifest, Combination):
         first = manifest.data_sets[0]
         left_out = (
@@ -27,4 +29,4 @@ def read_data(places):
         more = f"; left out: {', '.join(said)}" if said else ""
         counts = f"{manifest.count('train')} training posters of {manifest}"
         click.echo(printable(f"{counts}{more}"), err=True)
-    return manifest
+    return data

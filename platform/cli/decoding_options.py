@@ -34,22 +34,6 @@ def decoding_of_options(options: dict, library: Path | None) -> Decoding:
         RecolorError: If there is no such palette, or a hint is invalid.
     """
     from recolor.datasets.palettes.library import load_library
-    from recolor.models.decoding.typed import typed_decoding
+    from recolor.models.decoding.typed import palette_of_file, typed_decoding
 
-    return typed_decoding(options, load_library(library), _palette_of_file)
-
-
-def _palette_of_file(path: str):
-    from recolor.datasets.images import ImageError, open_image, read_file, to_rgb
-    from recolor.datasets.palettes.palette import Palette
-
-    try:
-        if not Path(path).exists():
-            return None
-        picture = to_rgb(open_image(read_file(Path(path))))
-    except OSError:
-        # Too long for a path.
-        return None
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    return Palette.of_picture(picture, f"those of {path}")
+    return typed_decoding(options, load_library(library), palette_of_file)

@@ -1,9 +1,10 @@
 """Errors as one line; with ``RECOLOR_DEBUG=1`` in the environment, as they are."""
 
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -23,8 +24,12 @@ class UnexpectedError(click.ClickException):
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors(command: Callable[[], click.Command | None] = lambda: None) -> Iterator[None]:
     """Turn every error into one that click reports in one line.
+
+    Args:
+        command: Returns the command that has failed, if it is known: its options are named as they
+            are typed.
 
     Raises:
         click.ClickException: In the place of any other error; an `UnexpectedError` for one that is
@@ -41,7 +46,7 @@ def one_line_errors() -> Iterator[None]:
         if os.environ.get("RECOLOR_DEBUG", "") not in ("", "0"):
             raise
         reported = _in_one_line(error)
-        reported.message = printable(reported.message)
+        reported.message = printable(_as_typed(reported.message, command()))
         raise reported from None
 
 
@@ -60,6 +65,13 @@ def interrupted(error: KeyboardInterrupt, advice: str = "") -> click.ClickExcept
     found = click.ClickException(f"interrupted{by}{advice}")
     found.exit_code = 128 + number
     return found
+
+
+def _as_typed(message: str, command: click.Command | None) -> str:
+    """Name a command's options as they are typed, ``--batch-size`` in the place of `batch_size`."""
+    options = command.params if command else ()
+    flags = {one.name: one.opts[0] for one in options if isinstance(one, click.Option)}
+    return re.sub(r"`(\w+)`", lambda found: flags.get(found[1], found[0]), message)
 
 
 def _in_one_line(error: Exception) -> click.ClickException:

@@ -1,6 +1,7 @@
 """`recolor evaluate`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -74,39 +75,42 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json_
     Answers are only to be compared with those that were told the same: every column says it.
     """
     decoding = decoding_of_options(options, library)
-    manifest = read_data(data)
+    data = read_data(data)
     check_backend()
     for file in filter(None, (markdown, json_file)):
         check_writable(file.parent)
     quiet_mlflow()
     from recolor.evaluation import tables
     from recolor.evaluation.told import NOTHING, Told
-    from recolor.platform.experiments.evaluation import evaluate_models
-    from recolor.platform.registry.load import load
+    from recolor.platform.experiments.evaluation import evaluate
+    from recolor.platform.registry.model import load_model
     from recolor.platform.tracking import store
 
     told = told or (NOTHING,)
     for text in told:
         Told.parse(text)
     store.connect()
-    models = [load(source, library) for source in model]
+    models = [load_model(source, library) for source in model]
     for one in models:
         click.echo(f"{one.source}: {one.about}", err=True)
-    may_know = [one.source for one in models if one.may_know(manifest, split)]
-    for source in may_know:
-        click.echo(f"warning: {source} {tables.MAY_KNOW}", err=True)
-    with progress_bar(manifest.count(split), "evaluating") as bar:
-        columns = evaluate_models(
-            manifest, split, models, decoding, told, bar.update, kernel_distance
+        if one.may_know(data.manifest, split):
+            click.echo(f"warning: {one.source} {tables.MAY_KNOW}", err=True)
+    with progress_bar(data.manifest.count(split), "evaluating") as bar:
+        evaluation = evaluate(
+            data,
+            models,
+            told,
+            split=split,
+            decoding=decoding,
+            kernel_distance=kernel_distance,
+            progress=bar.update,
         )
-    report = tables.report(columns, may_know)
+    report = evaluation.to_markdown()
     click.echo(report, nl=False)
     if markdown:
         _write(markdown, report)
     if json_file:
-        content = {"digest": manifest.digest, "split": split, "columns": columns}
-        content["may_know"] = may_know
-        _write(json_file, json.dumps(content, indent=2) + "\n")
+        _write(json_file, json.dumps(asdict(evaluation), indent=2) + "\n")
 
 
 def _write(file: Path, text: str) -> None:

@@ -35,17 +35,16 @@ def export(out, format, model, overwrite):
         check_installed("onnx", "onnxruntime", "tf2onnx")
     use_tensorflow()
     quiet_mlflow()
-    from recolor.platform.registry.load import embedding_network, facts, load
-    from recolor.platform.registry.weight_sources import find_weights
+    from recolor.platform.registry.model import embedding_network, facts, load_model
     from recolor.platform.serving.export import SIZES, export
 
-    chosen = load(model)
+    chosen = load_model(model)
     if chosen.restores:
         raise ExportError(
             f"{chosen.which} has no color network to export: `recolor apply --lut` writes what it "
             "does to an image"
         )
-    weights = find_weights(chosen.source)
+    weights = chosen.weights
     embedding = embedding_network(chosen.source, weights)
     kept = ", ".join([chosen.label, *facts(weights.size, weights.origin.get("training_posters"))])
     differences = export(format, weights, embedding, chosen.painter, kept, out)

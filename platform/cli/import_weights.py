@@ -25,7 +25,7 @@ def import_weights(file, data, **decoding):
 
     --data is the data set that it was trained on.
     """
-    manifest = read_data(data)
+    manifest = read_data(data).manifest
     use_tensorflow()
     quiet_mlflow()
     from recolor.platform.tracking import store

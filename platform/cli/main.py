@@ -57,7 +57,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx):
         """Run a command, and report what goes wrong in one line."""
-        with one_line_errors(), interruptible():
+        with one_line_errors(lambda: COMMANDS.get(ctx.invoked_subcommand)), interruptible():
             return super().invoke(ctx)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from recolor.datasets.catalog import names_near
-from recolor.datasets.object_storage import RemotePath, is_remote
+from recolor.datasets.object_storage import is_remote, place_of
 from recolor.models.catalog import DEFAULT
 from recolor.platform.search.options import DEFAULT_STORAGE
 
@@ -47,7 +47,7 @@ class Place(click.Path):
         if is_remote(value):
             if not self.remote:
                 self.fail(f"{value} is in object storage: take a local path here.", param, ctx)
-            return RemotePath(str(value).rstrip("/"))
+            return place_of(value)
         path = super().convert(value, param, ctx)
         if self.writable:
             self._check_way(path, param, ctx)

@@ -68,8 +68,6 @@ WITHOUT = {
     help="Where images are read: on this machine, or on the machines of a Ray cluster.",
 )
 @RAY_ADDRESS
-# On 10,800 posters and over 16 seeds, 800 test posters have 362 to 388 color classes; the posters
-# of this seed are typical by all measures.
 @click.option("--seed", type=SEED, default=10, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace a data set that is there already.")
 @click.option(
@@ -114,33 +112,22 @@ def prepare(
         if not part:
             click.echo(f"no {name} posters: {WITHOUT[name]}", err=True)
     ignore_warnings()
-    from recolor.datasets import remote_data_set
     from recolor.datasets.preparation import SKIPPED_FILE
-    from recolor.datasets.preparation import prepare as prepare_dataset
+    from recolor.platform.experiments.preparation import prepare_and_draw
 
-    def draw(manifest):
-        _draw(manifest)
-        if remote:
-            remote_data_set.upload(manifest, out)
-
-    remote, folder = isinstance(out, RemotePath), out
-    if remote:
-        remote_data_set.check_free(out, images, overwrite)
-        folder = remote_data_set.local_copy(out)
     with using as cluster, _progress() as show:
-        manifest, skipped = prepare_dataset(
+        manifest, skipped = prepare_and_draw(
             list(images),
-            folder,
+            out,
             size=size,
             split=split,
             embedding=embedding,
             seed=seed,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers,
             compression=compression,
             cluster=cluster,
-            overwrite=overwrite or remote,
+            overwrite=overwrite,
             progress=show,
-            draw=draw,
         )
     for name, part in zip(SPLITS, split, strict=True):
         if part and not manifest.count(name):
@@ -159,6 +146,7 @@ def _extend(images, out, embedding, workers):
     ignore_warnings()
     from recolor.datasets.extension import extend
     from recolor.datasets.preparation import SKIPPED_FILE
+    from recolor.platform.experiments.preparation import draw
 
     with _progress() as show:
         extended = extend(
@@ -167,7 +155,7 @@ def _extend(images, out, embedding, workers):
             embedding=embedding,
             workers=workers or os.cpu_count() or 1,
             progress=show,
-            draw=_draw,
+            draw=draw,
         )
     manifest = extended.manifest
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
@@ -178,17 +166,6 @@ def _extend(images, out, embedding, workers):
         click.echo(f"{extended.held_out} are like posters that are held out, and left out")
     if extended.skipped:
         report_skipped(extended.skipped, f"all of them in {out / SKIPPED_FILE}")
-
-
-def _draw(manifest):
-    """Add pictures to a data set."""
-    from recolor.evaluation.figures import class_distribution
-    from recolor.evaluation.poster_sheets import preview_sheet
-
-    first = next(name for name in SPLITS if manifest.count(name))
-    distribution = class_distribution({first: manifest.cell_counts(first)})
-    distribution.savefig(manifest.folder / "classes.png", dpi=150)
-    preview_sheet(manifest, first).save(manifest.folder / "preview.png")
 
 
 @contextmanager

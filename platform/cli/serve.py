@@ -87,11 +87,13 @@ def serve(
     address = bound(host, port)
     check_backend()
     quiet_mlflow()
-    from recolor.platform.registry.load import load
+    from recolor.platform.registry.model import load_model
     from recolor.platform.server.application import application
     from recolor.platform.server.running import run
 
-    chosen = load(model, library)
+    chosen = load_model(model, library)
+    # Before requests come, and so that it is said at once if it can't be loaded.
+    _ = chosen.painter.network
     limits = Limits(
         body=max_body * MEGABYTE,
         pixels=int(max_pixels * 1e6),

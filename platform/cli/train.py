@@ -1,7 +1,7 @@
 """`recolor train`."""
 
 import shlex
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import click
 
@@ -55,19 +55,14 @@ def train(data, resume, untracked, temperature, vividness, **options):
     decoding = Decoding(temperature=temperature, vividness=vividness)
     # What is typed wrong is said first.
     settings = None if resume else Settings(**given)
-    manifest = read_data(data)
+    data = read_data(data)
     if untracked:
-        _train_untracked(manifest, settings, untracked, decoding)
+        _train_untracked(data.manifest, settings, untracked, decoding)
         return
     quiet_mlflow()
-    from recolor.platform.tracking import store
+    from recolor.platform.experiments.training import train
 
-    # Before the seconds that TensorFlow takes.
-    store.connect(to_write=True)
-    from recolor.platform.training import tracked
-
-    settings = settings or replace(tracked.saved_settings(resume), **given)
-    trained = tracked.train(manifest, settings, resume, _say_how_to_resume, decoding)
+    trained = train(data, resume=resume, decoding=decoding, started=_say_how_to_resume, **given)
     if trained is not None:
         report_trained(trained)
 

@@ -156,7 +156,7 @@ def tune(
     settings = Settings(**given)
     decoding = Decoding(temperature=temperature, vividness=vividness)
     check_decoding(settings.model, decoding)
-    manifest = read_data(data)
+    manifest = read_data(data).manifest
     plan = Plan(
         manifest.digest,
         settings,

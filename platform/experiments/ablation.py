@@ -36,7 +36,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan, Variant
 from recolor.platform.experiments.evaluation import log_columns, metric_name, predictors_told
-from recolor.platform.registry.load import UsableModel, load
+from recolor.platform.registry.model import Model, load_model
 from recolor.platform.registry.weight_sources import WEIGHTS_FILE
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
@@ -180,7 +180,7 @@ class _Judge:
 
     def measure(self, weights: Path) -> dict[str, dict[str, float | None]]:
         """Measure a network; the columns are what it is told, as far as it takes that."""
-        model = load(str(weights))
+        model = load_model(str(weights))
         told = [text for text in self.plan.told if _can_be_told(model, Told.parse(text))]
         answers = predictors_told(model, self.manifest, told, self.plan.decoding) if told else {}
         predictors = dict(zip(told, answers.values(), strict=True))
@@ -209,7 +209,7 @@ def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
         yield run
 
 
-def _can_be_told(model: UsableModel, told: Told) -> bool:
+def _can_be_told(model: Model, told: Told) -> bool:
     """Whether a network answers at all to what is told: to a gray poster, or to a colored one."""
     if model.restores or told.age:
         return model.restores and bool(told.age)

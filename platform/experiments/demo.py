@@ -16,7 +16,7 @@ from recolor.models.catalog import DEFAULT, PAPER
 from recolor.models.decoding.options import FREE, Decoding
 from recolor.models.painter import Painter
 from recolor.platform.experiments.evaluation import evaluate_models
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.versions import CHAMPION, RegistryError, version_uri
 from recolor.platform.serving.files import recolor_files
@@ -60,7 +60,7 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
     pictures = {}
     say(f"Drawing {OLD_POSTERS} faded posters; the bundled networks restore and recolor them.")
     old = list(generate_demo_posters(out / "old-posters", OLD_POSTERS, "old", seed=1))
-    pretrained = load(DEFAULT).painter
+    pretrained = load_model(DEFAULT).painter
     pictures["color schemes"] = out / "schemes.png"
     scheme_sheet(pretrained, old).save(pictures["color schemes"])
     pictures["suggestions"] = recolor_files(
@@ -102,7 +102,7 @@ def _whole_chain(
         settings = Settings(kind, **TRAINING)
         say(f"Training a {kind} network for {settings.epochs} epochs.")
         trained = train(manifest, settings)
-        models.append(load(version_uri(trained.version)))
+        models.append(load_model(version_uri(trained.version)))
 
     say("Evaluating on posters that none of them has seen.")
     columns = evaluate_models(manifest, "test", models)
@@ -115,7 +115,7 @@ def _whole_chain(
         # An earlier demo's champion in the same folder may be better.
         echo(str(error))
 
-    chosen = load(CHAMPION)
+    chosen = load_model(CHAMPION)
     say(f"Recoloring the old posters by {chosen.about}.")
     # By default, colored posters are restored, which would show nothing of it.
     palette = SCHEMES["teal and orange"] if chosen.painter.network.takes_palette else FREE

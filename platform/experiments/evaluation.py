@@ -1,13 +1,18 @@
 """A tracked evaluation of models and baselines on a split."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import LoggedModelInput
 
-from recolor.datasets.manifest import Manifest
+from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset import Dataset
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.poster_sheets import comparison_sheet
 from recolor.evaluation.scoring import baseline_predictors, score, with_kernel_distance
@@ -25,14 +30,96 @@ from recolor.evaluation.told import (
     baselines_told_the_source,
 )
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
-from recolor.platform.registry.load import UsableModel
+from recolor.platform.registry.model import Model, load_model
+from recolor.platform.tracking import store
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What models and baselines are worth on a split.
+
+    Attributes:
+        digest: The data set's.
+        split: The split's name.
+        columns: As `evaluate_models` returns them.
+        may_know: The models that may have learned from some of these posters.
+    """
+
+    digest: str
+    split: str
+    columns: dict[str, dict[str, float | None]]
+    may_know: list[str]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table: a row for each answer, a column for each metric."""
+        import pandas as pd
+
+        frame = pd.DataFrame.from_dict(self.columns, orient="index", dtype=float)
+        # What none of them has is left out.
+        frame = frame.dropna(axis="columns", how="all")
+        return frame.rename_axis(index="answer", columns="metric")
+
+    def to_markdown(self) -> str:
+        """Return the table that `recolor evaluate` prints, beside the paper's figures."""
+        return report(self.columns, self.may_know)
+
+
+def evaluate(
+    data: Dataset,
+    models: Sequence[Model | str | PathLike] = (),
+    told: Sequence[str] = (NOTHING,),
+    *,
+    split: str = "test",
+    decoding: Decoding = DEFAULT_DECODING,
+    kernel_distance: bool = False,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Evaluation:
+    """Measure models, and answers without a model, on a split, as `recolor evaluate` does.
+
+    It is a run of its own in the MLflow store.
+
+    Args:
+        data: The data set.
+        models: The models, or what `load_model` takes.
+        told: What the models are told of each gray poster: ``nothing``, its own ``palette``, its
+            true color at N points (``hintsN``), or both (``palette+hintsN``); or they choose a
+            scheme (``auto``), or make N suggestions, of which the best counts (``bestN``). Or they
+            recolor the poster in other colors (``palette+source``), or restore it (``aged``,
+            ``unaged``).
+        split: ``train``, ``validation`` or ``test``.
+        decoding: How their answers become colors, where ``told`` does not say otherwise.
+        kernel_distance: Also measure how much the recolored posters look like true ones, which
+            takes a few minutes.
+        progress: Called with 1 after each poster.
+
+    Raises:
+        RecolorError: If there is no such model, it can't be told this, or the split is empty.
+
+    Example:
+        >>> frame = evaluate(Dataset("data"), ["regression"]).to_frame()
+        >>> list(frame.index)
+        ['regression', 'gray', 'mean color', 'truth']
+        >>> float(frame.loc["truth", "l2_ab"])
+        0.0
+    """
+    manifest = data.manifest
+    for text in told:
+        Told.parse(text)
+    store.connect()
+    loaded = [one if isinstance(one, Model) else load_model(one) for one in models]
+    columns = evaluate_models(manifest, split, loaded, decoding, told, progress, kernel_distance)
+    may_know = [model.source for model in loaded if model.may_know(manifest, split)]
+    return Evaluation(manifest.digest, split, columns, may_know)
 
 
 def evaluate_models(
-    manifest: Manifest,
+    manifest: DataSet,
     split: str,
-    models: Sequence[UsableModel],
+    models: Sequence[Model],
     decoding: Decoding = DEFAULT_DECODING,
     told: Sequence[str] = (NOTHING,),
     progress: Callable[[int], None] = lambda count: None,
@@ -92,7 +179,7 @@ def evaluate_models(
     return columns
 
 
-def _labels(models: Sequence[UsableModel]) -> dict[str, str]:
+def _labels(models: Sequence[Model]) -> dict[str, str]:
     """Return what each source is called in metrics: its label, with a number where two share it."""
     labels = {}
     for model in models:
@@ -105,7 +192,7 @@ def _labels(models: Sequence[UsableModel]) -> dict[str, str]:
 
 
 def _log_models(
-    run: mlflow.ActiveRun, models: Sequence[UsableModel], labels: dict[str, str], decoding: Decoding
+    run: mlflow.ActiveRun, models: Sequence[Model], labels: dict[str, str], decoding: Decoding
 ) -> None:
     """Log which models these are, whatever alias they were asked for by, and how they decode."""
     registered = [one.version for one in models if one.version]
@@ -149,8 +236,8 @@ def metric_name(column: str, metric: str) -> str:
 
 
 def predictors_told(
-    model: UsableModel,
-    manifest: Manifest,
+    model: Model,
+    manifest: DataSet,
     told: Sequence[str] = (NOTHING,),
     decoding: Decoding = DEFAULT_DECODING,
     restorations: Restorations | None = None,

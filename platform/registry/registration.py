@@ -19,6 +19,7 @@ from mlflow.pyfunc import PyFuncModel
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from PIL import Image
 
+import recolor
 from recolor.datasets import (
     ageing,
     assignments,
@@ -73,7 +74,7 @@ REQUIREMENTS = (
     "tensorflow",
 )  # fmt: skip
 SERVED_MODULES = (
-    errors, color_profiles, images, atomic_file, shared_table, color, color_kind,
+    recolor, errors, color_profiles, images, atomic_file, shared_table, color, color_kind,
     classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
     assignments, gamut, swatches, quiet_stderr, faces, skin, options, own_decoding, typed,
     restoring, color_table, painter,
@@ -151,7 +152,7 @@ def new_version(task: Task, model: ModelInfo, description: str, tags: dict) -> M
     return found
 
 
-def load_model(uri: str) -> PyFuncModel:
+def load_registered(uri: str) -> PyFuncModel:
     """Load a recoloring model.
 
     Raises:
@@ -171,7 +172,7 @@ def model_info(uri: str) -> tuple[ModelInfo, Task]:
     """Return what MLflow knows of a model, without loading it, and what the model is for.
 
     Raises:
-        MissingFilesError, RegistryError: As for `load_model`.
+        MissingFilesError, RegistryError: As for `load_registered`.
     """
     with _in_one_line(uri):
         info = _info(uri)

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from recolor.datasets.data_set import DataSet
 from recolor.evaluation.validation import validate, validate_by, validate_restoration
 from recolor.models.restoring import Restorer
-from recolor.platform.registry.load import load
+from recolor.platform.registry.model import load_model
 from recolor.platform.registry.restorers import registered_restorer
 from recolor.platform.registry.tasks import RESTORING, Task
 from recolor.platform.registry.versions import RegistryError, version_uri
-from recolor.platform.registry.weight_sources import find_weights
 
 
 def validate_version(
@@ -32,7 +31,7 @@ def validate_version(
     uri = version_uri(number, task)
     if task is RESTORING:
         return validate_restoration(manifest, registered_restorer(uri, uri), progress)
-    model = load(uri)
+    model = load_model(uri)
     return validate(manifest, model.painter, progress, model.knows_embeddings_of(manifest))
 
 
@@ -57,7 +56,7 @@ def validate_bundled(
     if task is RESTORING:
         measured = validate_restoration(manifest, Restorer.bundled(), progress)
         return {metric: measured[metric]} if metric in measured else {}
-    model = load(task.bundled)
+    model = load_model(task.bundled)
     embedded = model.knows_embeddings_of(manifest)
     return validate_by(metric, manifest, model.painter, progress, embedded)
 
@@ -67,9 +66,9 @@ def may_know(manifest: DataSet, source: str) -> bool:
 
     Args:
         manifest: The data set.
-        source: As `find_weights` takes it.
+        source: As `load_model` takes it.
 
     Raises:
-        WeightsError: If the model's weights can't be read.
+        RegistryError, WeightsError: If there is no such model.
     """
-    return find_weights(source).held_out_like(manifest.held_out) is not True
+    return load_model(source).may_know(manifest, "validation")

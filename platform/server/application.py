@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from PIL import Image
 
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, Decoding
-from recolor.platform.registry.load import UsableModel
+from recolor.platform.registry.model import Model
 from recolor.platform.server.gate import Gate
 from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.invocations import Invocations
@@ -46,7 +46,7 @@ TOLD = {status: {"model": Told, "description": text} for status, text in ERRORS.
 IMAGE = {**TOLD, 200: {"description": "The image.", **FILE}}
 
 
-def application(model: UsableModel, limits: Limits, allowed_hosts: Iterable[str] = ()) -> Reception:
+def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ()) -> Reception:
     """Make the application of a model.
 
     Args:
@@ -166,7 +166,7 @@ def application(model: UsableModel, limits: Limits, allowed_hosts: Iterable[str]
     return Reception(app, instruments)
 
 
-def _described(model: UsableModel, studio: Studio, limits: Limits) -> dict:
+def _described(model: Model, studio: Studio, limits: Limits) -> dict:
     takes_palette = model.painter.network.takes_palette
     schemes = studio.library.palettes if takes_palette else []
     return {

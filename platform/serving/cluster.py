@@ -158,7 +158,9 @@ def _painter(model: SharedModel) -> Painter:
     check_versions(dict(model.versions))
     os.environ.update(model.environment)
     try:
-        return model.load(model.source, model.library).painter
+        painter = model.load(model.source, model.library).painter
+        _ = painter.network
+        return painter
     except Exception as error:
         raise ClusterError(
             f"the node {socket.gethostname()} can't load the model: {first_line(error)}"

@@ -47,7 +47,7 @@ class OnnxModel:
 
     @property
     def which(self) -> str:
-        """Which model it is, as of `recolor.platform.registry.load.UsableModel`."""
+        """Which model it is, as of `recolor.platform.registry.model.Model`."""
         return self.about
 
 

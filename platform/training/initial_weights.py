@@ -34,5 +34,5 @@ def check_initial_weights(weights: Weights, manifest: DataSet, settings: Setting
     elif not alike:
         raise TrainingError(
             f"{settings.initial_weights} learned from a data set with other splits, perhaps from "
-            f"posters that {manifest} holds out: use its splits, or --force-initial"
+            f"posters that {manifest} holds out: use its splits, or `force_initial`"
         )

@@ -65,7 +65,7 @@ def fit(
         raise TrainingError(
             f"a {settings.model} network needs squares whose side is a multiple of {multiple}, and "
             f"those in {manifest} have {manifest.size} pixels: prepare it with another "
-            "--size"
+            "`size`"
         )
     classes = manifest.classes
     make_deterministic()
@@ -73,7 +73,7 @@ def fit(
     share = devices.share
     if settings.batch_size % share.devices:
         raise TrainingError(
-            f"--batch-size {settings.batch_size} can't be shared evenly by {share.devices} devices"
+            f"`batch_size` {settings.batch_size} can't be shared evenly by {share.devices} devices"
         )
     steps = steps_per_epoch(manifest, "train", settings.batch_size, share, settings.train_fraction)
     if not steps:
@@ -170,7 +170,7 @@ def compiled_network(kind, size: int | None, settings: Settings, devices: Device
     )
     if special and not devices.takes_all_settings:
         raise TrainingError(
-            "--accumulate, --clip, --jit and mixed_float16 need a single device or "
+            "`accumulate`, `clip`, `jit` and mixed_float16 need a single device or "
             "KERAS_BACKEND=jax: Keras does not support them on several TensorFlow devices"
         )
     jit = devices.takes_all_settings and jit_helps() if settings.jit is None else settings.jit
@@ -342,7 +342,7 @@ class _ProgressKeeper(keras.callbacks.Callback):
         for name in ("loss", self.monitor):
             if not np.isfinite(values[name]):
                 raise DivergenceError(
-                    f"{name} is {values[name]} after epoch {epoch + 1}: lower --learning-rate"
+                    f"{name} is {values[name]} after epoch {epoch + 1}: lower `learning_rate`"
                 )
         self.progress.epoch = epoch + 1
         self.progress.history.append(values)

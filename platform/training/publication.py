@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -29,6 +30,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
 from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights
+from recolor.platform.registry.model import Model, load_model
 from recolor.platform.registry.model_card import (
     CARD,
     LEARNING_CURVE,
@@ -40,7 +42,13 @@ from recolor.platform.registry.registration import register
 from recolor.platform.registry.restorer_card import restorer_card, restorer_description
 from recolor.platform.registry.restorer_registration import register_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING, TASKS, Task, task_of_model
-from recolor.platform.registry.versions import DATA_TAG, KIND_TAG, METRIC_TAG, POSTERS_TAG
+from recolor.platform.registry.versions import (
+    DATA_TAG,
+    KIND_TAG,
+    METRIC_TAG,
+    POSTERS_TAG,
+    version_uri,
+)
 from recolor.platform.serving.saved_model import RecoloringGraph
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
@@ -63,12 +71,17 @@ class TrainedModel:
         version: The version that it has registered.
         metrics: As `validate` or `validate_restoration` has returned them.
         task: What the network is for.
+        model: The model itself, as `load_model` returns it.
     """
 
     run_id: str
     version: str
     metrics: dict[str, float]
     task: Task = RECOLORING
+
+    @cached_property
+    def model(self) -> Model:
+        return load_model(version_uri(self.version, self.task))
 
 
 def best_weights(manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:

@@ -203,7 +203,7 @@ class Settings:
         if self.epochs != began.epochs and began.schedule == "cosine":
             raise TrainingError(f"{what} ends after {began.epochs} epochs by its cosine schedule")
         if replace(began, epochs=self.epochs) != self:
-            raise TrainingError(f"{what} began with other settings: only --epochs may change")
+            raise TrainingError(f"{what} began with other settings: only `epochs` may change")
 
 
 def check_decoding(model: str, decoding: Decoding) -> None:
@@ -218,7 +218,7 @@ def check_decoding(model: str, decoding: Decoding) -> None:
     """
     asked = [one.name for one in fields(OwnDecoding) if getattr(decoding, one.name) is not None]
     if asked and MODELS[model].task == RESTORE:
-        raise TrainingError(f"a {model} network decodes no colors: leave out --{asked[0]}")
+        raise TrainingError(f"a {model} network decodes no colors: leave out `{asked[0]}`")
 
 
 def _check(name: str, value, about) -> None:

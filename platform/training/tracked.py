@@ -109,7 +109,9 @@ def train(
     # First of all: TensorFlow's workers find each other before anything else is done.
     devices = find_devices()
     if importlib.util.find_spec("tensorflow") is None:
-        raise TrainingError("models are registered by TensorFlow: install it, or use --untracked")
+        raise TrainingError(
+            "models are registered by TensorFlow: install it, or use `recolor train --untracked`"
+        )
     check_decoding(settings.model, decoding)
     # Before a run is begun: there may be no training posters.
     _ = manifest.classes
@@ -139,7 +141,7 @@ def _train(
             )
         if start and start.progress.epoch > settings.epochs:
             raise RunError(
-                f"run {resume} has {start.progress.epoch} epochs already: raise --epochs"
+                f"run {resume} has {start.progress.epoch} epochs already: raise `epochs`"
             )
     initial = initial_weights(manifest, settings) if start is None else None
     if not devices.chief:
@@ -293,4 +295,4 @@ def _check_resumable(
         raise RunError(f"run {run_id} was trained on other data than {manifest}")
     last = run.data.metrics.get("epochs", 0)
     if run.info.status == "FINISHED" and last >= settings.epochs and not decodes_again:
-        raise RunError(f"run {run_id} has finished its {last:.0f} epochs: raise --epochs")
+        raise RunError(f"run {run_id} has finished its {last:.0f} epochs: raise `epochs`")

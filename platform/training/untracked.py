@@ -50,7 +50,7 @@ def train_untracked(
         start = load_checkpoint(file, manifest)
         settings.check_continues(Settings.of_saved(start.origin["settings"]), str(file))
         if start.progress.epoch >= settings.epochs:
-            raise TrainingError(f"{file} has {start.progress.epoch} epochs already: raise --epochs")
+            raise TrainingError(f"{file} has {start.progress.epoch} epochs already: raise `epochs`")
     initial = None
     if settings.initial_weights and start is None:
         initial = local_weights(settings.initial_weights)
