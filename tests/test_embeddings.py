@@ -166,6 +166,7 @@ class TestWeightsInAFile:
         )
 
 
+@pytest.mark.slow
 def test_a_poster_and_its_gray_copy_give_the_network_of_a_file_the_same(network, tmp_path):
     """The leak test, end to end: files in, stored inputs out.
 
