@@ -227,7 +227,7 @@ def test_commands_take_the_word(small, posters, tmp_path):
     assert f"by {about}" in said
     said = run(*("evaluate", "--data", data.folder, "--split", "validation", "--model", "champion"))
     assert f"{version_uri(number)}: {about}" in said
-    said = run("export", "--format", "onnx", "--out", tmp_path / "n.onnx", "--model", "champion")
+    said = run("export", "--format", "saved_model", "--out", tmp_path / "it", "--model", "champion")
     assert about in said
 
 
