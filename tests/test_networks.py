@@ -243,7 +243,7 @@ def every_precision() -> Iterator:
             yield pytest.param(name, precision, marks=pytest.mark.slow if slow else ())
 
 
-@pytest.mark.parametrize(("name", "precision"), every_precision())
+@pytest.mark.parametrize(("name", "precision"), [*every_precision()])
 def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
     name, precision, classes
 ):
