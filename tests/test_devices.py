@@ -81,9 +81,10 @@ def alone(manifest, forge, tmp_path_factory):
     return train
 
 
-def test_two_workers_train_as_one_does(manifest, forge, alone, tmp_path):
+def test_two_workers_train_as_one_does(manifest, small_network, forge, alone, tmp_path):
     files = [tmp_path / f"{index}.npz" for index in range(2)]
-    arguments = [*TRAIN, "--data", manifest.folder]
+    more = ["--model", small_network]
+    arguments = [*TRAIN, "--data", manifest.folder, *more]
     workers = [
         forge.begin(tmp_path, *arguments, "--untracked", file, TF_CONFIG=config)
         for file, config in zip(files, cluster(), strict=True)
@@ -92,7 +93,7 @@ def test_two_workers_train_as_one_does(manifest, forge, alone, tmp_path):
     assert [worker.status for worker in ended] == [0, 0], ended
     assert files[0].exists() and not files[1].exists(), "only the chief writes"
     assert ["2 epochs in" in worker.said for worker in ended] == [True, False], "only it speaks"
-    expected, found = alone("tensorflow"), Checkpoint.load(files[0])
+    expected, found = alone("tensorflow", *more), Checkpoint.load(files[0])
     assert_equal_weights(expected, found)
     for ours, theirs in zip(expected.progress.history, found.progress.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)

@@ -332,6 +332,7 @@ def test_options_of_decoding_make_no_sense_for_it(restoring, manifest):
     assert len(registered_versions(RESTORING)) == 1
 
 
+@pytest.mark.slow
 def test_a_search_by_what_restoring_is_worth(restoring, manifest, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["tune", "--data", manifest.folder, "--model", "restoration", "--epochs", 1]
