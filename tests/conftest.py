@@ -83,29 +83,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def bundled_networks_loaded_once() -> Iterator[None]:
     """Let all tests of this process share the bundled networks: their graphs take seconds."""
-    module = sys.modules.get("recolor.platform.registry.load")
-    if module is None:
-        # None of the tests that were collected loads networks.
-        yield
-        return
     from recolor.models.catalog import MODELS
+    from recolor.platform.registry import load
 
-    load = module._of_weights
-    networks = {}
+    made, networks = load._of_weights, {}
 
     def shared(source, weights, schemes):
         if source not in MODELS:
-            return load(source, weights, schemes)
+            return made(source, weights, schemes)
         if source not in networks:
-            networks[source] = load(source, weights, schemes)
+            networks[source] = made(source, weights, schemes)
         painter = replace(networks[source].painter, library=schemes)
         return replace(networks[source], painter=painter)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_of_weights", shared)
+        patch.setattr(load, "_of_weights", shared)
         yield
 
 

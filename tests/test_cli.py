@@ -19,6 +19,8 @@ from recolor.datasets.palettes.palette import Palette
 from recolor.platform.cli.errors import UnexpectedError
 from recolor.platform.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 
 def run(*arguments, **environment):
     """Run a command in this process; an error that recolor does not know is a bug."""

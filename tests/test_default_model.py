@@ -34,6 +34,8 @@ from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import train
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 NOT_COMPARED = f"was not compared with the bundled {DEFAULT}"
 
 

@@ -21,6 +21,8 @@ from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry.load import load
 from recolor.platform.serving.saved_model import RecoloringGraph
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 SIZE = 32
 
 

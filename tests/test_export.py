@@ -28,6 +28,8 @@ from recolor.platform.cli.main import main
 from recolor.platform.registry.load import load
 from recolor.platform.serving.onnx_graph import ConvertibleGraph
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 HINTS = parse_hints(["50%,12%=#c1121f", "10%,90%=neutral"])
 PICTURE = Image.fromarray(samples.coffee()).resize((111, 76))
 

@@ -46,6 +46,8 @@ from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import train
 from recolor.platform.training.untracked import train_untracked
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 SETTINGS = Settings("restoration", epochs=2, batch_size=5, learning_rate=0.002)
 URI = "models:/poster-restore/1"
 OLD = Image.fromarray(

@@ -40,6 +40,8 @@ from recolor.platform.server.limits import Limits
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 MEGAPIXELS, BODY_MB, QUEUE, MEMORY_MB = 4, 8, 3, 96
 LIMITS = (
     *("--max-pixels", str(MEGAPIXELS), "--max-body", str(BODY_MB), "--threads", "2"),
