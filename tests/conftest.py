@@ -1,13 +1,16 @@
 """What tests share: demo posters, a small data set of them, and a store with a trained model."""
 
+import functools
 import gc
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -26,6 +29,8 @@ for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
 ROOT = Path(__file__).resolve().parent.parent
 RECOLOR = [sys.executable, "-m", "recolor.platform.cli.main"]
 SIZE = 32
+# Until the end of this process.
+TEMPORARY = tempfile.TemporaryDirectory()
 
 
 def environment(store: str) -> dict[str, str]:
@@ -48,15 +53,27 @@ def pytest_collection():
 
 # The files that take longest, the longest first.
 LONG = (
-    "tune",
-    "training",
-    "page",
-    "mlproject",
-    "devices",
-    "server",
-    "serve",
-    "serving",
-    "backends",
+    *(
+        "mlproject",
+        "training",
+        "cli",
+        "serve",
+        "page",
+        "tune",
+        "devices",
+        "serving",
+        "default_model",
+    ),
+    *(
+        "export",
+        "embeddings",
+        "ablation",
+        "extensions",
+        "server",
+        "networks",
+        "history",
+        "database",
+    ),
 )
 
 
@@ -64,6 +81,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one of them."""
     ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONG)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
+
+
+@pytest.fixture(scope="session")
+def bundled_networks_loaded_once() -> Iterator[None]:
+    """Let all tests of this process share the bundled networks: their graphs take seconds."""
+    from recolor.models.catalog import MODELS
+    from recolor.platform.registry import model
+
+    made, networks = model._of_weights, {}
+
+    def shared(source, weights, schemes):
+        if source not in MODELS:
+            return made(source, weights, schemes)
+        if source not in networks:
+            networks[source] = made(source, weights, schemes)
+        painter = replace(networks[source].painter, library=schemes)
+        return replace(networks[source], painter=painter)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "_of_weights", shared)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logged_models_not_tried() -> Iterator[None]:
+    """MLflow loads each model once that is logged, and at most warns: tests load what they use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlflow.models.utils._validate_serving_input", lambda **_: None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -88,11 +134,25 @@ def store_in_use(uri: str) -> Iterator[str]:
         mlflow.set_tracking_uri(before)
 
 
+@functools.cache
+def made_database() -> Path:
+    """The database of a store without anything, to be copied: making one takes seconds."""
+    from recolor.platform.tracking import store
+
+    file = Path(TEMPORARY.name) / "mlflow.db"
+    with store_in_use(f"sqlite:///{file}"):
+        store.connect()
+    return file
+
+
 @contextmanager
 def own_store(folder: Path) -> Iterator[str]:
     """Use a store in a folder of its own for a while, with the experiment that commands use."""
     from recolor.platform.tracking import store
 
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "mlflow.db").exists():
+        shutil.copy(made_database(), folder)
     # Afterwards MLflow is to know no store, if it has known none before.
     with store_in_use(f"sqlite:///{folder}/mlflow.db"), store.own_store(folder) as uri:
         yield uri
@@ -138,6 +198,7 @@ def small_network() -> Iterator[str]:
 def store(tmp_path_factory) -> str:
     """A store of its own, as the default one is: SQLite with the artifacts beside it."""
     folder = tmp_path_factory.mktemp("store")
+    shutil.copy(made_database(), folder)
     uri = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(uri)
     mlflow.create_experiment("recolor", artifact_location=(folder / "artifacts").as_uri())
@@ -201,10 +262,8 @@ def tracking_server(postgresql_server, tmp_path_factory) -> Iterator[servers.Tra
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory) -> Path:
-    """The database of a store without anything, to be copied: making one takes seconds."""
-    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{file}").search_registered_models()
-    return file
+    """The database of a store without anything, to be copied."""
+    return shutil.copy(made_database(), tmp_path_factory.mktemp("empty"))
 
 
 @pytest.fixture

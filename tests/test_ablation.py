@@ -176,17 +176,12 @@ class SmallClassification(Classification):
     """A network with few weights that takes palettes and hints."""
 
     name = "small-classification"
-    share = 1.0
-    variants = MappingProxyType({"half": {"share": 0.5}})
 
     def build(self, size):
         lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
         embedding = keras.Input((self.embedding_size,), name="embedding")
         x = keras.layers.Rescaling(1 / 127.5, offset=-1)(lightness)
         return keras.Model([lightness, embedding], self.head(conv("features", 8, self.step)(x)))
-
-    def loss(self, ab, features):
-        return self.share * super().loss(ab, features)
 
 
 class Here:
@@ -242,15 +237,18 @@ def here(manifest, small_network, tmp_path, monkeypatch):
         yield Here(tmp_path, manifest.folder)
 
 
-def test_what_other_values_have_led_to_is_judged_again(here, monkeypatch, tmp_path):
+def test_what_other_values_have_led_to_is_judged_again(here, small_network, monkeypatch, tmp_path):
     """The file is the same; the network, a variant, initial weights or a default have changed."""
+    kind = MODELS[small_network]
+    monkeypatch.setattr(kind, "share", 1.0, raising=False)
+    monkeypatch.setattr(kind, "variants", MappingProxyType({"half": {"share": 0.5}}))
     variants = """
-        whole = {model = "small-classification"}
-        half = {model = "small-classification+half"}
+        whole = {model = "small"}
+        half = {model = "small+half"}
     """
     here.call(variants)
     file = next((tmp_path / "store").rglob("weights.safetensors"))
-    variants += f'warm = {{model = "small-classification", initial_weights = "{file}"}}'
+    variants += f'warm = {{model = "small", initial_weights = "{file}"}}'
     here.call(variants)
     assert here.judged_already == ["whole", "half"]
     here.call(variants)
@@ -270,10 +268,10 @@ def test_what_other_values_have_led_to_is_judged_again(here, monkeypatch, tmp_pa
     assert judged_still() == ["whole", "half"]
     with monkeypatch.context() as patch:
         changed = MappingProxyType({"half": {"share": 0.25}})
-        patch.setattr(SmallClassification, "variants", changed)
+        patch.setattr(kind, "variants", changed)
         assert judged_still() == ["whole"]
     with monkeypatch.context() as patch:
-        patch.setattr(SmallClassification, "share", 2.0)
+        patch.setattr(kind, "share", 2.0)
         assert judged_still() == []
     complete = Settings.complete
     monkeypatch.setattr(Settings, "complete", lambda self: replace(complete(self), ema=0.9))

@@ -20,7 +20,7 @@ from conftest import ROOT, environment, own_store
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
-from recolor.evaluation.told import PALETTE, Predictions, Told
+from recolor.evaluation.told import Predictions, Told
 from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import Decoding
 from recolor.models.pretrained import pretrained_weights
@@ -195,10 +195,12 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_is_evaluated_and_applied_without_tensorflow(few, posters, tmp_path):
+    """A regression, for which JAX compiles less. Palettes are tested by the pictures above."""
     file, table, out = (tmp_path / name for name in ("small.safetensors", "table.json", "out"))
-    replace(pretrained_weights("classification"), size=64, coarse_size=32).save(file)
-    evaluate = ["evaluate", "--data", few.folder, "--told", PALETTE, "--json", table]
+    replace(pretrained_weights("regression"), size=64, coarse_size=32).save(file)
+    evaluate = ["evaluate", "--data", few.folder, "--json", table]
     apply = ["apply", posters[0], "--out", out]
     commands = [[*map(str, command), "--model", str(file)] for command in (evaluate, apply)]
     store = on("jax", environment(f"sqlite:///{tmp_path}/mlflow.db"))
@@ -207,12 +209,13 @@ def test_a_file_of_weights_is_evaluated_and_applied_without_tensorflow(few, post
     assert result.returncode == 0, result.stderr
     columns = json.loads(table.read_text())["columns"]
     (found,) = (values for name, values in columns.items() if name.startswith(str(file)))
-    predict = Predictions(load_model(str(file)).painter, Decoding()).told(Told.parse(PALETTE))
+    predict = Predictions(load_model(str(file)).painter, Decoding()).told(Told())
     expected = score(few, "test", {"tensorflow": predict})["tensorflow"].result()
     assert found["l2_ab"] == pytest.approx(expected["l2_ab"], rel=1e-3)
     assert (out / posters[0].name).exists()
 
 
+@pytest.mark.slow
 def test_a_tracked_run_on_another_backend_is_registered_by_tensorflow(
     few, small_network, recolor, tmp_path
 ):

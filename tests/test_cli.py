@@ -1,6 +1,5 @@
 """The command line as users meet it: what they type wrong, and files that are not as they seem."""
 
-import functools
 import json
 import os
 import re
@@ -16,10 +15,10 @@ from conftest import environment
 from PIL import Image
 
 from recolor.datasets.palettes.palette import Palette
-from recolor.models.catalog import MODELS
 from recolor.platform.cli.errors import UnexpectedError
 from recolor.platform.cli.main import main
-from recolor.platform.registry import model as model_module
+
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
 
 
 def run(*arguments, **environment):
@@ -30,19 +29,6 @@ def run(*arguments, **environment):
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code != UnexpectedError.exit_code, result.output
     return result
-
-
-@pytest.fixture(scope="module", autouse=True)
-def networks_loaded_once():
-    """Let all commands of this process share the networks that come with recolor."""
-    load, shared = model_module.load_model, functools.cache(model_module.load_model)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            model_module,
-            "load_model",
-            lambda source, *library: (shared if source in MODELS else load)(source, *library),
-        )
-        yield
 
 
 def error(result) -> str:

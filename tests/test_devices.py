@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import signal
 import socket
 import time
@@ -80,9 +81,10 @@ def alone(manifest, forge, tmp_path_factory):
     return train
 
 
-def test_two_workers_train_as_one_does(manifest, forge, alone, tmp_path):
+def test_two_workers_train_as_one_does(manifest, small_network, forge, alone, tmp_path):
     files = [tmp_path / f"{index}.npz" for index in range(2)]
-    arguments = [*TRAIN, "--data", manifest.folder]
+    more = ["--model", small_network]
+    arguments = [*TRAIN, "--data", manifest.folder, *more]
     workers = [
         forge.begin(tmp_path, *arguments, "--untracked", file, TF_CONFIG=config)
         for file, config in zip(files, cluster(), strict=True)
@@ -91,18 +93,18 @@ def test_two_workers_train_as_one_does(manifest, forge, alone, tmp_path):
     assert [worker.status for worker in ended] == [0, 0], ended
     assert files[0].exists() and not files[1].exists(), "only the chief writes"
     assert ["2 epochs in" in worker.said for worker in ended] == [True, False], "only it speaks"
-    expected, found = alone("tensorflow"), Checkpoint.load(files[0])
+    expected, found = alone("tensorflow", *more), Checkpoint.load(files[0])
     assert_equal_weights(expected, found)
     for ours, theirs in zip(expected.progress.history, found.progress.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
 def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(
-    manifest, small_network, forge, tmp_path
+    manifest, small_network, forge, empty_database, tmp_path
 ):
     store = f"sqlite:///{tmp_path}/mlflow.db"
+    shutil.copy(empty_database, tmp_path)
     client = mlflow.MlflowClient(store)
-    assert client.search_experiments()  # makes the store, which two processes must not do at once
 
     def both(*arguments) -> list[Command]:
         return [
@@ -141,6 +143,7 @@ def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(
     assert runs[0].data.metrics["epochs"] == done + 1
 
 
+@pytest.mark.slow
 def test_two_devices_of_tensorflow_train_as_one_does(manifest, forge, alone, tmp_path, monkeypatch):
     # What Python imports at its start.
     (tmp_path / "sitecustomize.py").write_text("""
@@ -155,6 +158,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
     assert_equal_weights(alone("tensorflow"), Checkpoint.load(file))
 
 
+@pytest.mark.slow
 def test_two_devices_of_jax_train_as_one_does(manifest, small_network, forge, alone, tmp_path):
     file = tmp_path / "weights.npz"
     more = ["--model", small_network, "--clip", "0.01", "--accumulate", "2"]

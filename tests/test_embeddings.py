@@ -21,6 +21,8 @@ from recolor.platform.experiments.evaluation import predictors_told
 from recolor.platform.registry.model import load_model
 from recolor.platform.serving.saved_model import RecoloringGraph
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 SIZE = 32
 
 
@@ -166,6 +168,7 @@ class TestWeightsInAFile:
         )
 
 
+@pytest.mark.slow
 def test_a_poster_and_its_gray_copy_give_the_network_of_a_file_the_same(network, tmp_path):
     """The leak test, end to end: files in, stored inputs out.
 

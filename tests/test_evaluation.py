@@ -10,6 +10,8 @@ from recolor.platform.experiments.evaluation import evaluate_models
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 
 def newest_run() -> mlflow.entities.Run:
     return mlflow.search_runs(output_format="list", max_results=1)[0]

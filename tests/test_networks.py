@@ -1,5 +1,7 @@
 """Networks, losses and decoding against independent computations."""
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import pytest
@@ -233,8 +235,15 @@ def test_gradients_of_the_classification_loss_are_those_of_the_dense_one(classes
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", sorted(MODELS))
+def every_precision() -> Iterator:
+    """All pairs of kinds and precisions; large ones are slow, but for float16, which is hardest."""
+    for name in sorted(MODELS):
+        for precision in PRECISIONS:
+            slow = name in ("classification", "unet") and precision != "mixed_float16"
+            yield pytest.param(name, precision, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize(("name", "precision"), [*every_precision()])
 def test_weights_outputs_and_losses_are_single_precision_in_every_precision(
     name, precision, classes
 ):

@@ -46,6 +46,8 @@ from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import train
 from recolor.platform.training.untracked import train_untracked
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 SETTINGS = Settings("restoration", epochs=2, batch_size=5, learning_rate=0.002)
 URI = "models:/poster-restore/1"
 OLD = Image.fromarray(
@@ -332,6 +334,7 @@ def test_options_of_decoding_make_no_sense_for_it(restoring, manifest):
     assert len(registered_versions(RESTORING)) == 1
 
 
+@pytest.mark.slow
 def test_a_search_by_what_restoring_is_worth(restoring, manifest, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["tune", "--data", manifest.folder, "--model", "restoration", "--epochs", 1]

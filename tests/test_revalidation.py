@@ -21,6 +21,8 @@ from recolor.platform.registry.versions import (
     version_uri,
 )
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 
 @pytest.fixture(scope="module")
 def other(posters, tmp_path_factory):

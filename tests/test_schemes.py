@@ -24,6 +24,8 @@ from recolor.models.recolorer import Recolorer
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.weight_sources import find_weights
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 POSTER = draw_poster(3, 1, "modern")[1].resize((200, 300))
 SCHEME = Decoding(restore=0.0, palette="#0f4c5c,#f28c28", lock=("neutrals",))
 

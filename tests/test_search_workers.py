@@ -27,21 +27,22 @@ def test_every_worker_has_a_gpu_of_its_own_as_far_as_they_go(
     assert all(("TF_FORCE_GPU_ALLOW_GROWTH" in share) == shared for share in shares)
 
 
-def test_a_worker_that_fails_says_why(tmp_path):
+def test_workers_that_fail_say_why(tmp_path):
     heard = []
     task = {"storage": f"sqlite:///{tmp_path}/optuna.db", "study": "none", "data": ["nowhere"]}
     task |= {"trials": 1, "heartbeat": 1, "grace": 2}
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
-    pool = WorkerPool(1, task, environment, lambda *message: heard.append(message))
-    (failure,) = pool.wait()
-    assert failure.startswith("worker 1: nowhere does not exist")
-    assert heard[-1] == (1, None)
+    pool = WorkerPool(2, task, environment, lambda *message: heard.append(message))
+    failures = pool.wait()
+    for number, failure in enumerate(failures, 1):
+        assert failure.startswith(f"worker {number}: nowhere does not exist")
+    assert {(1, None), (2, None)} == {message for message in heard if message[1] is None}
 
 
 def test_a_worker_that_has_a_bug_says_which(tmp_path):
-    pool = WorkerPool(1, {"storage": "sqlite://"}, dict(os.environ), lambda *message: None)
+    pool = WorkerPool(1, {}, dict(os.environ), lambda *message: None)
     (failure,) = pool.wait()
-    assert failure == "worker 1: KeyError: 'data'"
+    assert failure == "worker 1: KeyError: 'storage'"
 
 
 def test_a_worker_that_was_killed_is_known():

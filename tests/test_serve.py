@@ -40,6 +40,8 @@ from recolor.platform.server.limits import Limits
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
 from recolor.platform.serving.files import recolor_files
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 MEGAPIXELS, BODY_MB, QUEUE, MEMORY_MB = 4, 8, 3, 96
 LIMITS = (
     *("--max-pixels", str(MEGAPIXELS), "--max-body", str(BODY_MB), "--threads", "2"),
@@ -210,7 +212,7 @@ class TestPalettes:
             known = json.loads(served.ask("POST", "/pictures", encoded(source))[2])
             expected = painter.suggestions(painter.see(source, Decoding()), 6)
             assert [one["name"] for one in known["suggestions"]] == [one.name for one in expected]
-            for suggestion, palette in zip(known["suggestions"], expected, strict=True):
+            for suggestion, palette in list(zip(known["suggestions"], expected, strict=True))[::3]:
                 asked = query(palette=suggestion["palette"])
                 _, headers, answer = served.ask("GET", f"/pictures/{known['id']}/recolored?{asked}")
                 painted = painter.recolor(source, Decoding(palette=suggestion["palette"]))

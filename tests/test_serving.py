@@ -207,7 +207,7 @@ class TestOverHttp:
 
 def test_recolor_serve_takes_the_champion(trained, store, forge, tmp_path):
     """What else it does: tests/test_serve.py."""
-    with Served(forge, tmp_path, fresh=True, MLFLOW_TRACKING_URI=store) as server:
+    with Served(forge, tmp_path, MLFLOW_TRACKING_URI=store) as server:
         status, headers, _ = server.ask("POST", "/recolor", encoded("PNG"))
         assert (status, headers["recolor-version"]) == (200, trained.version)
         assert "champion; classification" in server.said
@@ -246,6 +246,7 @@ def test_null_stands_for_the_default_of_a_parameter(model, parameter):
     assert model.predict(image, {parameter: None}) == model.predict(image)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_and_comes_back_after_a_large_picture(store, tmp_path):
     """In a process of its own, whose memory no other test has used."""
     code = (

@@ -22,6 +22,8 @@ from recolor.models.decoding.palette_constraint import SHARPENING, palette_offse
 from recolor.platform.registry.model import load_model
 from recolor.platform.serving.files import recolor_files
 
+pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
+
 BOX = Box(2, 4, 20, 16)
 RNG = np.random.default_rng(5)
 

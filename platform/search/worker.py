@@ -41,13 +41,13 @@ def work(task: dict, say: Callable[..., None]) -> None:
         KeyboardInterrupt: If the process is to end; its trial was put back.
         RecolorError: If a trial can't be run.
     """
-    # After everything that may be wrong with the task: it takes seconds.
+    # Before imports that take seconds, since it may be missing.
+    manifest = load_data([Path(folder) for folder in task["data"]])
     from recolor.platform.search.trial import Objective, SurplusTrialError
     from recolor.platform.tracking import store
     from recolor.platform.training.devices import find_devices
 
     store.connect()
-    manifest = load_data([Path(folder) for folder in task["data"]])
     storage = open_storage(task["storage"], task["heartbeat"], task["grace"])
     study, plan = study_to_work_on(storage, task["study"])
     trials = task["trials"]

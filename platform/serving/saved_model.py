@@ -140,7 +140,12 @@ class RecoloringGraph(Recolorer, tf.Module):
         # Here, since only `serve` needs it.
         self.restorer = network_of(restorer or Restorer.bundled())
         signatures = {"serving_default": self.serve, **self.steps}
-        tf.saved_model.save(self, str(folder), signatures=signatures)
+        built = {name: step.get_concrete_function() for name, step in signatures.items()}
+        # Only the variables beside them: of this object, all graphs would be built once more.
+        saved = tf.Module()
+        used = (variable for step in built.values() for variable in step.variables)
+        saved.weights = list({variable.ref(): variable for variable in used}.values())
+        tf.saved_model.save(saved, str(folder), signatures=built)
 
     def _serve(self, image, palette, temperature, vividness, strength, keep, restore):
         """Restore and recolor JPEG, PNG, GIF or BMP files, all in one way, to PNG files."""

@@ -21,4 +21,4 @@ class Small(Regression):
         x = layers.Rescaling(1 / 127.5, offset=-1)(lightness)
         x = conv("color_1", 16)(x)
         ab = conv("color_2", 2, activation=None, dtype="float32")(x)
-        return keras.Model([lightness, embedding], ab, name=self.name)
+        return keras.Model([lightness, embedding], ab)
