@@ -207,4 +207,4 @@ def test_mlflow_run_fails_where_the_command_fails(manifest, store):
     """The command gets two models, by paths with blanks that do not exist."""
     result = mlflow_run(store, "evaluate", data=manifest.folder, model="no such file\nregression")
     assert result.returncode != 0
-    assert "Error: no such file is not a file of weights" in result.stderr
+    assert "Error: no such file is neither a file of weights nor" in result.stderr

@@ -20,7 +20,6 @@ from recolor.platform.server.limits import MEGABYTE, Limits
 )
 @click.option(
     "--allowed-host",
-    "allowed_hosts",
     cls=Repeated,
     type=TEXT,
     metavar="NAME",
@@ -74,7 +73,7 @@ from recolor.platform.server.limits import MEGABYTE, Limits
     help="For pictures that are being edited; what was not used for longest is forgotten.",
 )
 def serve(
-    model, host, allowed_hosts, port, library, threads, queue, timeout, max_body, max_pixels, memory
+    model, host, allowed_host, port, library, threads, queue, timeout, max_body, max_pixels, memory
 ):
     """Serve a model: a page to recolor posters on, and an API.
 
@@ -105,5 +104,5 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     click.echo(printable(f"serving {chosen.about}"))
     click.echo(f"open http://{shown}:{address.getsockname()[1]}; Ctrl-C ends it")
-    run(application(chosen, limits, (host, *allowed_hosts)), address, limits)
+    run(application(chosen, limits, (host, *allowed_host)), address, limits)
     click.echo("ended")
