@@ -569,7 +569,7 @@ def test_a_model_that_does_not_work_is_never_ready(caplog):
     def broken():
         raise OSError("its weights are gone")
 
-    model = Model("broken", "none", Painter(broken, Restorer.bundled()))
+    model = Model("broken", "none", Painter(broken, Restorer.bundled()), broken)
     with TestClient(application(model, Limits()), "http://localhost") as client:
         deadline = time.monotonic() + 60
         while "warming up" in (answer := client.get("/readyz")).json()["error"]:
