@@ -158,6 +158,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Takes what Pillow opens: gray, palette, alpha, CMYK and 16-bit images; the first frame of an
     animation. Orientation and color profile of the file are applied, so the result holds neither.
+    The opened image itself may be changed.
 
     Raises:
         ImageError: If the data are damaged or the pixel format has no defined colors.
@@ -194,7 +195,7 @@ def as_picture(source: str | os.PathLike | Image.Image | np.ndarray) -> Image.Im
             ``[h, w, 4]``.
 
     Raises:
-        ImageError: If it is none, is damaged, or has too many pixels.
+        ImageError: If it can't be read as a picture, or has too many pixels.
     """
     if isinstance(source, (str, os.PathLike)):
         try:
@@ -214,7 +215,8 @@ def as_picture(source: str | os.PathLike | Image.Image | np.ndarray) -> Image.Im
         raise ImageError(
             f"a picture is a path, a PIL image or an array, not {type(source).__name__}"
         )
-    return to_rgb(source)
+    # The caller's own stays as it is.
+    return to_rgb(source.copy())
 
 
 def decode_image(data: object, most_pixels: int) -> Image.Image:

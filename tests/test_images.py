@@ -20,6 +20,7 @@ from recolor.datasets.images import (
     MAX_BYTES,
     SUFFIXES,
     ImageError,
+    as_picture,
     find_images,
     open_image,
     read_file,
@@ -238,6 +239,18 @@ def test_a_rotated_photograph_comes_out_upright(kind, orientation):
 
     assert result.shape == upright.shape
     assert np.abs(result - upright).mean() < 3
+
+
+def test_a_picture_that_is_given_stays_as_it_was():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (20, 30), "red").save(file, "JPEG", exif=exif, dpi=(300, 300))
+    given = Image.open(file)
+    assert as_picture(given).size == (30, 20)
+    assert given.size == (20, 30)
+    assert given.info["dpi"] == (300, 300)
+    assert given.getexif()[ExifTags.Base.Orientation] == 6
 
 
 def test_the_first_frame_of_an_animation():
