@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
+from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from recolor.datasets.shared_table import shared_table
@@ -45,6 +46,21 @@ def rgb_to_lab8(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         number[..., :3] = rgb
         return numbers_to_lab8(number.view("<u4")[..., 0])
     return lab[..., 0].copy(), lab[..., 1:].view(np.int8).copy()
+
+
+def small_lab8(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Convert a small copy of an RGB picture, whose pixels are means of the picture's.
+
+    Args:
+        picture: Of any size; there is no second one of it in memory.
+        side: Longest side of the copy.
+
+    Returns:
+        L and ab, as `rgb_to_lab8` returns them.
+    """
+    small = picture.reduce(max(1, max(picture.size) // (2 * side)))
+    small.thumbnail((side, side), Image.Resampling.BOX)
+    return rgb_to_lab8(np.asarray(small))
 
 
 def numbers_to_lab8(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from recolor.datasets.color import L_SCALE, rgb_to_lab8
+from recolor.datasets.color import L_SCALE, small_lab8
 
 GRAY, ONE_INK, COLORED = "gray", "one ink", "colored"
 
@@ -83,9 +83,7 @@ def color_kind(picture: Image.Image) -> str:
 
 def _judged(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """Return L in [0, 100] and ab of a small copy: ``float32 [h, w]`` and ``float32 [h, w, 2]``."""
-    small = picture.reduce(max(1, max(picture.size) // (2 * JUDGED_SIDE)))
-    small.thumbnail((JUDGED_SIDE, JUDGED_SIDE), Image.Resampling.BOX)
-    lightness, ab = rgb_to_lab8(np.asarray(small))
+    lightness, ab = small_lab8(picture, JUDGED_SIDE)
     return lightness / np.float32(L_SCALE), ab.astype(np.float32)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from recolor.datasets.classes import GRID, cell_centers, cell_index
-from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb, rgb_to_lab8
+from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb, rgb_to_lab8, small_lab8
 from recolor.datasets.color_kind import COLORED, color_kind
 from recolor.datasets.errors import RecolorError
 
@@ -57,7 +57,7 @@ class Palette:
     @classmethod
     def of_picture(cls, picture: Image.Image, name: str) -> "Palette":
         """Take the palette of a picture, an RGB image of any size."""
-        return cls.of_pixels(*_counted(picture), name)
+        return cls.of_pixels(*small_lab8(picture, COUNTED_SIDE), name)
 
     @classmethod
     def of_pixels(cls, lightness: np.ndarray, ab: np.ndarray, name: str) -> "Palette":
@@ -226,7 +226,7 @@ def has_color(picture: Image.Image) -> bool:
 
 def colored_chroma(picture: Image.Image) -> float:
     """Return the mean chroma of a picture's pixels that are not neutral; 0 if there are none."""
-    _, ab = _counted(picture)
+    _, ab = small_lab8(picture, COUNTED_SIDE)
     chroma = np.hypot(*np.moveaxis(ab.astype(np.float64), -1, 0))
     colored = chroma > NEUTRAL_CHROMA
     return float(chroma[colored].mean()) if colored.any() else 0.0
@@ -251,13 +251,6 @@ def classes_of_cells(centers: np.ndarray) -> np.ndarray:
     cells = cell_centers(np.arange(CELLS))
     distance = ((cells[:, None] - np.asarray(centers)) ** 2).sum(axis=-1)
     return np.argmin(distance, axis=-1).astype(np.int32)
-
-
-def _counted(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
-    """Return stored L and ab of a small copy of a picture."""
-    small = picture.reduce(max(1, max(picture.size) // (2 * COUNTED_SIDE)))
-    small.thumbnail((COUNTED_SIDE, COUNTED_SIDE), Image.Resampling.BOX)
-    return rgb_to_lab8(np.asarray(small))
 
 
 def parse_color(text: str) -> np.ndarray:

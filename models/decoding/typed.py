@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recolor.datasets.assignments import parse_assignments, parse_locks
 from recolor.datasets.hints import parse_hints
-from recolor.datasets.images import ImageError, open_image, read_file, to_rgb
+from recolor.datasets.images import as_picture
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import Palette, PaletteError, is_colors
 from recolor.models.decoding.options import (
@@ -69,18 +69,15 @@ def palette_of_file(path: str) -> Palette | None:
     """Return the palette of the picture in a file; None if there is no file.
 
     Raises:
-        ImageError: If it is no picture.
+        ImageError: If it is not a picture.
     """
     try:
         if not Path(path).exists():
             return None
-        picture = to_rgb(open_image(read_file(Path(path))))
     except OSError:
         # Too long for a path.
         return None
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    return Palette.of_picture(picture, f"those of {path}")
+    return Palette.of_picture(as_picture(path), f"those of {path}")
 
 
 def parse_restore(text: str) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from recolor.datasets.demo_posters import generate_demo_posters
-from recolor.datasets.images import open_image, to_rgb
+from recolor.datasets.images import as_picture
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC
 from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
@@ -133,7 +133,7 @@ def scheme_sheet(painter: Painter, files: list[Path]) -> Image.Image:
     """Draw posters in several color schemes, each under its swatch."""
     rows = []
     for path in files:
-        picture = to_rgb(open_image(path.read_bytes()))
+        picture = as_picture(path)
         seen = painter.see(picture, Decoding())
         row = [with_swatch(ImageOps.contain(picture, (SIDE, SIDE)), SIDE)]
         for colors in SCHEMES.values():
