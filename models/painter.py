@@ -46,6 +46,9 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.typed import is_typed_colors
 from recolor.models.restoring import Restoration, Restorer, more_vivid
 
+# Of what is kept of a model: its steps, what they take and give, its code and its weights. Raise it
+# whenever a `Painter` could no longer use what was kept before.
+FORMAT = 8
 # Pixels that are painted at once: with the number of cores, it bounds the memory that it takes.
 PIECE = 2**17
 # In a swatch, pixels count a little that lie up to this width from it: rare colors have no others.
@@ -258,20 +261,28 @@ class Painter:
         else:
             poster = restoration.applied(poster)
         lazily = (
-            partial(self.look, poster, embedding),
+            partial(self.look, poster, embedding, found.color != COLORED),
             partial(Swatches.of, poster),
             partial(find_skin, poster),
         )
         return Seen(picture, found.box, found.color, restoration, poster, *lazily)
 
-    def look(self, poster: Image.Image, embedding: np.ndarray | None = None) -> Look:
-        """Ask the color network about a poster, RGB; embedding as for `see`."""
+    def look(
+        self, poster: Image.Image, embedding: np.ndarray | None = None, gray: bool = True
+    ) -> Look:
+        """Ask the color network about a poster, RGB; embedding as for `see`.
+
+        It takes longer for one that is gray, whose colors do not say which pixels belong together.
+        """
         square, box = letterbox(poster, self.network.size)
         lightness, _ = rgb_to_lab8(square)
         if embedding is None:
             embedding = np.zeros(0)
         answer = self.network.look(
-            square=lightness[..., None], box=np.int32(astuple(box)), embedding=np.float32(embedding)
+            square=lightness[..., None],
+            box=np.int32(astuple(box)),
+            embedding=np.float32(embedding),
+            gray=np.bool_(gray),
         )
         return Look(lightness[box.slices], box, answer)
 

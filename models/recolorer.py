@@ -73,19 +73,21 @@ class Recolorer:
         self.size, self.coarse_size = weights.size, weights.coarse_size
         self.calibration = ops.convert_to_tensor(weights.calibration, "float32")
 
-    def look(self, square, box, embedding):
+    def look(self, square, box, embedding, gray):
         """Look at a gray picture.
 
         Args:
             square: Its stored L in the network's square, ``uint8 [size, size, 1]``.
             box: Where it lies there: top, left, height, width, ``int32 [4]``.
             embedding: That of the gray picture, ``float32 [n]``; empty to have it computed.
+            gray: Whether the picture has no color that says which pixels belong together, ``bool``.
 
         Returns:
-            The network's ``outputs`` for the square; ``alike``, the same, but with pixels that
-            belong together answering together; and ``shares``, by which color schemes are ranked:
-            the mean of its distributions over the cells of the ab plane, with rare colors as strong
-            as the kind wants them, ``float32 [1024]``; zeros where the network has none.
+            The network's ``outputs`` for the square; ``alike``, the same, but where the picture is
+            gray, with pixels that belong together answering together; and ``shares``, by which
+            color schemes are ranked: the mean of its distributions over the cells of the ab plane,
+            with rare colors as strong as the kind wants them, ``float32 [1024]``; zeros where the
+            network has none.
         """
 
         def computed():
@@ -98,7 +100,7 @@ class Recolorer:
         shares = ops.zeros(CELLS)
         alike = outputs
         if self.kind.takes_palette:
-            alike = self._evened(outputs, square, box)
+            alike = self._either(gray, lambda: self._evened(outputs, square, box), lambda: outputs)
             mean = mean_distribution(self.kind.logits(self._some(outputs, box, FITTED)))
             mean *= ops.cast(self.kind.classes.weights**self.kind.scheme_rebalancing, "float32")
             mean /= ops.sum(mean)

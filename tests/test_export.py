@@ -69,9 +69,10 @@ def test_the_champion_as_a_saved_model(trained, copied_store, tmp_path):
     saved = tf.saved_model.load(folder)
     square = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 1), np.uint8)
     given = {"square": square, "box": np.int32([0, 0, SIZE, SIZE]), "embedding": np.zeros(0, "f4")}
+    given["gray"] = np.bool_(True)
     found = saved.signatures["look"](**{name: tf.constant(one) for name, one in given.items()})
     expected = load_model(None).painter.network.look(**given)
-    for name in ("outputs", "shares"):
+    for name in ("outputs", "alike", "shares"):
         # The weights that are kept with a version are of half precision.
         scale = np.abs(expected[name]).max()
         np.testing.assert_allclose(found[name], expected[name], atol=5e-3 * scale)
@@ -253,6 +254,19 @@ def test_files_that_are_none_are_refused(tmp_path):
         onnx.helper.make_model(onnx.helper.make_graph([node], "it", ends[:1], ends[1:])), others
     )
     assert "(it says nothing of recolor)" in refused(others)
+
+
+def test_a_file_whose_steps_are_others_is_refused_in_one_line(regression, tmp_path):
+    PICTURE.save(tmp_path / "coffee.png")
+    model = onnx.load(regression)
+    (entry,) = model.metadata_props
+    about = json.loads(entry.value)
+    about.pop("format")
+    entry.value = json.dumps(about)
+    onnx.save(model, tmp_path / "before.onnx")
+    arguments = ("--model", tmp_path / "before.onnx", "--out", tmp_path / "out")
+    message = error(run("apply", tmp_path / "coffee.png", *arguments))
+    assert "before.onnx was exported by another version of recolor: export it again" in message
 
 
 def test_a_missing_package_is_named(regression, monkeypatch, tmp_path):

@@ -44,6 +44,7 @@ from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import clustering, color_names, hues, library, palette
 from recolor.models import color_table, painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
+from recolor.models.painter import FORMAT
 from recolor.models.weights import Weights
 from recolor.platform.registry.signature import signature
 from recolor.platform.registry.tasks import (
@@ -63,9 +64,6 @@ from recolor.platform.registry.versions import (
 if TYPE_CHECKING:
     from recolor.platform.serving.saved_model import RecoloringGraph
 
-
-# Of what a version holds: its code, its graph and its weights.
-FORMAT = 7
 
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.

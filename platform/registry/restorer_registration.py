@@ -6,9 +6,9 @@ from pathlib import Path
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
+from recolor.models.painter import FORMAT
 from recolor.models.weights import Weights
 from recolor.platform.registry.registration import (
-    FORMAT,
     REQUIREMENTS,
     code_for_serving,
     example_image,

@@ -14,7 +14,7 @@ import re
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -219,7 +219,7 @@ class Studio:
             return lambda: self._known((name, key, decoding.restore), lambda: find(whole()), size)
 
         lazily = (
-            of_whole("look", self.painter.look, _of_look),
+            of_whole("look", partial(self.painter.look, gray=found.color != COLORED), _of_look),
             of_whole("swatches", Swatches.of, lambda swatches: swatches.pixels.nbytes),
             of_whole("skin", find_skin, lambda mask: mask.nbytes),
         )

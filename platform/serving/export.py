@@ -19,7 +19,7 @@ from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.hints import parse_hints
 from recolor.models.decoding.options import FREE, Decoding
-from recolor.models.painter import Painter
+from recolor.models.painter import FORMAT, Painter
 from recolor.models.recolorer import Recolorer
 from recolor.models.weights import Weights
 from recolor.platform.serving.export_target import ONNX, SAVED_MODEL, ExportError
@@ -62,6 +62,7 @@ def export(
     write = {SAVED_MODEL: _saved_model, ONNX: _onnx}[format]
     about = {
         "recolor": version("poster-recolor"),
+        "format": FORMAT,
         "facts": facts,
         "embedding": weights.embedding,
         "held_out": weights.held_out,

@@ -13,7 +13,7 @@ import numpy as np
 
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.palettes.library import PaletteLibrary
-from recolor.models.painter import Painter
+from recolor.models.painter import FORMAT, Painter
 
 SUFFIX = ".onnx"
 STEPS = ("look", "assign", "choose", "paint")
@@ -73,6 +73,8 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
     try:
         model = onnx.load(file)
         about = json.loads({entry.key: entry.value for entry in model.metadata_props}[ABOUT])
+        if about.get("format") != FORMAT:
+            raise OnnxError(f"{file} was exported by another version of recolor: export it again")
         steps = (
             _function(onnxruntime.InferenceSession(_part(model, step), options), f"{step}/")
             for step in STEPS
@@ -81,6 +83,8 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
         held_out = tuple(about.get("held_out", ()))
         said = f"{file} ({about['facts']})"
         return OnnxModel(str(file), painter, about["embedding"], said, held_out)
+    except OnnxError:
+        raise
     except Exception as error:
         # Both libraries have errors of their own, and damaged files bring up others.
         reason = "it says nothing of recolor" if isinstance(error, KeyError) else first_line(error)

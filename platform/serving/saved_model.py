@@ -56,6 +56,7 @@ class RecoloringGraph(Recolorer, tf.Module):
                 tf.TensorSpec([self.size, self.size, 1], tf.uint8, "square"),
                 box,
                 tf.TensorSpec([None], tf.float32, "embedding"),
+                tf.TensorSpec([], tf.bool, "gray"),
             ],
         )
         self.assign = graph(
@@ -154,7 +155,7 @@ class RecoloringGraph(Recolorer, tf.Module):
             rgb = self._restored(_decode(data), restore)
             height, width = tf.unstack(tf.shape(rgb)[:2])
             square, box = self._letterbox(rgb)
-            seen = self.look(square, box, tf.zeros([0]))
+            seen = self.look(square, box, tf.zeros([0]), tf.constant(True))
             top, left, h, w = tf.unstack(box)
             rows, columns = centers(CARRIED, height), centers(CARRIED, width)
             chosen = self.choose(
