@@ -57,9 +57,8 @@ def test_a_scheme_has_none_of_the_colors_that_its_posters_have_hardly_any_of():
     counts = np.zeros((20, CELLS))
     counts[:, 100], counts[:, 300:325] = 75, 1
     mean_abl = np.column_stack([cell_centers(np.arange(CELLS)), np.full(CELLS, 50.0)])
-    for make in (PaletteLibrary.make, PaletteLibrary.of_clusters):
-        (scheme,) = make(counts, mean_abl, "alike", 1).palettes
-        assert (scheme.shares > 0).sum() == 1 and scheme.shares.sum() == pytest.approx(1)
+    (scheme,) = PaletteLibrary.make(counts, mean_abl, "alike", 1).palettes
+    assert (scheme.shares > 0).sum() == 1 and scheme.shares.sum() == pytest.approx(1)
 
 
 def test_names_are_different_and_lead_to_the_palettes(library):
@@ -203,9 +202,6 @@ def test_too_few_posters(library):
         PaletteError, match=r"^32 posters, 2 of them with color, are too few for 3 "
     ):
         PaletteLibrary.make(counts, mean_abl, "mostly gray", 3)
-    assert len(PaletteLibrary.of_clusters(counts, mean_abl, "mostly gray", 3).palettes) == 3
-    with pytest.raises(PaletteError, match="2 posters are too few for 3"):
-        PaletteLibrary.of_clusters(counts[:2], mean_abl, "few", 3)
 
 
 def test_the_library_that_comes_along():

@@ -2,13 +2,10 @@
 
 import numpy as np
 
-from recolor.datasets.classes import cell_index
 from recolor.datasets.palettes.hues import contrast, is_vivid
-from recolor.datasets.palettes.palette import CELLS, NEUTRAL_CHROMA, Palette, without_rarest
+from recolor.datasets.palettes.palette import NEUTRAL_CHROMA, Palette, without_rarest
 
 ROUNDS = 60
-# Smaller shares of a cell are left out of a file.
-SMALLEST_SHARE = 2e-5
 # A scheme is the power mean of its posters' shares. An exponent below 1 leaves out colors that only
 # some of them have: a mixture of all would have a little of everything.
 EXPONENT = 0.5
@@ -53,23 +50,6 @@ def clusters(roots: np.ndarray, count: int) -> np.ndarray:
         if np.array_equal(before, nearest):
             break
     return nearest
-
-
-def mean_scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:
-    """Make one palette of the shares ``[posters, 1024]`` of posters that are alike."""
-    mean = (shares**EXPONENT).mean(axis=0) ** (1 / EXPONENT)
-    mean = np.where(mean < SMALLEST_SHARE * mean.sum(), 0, mean) / mean.sum()
-    chroma = np.hypot(*mean_abl[:, :2].T)
-    # The colors that were left out were strong ones: the others get some of that chroma. With all
-    # of it, suggestions were further from true posters than with half, on a logarithmic scale.
-    gain = np.sqrt(max(1.0, (shares.mean(axis=0) @ chroma) / max(mean @ chroma, 1e-12)))
-    ab = mean_abl[:, :2] * np.where(chroma > NEUTRAL_CHROMA, gain, 1)[:, None]
-    ab = np.clip(ab, -128, 127)
-    cell = cell_index(np.rint(ab).astype(int))
-    columns = (mean, mean * ab[:, 0], mean * ab[:, 1], mean * mean_abl[:, 2])
-    sums = np.stack([np.bincount(cell, column, CELLS) for column in columns], axis=-1)
-    moved = sums[:, 1:] / np.maximum(sums[:, :1], 1e-12)
-    return Palette.of_sums(without_rarest(sums[:, 0], moved, RAREST), moved, "")
 
 
 def vivid_scheme(shares: np.ndarray, mean_abl: np.ndarray) -> Palette:

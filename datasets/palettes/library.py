@@ -11,7 +11,6 @@ import numpy as np
 
 from recolor.datasets.palettes.clustering import (
     clusters,
-    mean_scheme,
     most_unlike,
     seen_colors,
     vivid_scheme,
@@ -103,17 +102,6 @@ class PaletteLibrary:
             ranked.append(self.palettes[number])
         return ranked
 
-    def best_fitting(self, shares: np.ndarray) -> np.ndarray:
-        """Return which scheme agrees best with each poster (Bhattacharyya coefficient).
-
-        Args:
-            shares: The shares of each poster's pixels in each cell, ``[posters, 1024]``.
-
-        Returns:
-            Numbers of schemes, from 0: ``int [posters]``.
-        """
-        return np.argmax(np.sqrt(shares) @ self._roots.T, axis=1)
-
     @cached_property
     def _usual_agreement(self) -> np.ndarray:
         return self._agreement(self.mean)
@@ -167,26 +155,6 @@ class PaletteLibrary:
         chosen, nearest = most_unlike(candidates, size[kept], mean_abl, schemes)
         commonness = np.bincount(nearest, size[kept], len(chosen))
         return cls._named([candidates[n] for n in chosen], commonness, mean, origin)
-
-    @classmethod
-    def of_clusters(
-        cls, counts: np.ndarray, mean_abl: np.ndarray, origin: str, schemes: int
-    ) -> "PaletteLibrary":
-        """Describe posters, gray ones too, by their commonest schemes: k-means, Hellinger distance.
-
-        Arguments are those of `make`.
-
-        Raises:
-            PaletteError: If there are fewer posters than schemes.
-        """
-        if len(counts) < schemes:
-            raise PaletteError(f"{len(counts)} posters are too few for {schemes} palettes")
-        shares = counts / counts.sum(axis=1, keepdims=True)
-        cluster = clusters(np.sqrt(shares), schemes)
-        size = np.bincount(cluster, minlength=schemes)
-        kept = np.flatnonzero(size)
-        palettes = [mean_scheme(shares[cluster == number], mean_abl) for number in kept]
-        return cls._named(palettes, size[kept], shares.mean(axis=0), origin)
 
     @classmethod
     def _named(
