@@ -97,7 +97,7 @@ class DataSet(ABC):
 
     @property
     def mean_ab(self) -> tuple[float, float] | None:
-        """Mean color of the training posters without their padding; None if there are none."""
+        """Mean color of the training posters, padding left out; None without training posters."""
         train = self.content["splits"]["train"]
         return tuple(one / train["pixels"] for one in train["ab_sum"]) if train["pixels"] else None
 

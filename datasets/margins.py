@@ -138,8 +138,8 @@ def _rough_edges(pixels: np.ndarray, gray: np.ndarray, block: int) -> np.ndarray
             edges[number] = edge
     wide = edges >= np.maximum(NARROWEST * lengths, 2)
     # As wide on all sides, a margin is a smaller part of the longer ones.
-    too = (edges >= np.maximum(NARROWEST_BESIDE * lengths, 2)) & (shares >= STRAIGHT[2])
-    margin = wide | (too & wide.any())
+    narrow = (edges >= np.maximum(NARROWEST_BESIDE * lengths, 2)) & (shares >= STRAIGHT[2])
+    margin = wide | (narrow & wide.any())
     edges[~margin] = 0
     sides = int(margin.sum())
     if (

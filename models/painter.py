@@ -362,9 +362,9 @@ class Painter:
         """Give a picture colors as `painted` does, and say what its swatches became.
 
         Returns:
-            The picture; and the swatches of the restored poster, the largest first, each with what
-            it became, skin that is kept not looked at. There are none where the poster has no
-            color, or there is no palette: it is not recolored by swatches then.
+            The picture; and the restored poster's swatches, the largest first, each with its new
+            color. Locked skin does not count for these. The list is empty for a gray poster and
+            without a palette, since nothing is recolored by swatches then.
         """
         assigned = self._assigned(seen, palette, decoding)
         painted = self._painted(seen, palette, decoding, assigned)

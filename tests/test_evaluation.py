@@ -24,7 +24,7 @@ def test_metrics_of_an_evaluation_are_named_by_kind_and_version(manifest, traine
     other = "file of weights"
     told = ("nothing", "palette+hints5")
     models = [again, load_model("classification"), replace(again, source=other)]
-    columns = evaluate_models(manifest, "test", models, told=told)
+    columns = evaluate_models(manifest, "test", models, told=told).columns
     logged = newest_run().data.metrics
     version = f"classification_v{trained.version}"
     found = {name.removesuffix(".l2_ab") for name in logged if name.endswith(".l2_ab")}

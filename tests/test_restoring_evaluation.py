@@ -419,7 +419,7 @@ def test_an_evaluation_of_restoring_alone(manifest, store, one_restorer, monkeyp
     colored = replace(one_restorer, painter=Painter(never, Found(FADED)))
     # Drawn posters of 32 pixels may be taken for gray ones.
     monkeypatch.setattr("recolor.models.painter.color_kind", lambda picture: COLORED)
-    columns = evaluate_models(manifest, "test", [colored], told=("aged", "unaged"))
+    columns = evaluate_models(manifest, "test", [colored], told=("aged", "unaged")).columns
     baselines = ("left alone", "gray world", "autocontrast", "stretched", "oracle")
     assert list(columns) == [
         *(f"restoration, told {age}" for age in (AGED, UNAGED)),

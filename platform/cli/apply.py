@@ -147,7 +147,10 @@ def load_any(source: str | None, library: Path | None):
     from recolor.platform.tracking.place import store_exists
 
     in_store = source == CHAMPION or (source is not None and ":/" in source)
-    quiet_mlflow() if in_store or store_exists() else ignore_warnings()
+    if in_store or store_exists():
+        quiet_mlflow()
+    else:
+        ignore_warnings()
     return load_model(source, library)
 
 

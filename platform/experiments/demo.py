@@ -105,8 +105,7 @@ def _whole_chain(
         models.append(load_model(version_uri(trained.version)))
 
     say("Evaluating on posters that none of them has seen.")
-    columns = evaluate_models(manifest, "test", models)
-    echo(markdown(metric_table(columns)))
+    echo(markdown(metric_table(evaluate_models(manifest, "test", models).columns)))
 
     say("Promoting the better one.")
     try:

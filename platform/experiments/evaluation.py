@@ -45,7 +45,8 @@ class Evaluation:
     Attributes:
         digest: The data set's.
         split: The split's name.
-        columns: As `evaluate_models` returns them.
+        columns: The metrics by column: each model's source with what it was told, the baselines
+            that know as much, and ``truth``.
         may_know: The models that may have learned from some of these posters.
     """
 
@@ -106,14 +107,12 @@ def evaluate(
         >>> float(frame.loc["truth", "l2_ab"])
         0.0
     """
-    manifest = data.manifest
+    # What is wrong is said before models are loaded.
     for text in told:
         Told.parse(text)
     store.connect()
     loaded = [one if isinstance(one, Model) else load_model(one) for one in models]
-    columns = evaluate_models(manifest, split, loaded, decoding, told, progress, kernel_distance)
-    may_know = [model.source for model in loaded if model.may_know(manifest, split)]
-    return Evaluation(manifest.digest, split, columns, may_know)
+    return evaluate_models(data.manifest, split, loaded, decoding, told, progress, kernel_distance)
 
 
 def evaluate_models(
@@ -124,7 +123,7 @@ def evaluate_models(
     told: Sequence[str] = (NOTHING,),
     progress: Callable[[int], None] = lambda count: None,
     kernel_distance: bool = False,
-) -> dict[str, dict[str, float | None]]:
+) -> Evaluation:
     """Compute the metrics of models and of the baselines, and log them as a run of their own.
 
     Args:
@@ -135,10 +134,6 @@ def evaluate_models(
         told: What they are told, each as `Told.parse` takes it.
         progress: Called with 1 after each poster.
         kernel_distance: Whether to compute `KernelDistance` too, which takes time.
-
-    Returns:
-        The metrics by column: each model's source with what it was told, then the baselines that
-        know as much, then ``truth``.
 
     Raises:
         ToldError, DecodingError: If a model can't be told this.
@@ -173,10 +168,11 @@ def evaluate_models(
         columns = {name: metrics.result() for name, metrics in measured.items()}
         log_columns({_logged_name(name, labels): values for name, values in columns.items()})
         may_know = [model.source for model in models if model.may_know(manifest, split)]
-        mlflow.log_text(report(columns, may_know), "metrics.md")
+        evaluation = Evaluation(manifest.digest, split, columns, may_know)
+        mlflow.log_text(evaluation.to_markdown(), "metrics.md")
         if predictors:
             mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
-    return columns
+    return evaluation
 
 
 def _labels(models: Sequence[Model]) -> dict[str, str]:

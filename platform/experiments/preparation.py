@@ -35,7 +35,7 @@ def prepare(
     """Make a data set of image files, as `recolor prepare` does.
 
     Images that can't be used are skipped, and listed in ``skipped.tsv``. After an interruption, the
-    same call goes on where it stopped.
+    same call resumes where it stopped.
 
     Args:
         images: Folders and files, in object storage too, or a single one.

@@ -30,9 +30,9 @@ def train(
     Args:
         data: The data set.
         model: The kind of network.
-        resume: Id of a run to go on with, by its own settings; only ``epochs`` may be others.
+        resume: Id of a run to resume with its own settings; only ``epochs`` may change.
         decoding: The temperature and vividness of the trained model, where none is asked for.
-        started: Called with the run's id when it begins: what it takes to go on with it.
+        started: Called with the run's id when it begins, to be able to resume it.
         **settings: The other `Settings` by name, as ``epochs`` and ``learning_rate``.
 
     Returns:

@@ -139,7 +139,7 @@ class Best:
 
 
 def best_of(study: Study) -> Best | None:
-    """Return the best of a study's complete trials; None if there is none yet."""
+    """Return the best of a study's complete trials; None before the first one."""
     best = best_trial(study)
     if best is None:
         return None

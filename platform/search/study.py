@@ -79,7 +79,7 @@ def newest_states(study: Study) -> dict[int, TrialState]:
 
 
 def best_trial(study: Study) -> FrozenTrial | None:
-    """Return the best of the complete trials; None if there is none yet."""
+    """Return the best of the complete trials; None before the first one."""
     return study.best_trial if count(study, TrialState.COMPLETE) else None
 
 

@@ -13,7 +13,7 @@ def check_initial_weights(weights: Weights, manifest: DataSet, settings: Setting
     """Check that a training may begin with weights.
 
     Posters that are held out must not have been among those that the weights learned from. Where
-    that is not known, as of weights of earlier versions, it is said.
+    that is not known, it logs a warning.
 
     Raises:
         WeightsError: If they are another model kind's.

@@ -20,7 +20,7 @@ SCHEDULES = ("plateau", "cosine")
 
 
 class TrainingError(RecolorError):
-    """A training can't begin or go on."""
+    """A training can't begin or be resumed."""
 
 
 class DivergenceError(TrainingError):

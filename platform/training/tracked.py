@@ -204,7 +204,7 @@ def train_in_run(
         DatasetError, DeviceError, RecordError, TrainingError, WeightsError: See `loop.fit`.
         ServerError: If the store does not take the last metrics or checkpoint; they wait for it.
     """
-    # First of all what it takes to go on.
+    # First of all what it takes to resume it.
     mlflow.log_dict(asdict(settings), SETTINGS_FILE)
     mlflow.log_dict(asdict(decoding), DECODING_FILE)
     started(run.info.run_id)
@@ -246,7 +246,7 @@ def train_in_run(
 
 @contextmanager
 def _how_to_go_on(outbox: Outbox, manifest: DataSet) -> Iterator[None]:
-    """Say where a training is, and how to go on, if the store fails after the last epoch."""
+    """Say where a training is, and how to resume it, if the store fails after the last epoch."""
     try:
         yield
     except (mlflow.MlflowException, OSError) as error:
