@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import environment
-from PIL import Image
+from PIL import Image, ImageColor
 
 from recolor.datasets.palettes.palette import Palette
 from recolor.platform.cli.errors import UnexpectedError
@@ -594,6 +594,30 @@ def test_suggestions_are_numbered_and_different(posters, store, tmp_path):
     pictures = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in names[:3]]
     for one, two in ((0, 1), (1, 2), (0, 2)):
         assert np.abs(pictures[one] - pictures[two]).mean() > 2
+
+
+def test_apply_says_what_it_did_as_json(store, tmp_path):
+    """What swatches became is what the pixels of the result are."""
+    flag = Image.new("RGB", (60, 90), "#c1121f")
+    flag.paste("#1d3557", (0, 0, 60, 30))
+    flag.save(tmp_path / "flag.png")
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    arguments = ["apply", tmp_path / "flag.png", tmp_path / "broken.png", "--out", tmp_path / "out"]
+    result = run(*arguments, "--restore", "none", "--assign", "#c1121f=#0b4f5c", "--json")
+    assert result.exit_code == 0, result.output
+    broken, flag = json.loads(result.stdout)["pictures"]
+    assert (flag["name"], flag["color"], flag["skipped"]) == ("flag.png", "colored", None)
+    (made,) = flag["results"]
+    assert made["file"] == str(tmp_path / "out" / "flag.png") and made["palette"] == "source"
+    with Image.open(made["file"]) as picture:
+        pixels = [picture.getpixel(place) for place in ((30, 60), (30, 10))]
+    red, blue = made["swatches"]
+    assert (red["color"], red["share"], red["name"]) == ("#c1121f", 0.6667, "red")
+    assert (blue["color"], blue["becomes"]) == ("#1d3557", "#1d3557")
+    for swatch, pixel in zip((red, blue), pixels, strict=True):
+        assert np.abs(np.int16(ImageColor.getrgb(swatch["becomes"])) - pixel).max() <= 2
+    assert broken["name"] == "broken.png" and broken["results"] == []
+    assert "not an image" in broken["skipped"]
 
 
 def test_one_palette_makes_a_series(posters, store, tmp_path):

@@ -1,11 +1,14 @@
 """`recolor apply`."""
 
+import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from recolor.models.catalog import DEFAULT
+from recolor.models.decoding.options import FREE, SOURCE
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.engine import cluster_of
@@ -53,6 +56,13 @@ MOST_NAMED = 6
     "image.",
 )
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Say what was done as JSON: for each image the ageing found, and for each result its "
+    "palette and what became of the poster's swatches.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @click.option(
     "--skip-existing",
@@ -76,6 +86,7 @@ def apply(
     library,
     lut,
     sheet,
+    as_json,
     overwrite,
     skip_existing,
     engine,
@@ -124,6 +135,7 @@ def apply(
                 hints=hints,
                 suggestions=suggestions or 0,
                 sheet=sheet,
+                swatches=as_json,
                 existing=existing,
                 progress=lambda files: progress_bar(len(files), "recoloring", files),
                 engine=cluster and _engine(cluster, model, library, out),
@@ -135,8 +147,11 @@ def apply(
             ) from None
     if lut:
         _write_lut(lut, tasks[0].path, model.painter, decoding)
-    _report(outcome, out, model)
-    if outcome.skipped and not (outcome.written or outcome.kept):
+    if as_json:
+        click.echo(json.dumps(_described(outcome), indent=2))
+    else:
+        _report(outcome, out, model)
+    if outcome.skipped and not (outcome.results or outcome.kept):
         raise click.ClickException("no image could be recolored")
 
 
@@ -169,35 +184,75 @@ def _write_lut(file, image, painter, decoding):
         temporary.write_text(restoration.cube(), encoding="ascii")
 
 
+def _described(outcome) -> dict:
+    """Return what was done as plain values."""
+    return {
+        "pictures": [
+            {
+                "name": name,
+                "skipped": done.skipped,
+                "color": done.color,
+                "found": done.found,
+                "only_first_frame": done.animated,
+                "results": [
+                    {
+                        "file": str(result.file),
+                        "palette": SOURCE if result.palette is None else result.palette or FREE,
+                        "swatches": [
+                            {
+                                **asdict(before),
+                                "share": round(before.share, 4),
+                                "becomes": after.color,
+                            }
+                            for before, after in result.changes
+                        ],
+                    }
+                    for result in done.results
+                ],
+            }
+            for name, done in outcome.pictures.items()
+        ],
+        "kept": outcome.kept,
+        "sheet": outcome.sheet and str(outcome.sheet),
+    }
+
+
 def _report(outcome, out, model):
     """Say what was done."""
     lines = []
-    if outcome.restored:
-        by = model.painter.restorer.about
-        lines.append(f"{outcome.restored} restored in {out} by {by}")
-    if recolored := len(outcome.written) - outcome.restored:
+    results, pictures = outcome.results, outcome.pictures
+    restored = sum(result.palette is None for result in results)
+    if restored:
+        lines.append(f"{restored} restored in {out} by {model.painter.restorer.about}")
+    if recolored := len(results) - restored:
         lines.append(f"{recolored} recolored in {out} by {model.about}")
     if not lines:
         lines.append(f"nothing new in {out}")
     if outcome.kept:
         lines[-1] += f"; {outcome.kept} more were there already"
-    if outcome.found:
-        lines.append(f"found: {_first('; ', _counted(outcome.found))}")
-    if outcome.one_ink:
+    if found := Counter(done.found for done in pictures.values() if done.found):
+        lines.append(f"found: {_first('; ', _counted(found))}")
+    if one_ink := [name for name, done in pictures.items() if _keeps_its_ink(done)]:
         lines.append(
-            f"printed in one ink, which stays: {_first(', ', outcome.one_ink)}; "
+            f"printed in one ink, which stays: {_first(', ', one_ink)}; "
             "--palette auto gives it colors"
         )
-    if used := {name: count for name, count in outcome.palettes.items() if name}:
-        lines.append(f"colors: {_first('; ', _counted(Counter(used)))}")
-    if outcome.animated:
-        lines.append(f"only the first frame or page of {_first(', ', outcome.animated)}")
+    if used := Counter(result.palette for result in results if result.palette):
+        lines.append(f"colors: {_first('; ', _counted(used))}")
+    if animated := [name for name, done in pictures.items() if done.animated]:
+        lines.append(f"only the first frame or page of {_first(', ', animated)}")
     if outcome.sheet:
         lines.append(f"before and after: {outcome.sheet}")
     for line in lines:
         click.echo(printable(line))
     if outcome.skipped:
         report_skipped(outcome.skipped)
+
+
+def _keeps_its_ink(done) -> bool:
+    from recolor.datasets.color_kind import ONE_INK
+
+    return done.color == ONE_INK and any(result.palette is None for result in done.results)
 
 
 def _counted(counter):

@@ -3,7 +3,6 @@
 import errno
 import io
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +11,6 @@ from itertools import starmap
 from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
-from recolor.datasets.color_kind import COLORED, ONE_INK
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.hints import Hint, HintError
@@ -34,32 +32,21 @@ SHEET_SIDE = 320
 IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
-@dataclass
-class Outcome:
-    """What `recolor_files` did.
+@dataclass(frozen=True)
+class Result:
+    """A file that `recolor_file` wrote.
 
     Attributes:
-        written: The recolored files.
-        skipped: Name and reason of each image that could not be recolored.
-        kept: How many images were left out, since their results are there already.
-        animated: Names of the files of which only the first frame or page was recolored.
-        palettes: How many results were recolored under each palette, by name; the free answer's
-            name is empty. Results that keep their own colors don't count.
-        restored: How many results keep their own colors, restored.
-        found: How many pictures had aged in which way, in words.
-        one_ink: Names of the pictures in one ink that kept it.
-        sheet: The before/after sheet, if there is one.
+        file: The file.
+        palette: The name of its palette; empty for the network's own answer, None where the
+            picture keeps its own colors.
+        changes: The picture's swatches as it is restored, the largest first, and what each became,
+            if they were asked for; empty where the picture has no color or there is no palette.
     """
 
-    written: list[Place] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    kept: int = 0
-    animated: list[str] = field(default_factory=list)
-    palettes: Counter[str] = field(default_factory=Counter)
-    restored: int = 0
-    found: Counter[str] = field(default_factory=Counter)
-    one_ink: list[str] = field(default_factory=list)
-    sheet: Place | None = None
+    file: Place
+    palette: str | None
+    changes: list[tuple[Swatch, Swatch]] = field(default_factory=list)
 
 
 @dataclass
@@ -67,27 +54,50 @@ class Recolored:
     """What `recolor_file` did.
 
     Attributes:
-        written: The recolored files.
+        results: The files that it wrote.
         skipped: Why the image could not be recolored; None if it could.
         unreadable: Whether that is since its file could not be read.
         animated: Whether only the first frame or page was recolored.
-        palettes: The names of the palettes; the free answer's is empty. Results that keep their
-            own colors have none.
-        restored: How many of them there are.
         found: How the picture had aged, in words; empty where nothing was to restore.
-        color: Whether it has colors, as `recolor.datasets.color_kind` tells.
+        color: Whether it has colors, as `recolor.datasets.color_kind` tells; None if the picture
+            was skipped.
         row: The image before and after, for the sheet, if it was asked for.
     """
 
-    written: list[Place] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     skipped: str | None = None
     unreadable: bool = False
     animated: bool = False
-    palettes: list[str] = field(default_factory=list)
-    restored: int = 0
     found: str = ""
-    color: str = COLORED
+    color: str | None = None
     row: list[Image.Image] | None = None
+
+
+@dataclass
+class Outcome:
+    """What `recolor_files` did.
+
+    Attributes:
+        pictures: What was done with each image, by its name.
+        kept: How many images were left out, since their results are there already.
+        sheet: The before/after sheet, if there is one.
+    """
+
+    pictures: dict[str, Recolored] = field(default_factory=dict)
+    kept: int = 0
+    sheet: Place | None = None
+
+    @property
+    def results(self) -> list[Result]:
+        """All files that were written."""
+        return [result for done in self.pictures.values() for result in done.results]
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Name and reason of each image that could not be recolored."""
+        return [
+            (name, done.skipped) for name, done in self.pictures.items() if done.skipped is not None
+        ]
 
 
 def recolor_files(
@@ -99,6 +109,7 @@ def recolor_files(
     hints: dict[str, tuple[Hint, ...]] | None = None,
     suggestions: int = 0,
     sheet: bool = False,
+    swatches: bool = False,
     existing: str = REFUSE,
     progress: Callable[[list], Iterator] = iter,
     engine: Callable[[Iterator[tuple]], Iterator[Recolored]] | None = None,
@@ -116,6 +127,7 @@ def recolor_files(
             `Painter.suggestions` chooses: ``poster.1.jpg``, ``poster.2.jpg``, ...; 0 for one, under
             the palette of `decoding`.
         sheet: Make a sheet of the first 24 posters before and after as well.
+        swatches: Say what became of each image's swatches.
         existing: What is done about results that are there already, as `plan` takes it.
         progress: Wraps the list of pictures, to show progress.
         engine: Calls `recolor_file` elsewhere, of each of some arguments less the painter, and
@@ -139,24 +151,14 @@ def recolor_files(
     def calls() -> Iterator[tuple]:
         for task in wanted:
             own = replace(decoding, hint=decoding.hint + hints.get(_composed(task.name), ()))
-            yield task, own, suggestions, existing, sheet and len(rows) < SHEET_POSTERS
+            shown = sheet and len(rows) < SHEET_POSTERS
+            yield task, own, suggestions, existing, shown, swatches
 
     results = engine(calls()) if engine else starmap(partial(recolor_file, painter), calls())
     for task, done in zip(progress(wanted), results, strict=True):
-        outcome.written += done.written
-        if done.skipped is not None:
-            outcome.skipped.append((task.name, done.skipped))
-            continue
-        outcome.palettes.update(done.palettes)
-        outcome.restored += done.restored
-        if done.found:
-            outcome.found[done.found] += 1
-        if done.color == ONE_INK and done.restored:
-            outcome.one_ink.append(task.name)
-        if done.animated:
-            outcome.animated.append(task.name)
         if done.row and len(rows) < SHEET_POSTERS:
             rows.append(done.row)
+        outcome.pictures[task.name] = replace(done, row=None)
     target = out / SHEET_FILE
     if rows and not (existing == SKIP and exists(target)):
         outcome.sheet = target
@@ -165,14 +167,20 @@ def recolor_files(
 
 
 def recolor_file(
-    painter: Painter, task: Task, decoding: Decoding, suggestions: int, existing: str, shown: bool
+    painter: Painter,
+    task: Task,
+    decoding: Decoding,
+    suggestions: int,
+    existing: str,
+    shown: bool,
+    swatches: bool,
 ) -> Recolored:
     """Recolor one image, or say why that can't be done.
 
     Args:
         painter: The model.
         task: The image, and where its results go.
-        decoding, suggestions, existing: As for `recolor_files`.
+        decoding, suggestions, existing, swatches: As for `recolor_files`.
         shown: Whether to return small pictures for the sheet.
 
     Raises:
@@ -187,11 +195,11 @@ def recolor_file(
             raise
         before = _small(source.picture) if shown else None
         seen = painter.see(source.picture, decoding, in_place=True)
-        versions = _versions(painter, source, seen, decoding, suggestions, shown)
+        versions = _versions(painter, source, seen, decoding, suggestions, shown, swatches)
         for target, version in zip(task.targets, versions, strict=True):
             if not (existing == SKIP and exists(target)):
                 _write(target, version.data)
-                done.written.append(target)
+                done.results.append(Result(target, version.name, version.changes))
     except StorageError:
         # The next picture would fail in the same way.
         raise
@@ -208,9 +216,6 @@ def recolor_file(
             raise
         done.skipped = "too large for this machine's memory"
         return done
-    chosen = [version.palette for version in versions if version.palette is not seen.own_palette]
-    done.palettes = [palette.name if palette else "" for palette in chosen]
-    done.restored = len(versions) - len(chosen)
     done.found, done.color = seen.restoration.describe(), seen.color
     done.animated = source.animated
     if shown:
@@ -223,10 +228,11 @@ def recolor_file(
 
 @dataclass(frozen=True)
 class _Version:
-    """A recolored picture: its palette, its file, which takes less memory, and, where it is shown
-    in the sheet, a small copy and what became of its swatches."""
+    """A recolored picture: its palette, and that's name as `Result` has it; its file, which takes
+    less memory; a small copy for the sheet; and what became of its swatches."""
 
     palette: Palette | None
+    name: str | None
     small: Image.Image | None
     data: bytes
     changes: list[tuple[Swatch, Swatch]]
@@ -239,6 +245,7 @@ def _versions(
     decoding: Decoding,
     suggestions: int,
     shown: bool,
+    swatches: bool,
 ) -> list[_Version]:
     """Recolor a picture, under one palette or several."""
     if decoding.crop == AUTO:
@@ -249,12 +256,13 @@ def _versions(
         palettes = [painter.palette(seen, decoding)]
     versions = []
     for palette in palettes:
-        if shown:
+        if shown or swatches:
             painted, changes = painter.painted_with_changes(seen, palette, decoding)
-            small = _small(painted)
         else:
-            painted, changes, small = painter.painted(seen, palette, decoding), [], None
-        versions.append(_Version(palette, small, source.with_colors_of(painted), changes))
+            painted, changes = painter.painted(seen, palette, decoding), []
+        name = None if palette is seen.own_palette else palette.name if palette else ""
+        small = _small(painted) if shown else None
+        versions.append(_Version(palette, name, small, source.with_colors_of(painted), changes))
     return versions
 
 
