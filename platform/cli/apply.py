@@ -1,8 +1,8 @@
 """`recolor apply`."""
 
-import json
 from collections import Counter
 from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 
 import click
@@ -58,7 +58,6 @@ MOST_NAMED = 6
 @click.option("--sheet/--no-sheet", help="Make a sheet of posters before and after, too.")
 @click.option(
     "--json",
-    "as_json",
     is_flag=True,
     help="Say what was done as JSON: for each image the ageing found, and for each result its "
     "palette and what became of the poster's swatches.",
@@ -86,7 +85,7 @@ def apply(
     library,
     lut,
     sheet,
-    as_json,
+    json,
     overwrite,
     skip_existing,
     engine,
@@ -135,7 +134,7 @@ def apply(
                 hints=hints,
                 suggestions=suggestions or 0,
                 sheet=sheet,
-                swatches=as_json,
+                swatches=json,
                 existing=existing,
                 progress=lambda files: progress_bar(len(files), "recoloring", files),
                 engine=cluster and _engine(cluster, model, library, out),
@@ -147,8 +146,8 @@ def apply(
             ) from None
     if lut:
         _write_lut(lut, tasks[0].path, model.painter, decoding)
-    if as_json:
-        click.echo(json.dumps(_described(outcome), indent=2))
+    if json:
+        _report_as_json(outcome)
     else:
         _report(outcome, out, model)
     if outcome.skipped and not (outcome.results or outcome.kept):
@@ -184,9 +183,8 @@ def _write_lut(file, image, painter, decoding):
         temporary.write_text(restoration.cube(), encoding="ascii")
 
 
-def _described(outcome) -> dict:
-    """Return what was done as plain values."""
-    return {
+def _report_as_json(outcome):
+    described = {
         "pictures": [
             {
                 "name": name,
@@ -215,6 +213,7 @@ def _described(outcome) -> dict:
         "kept": outcome.kept,
         "sheet": outcome.sheet and str(outcome.sheet),
     }
+    click.echo(dumps(described, indent=2))
 
 
 def _report(outcome, out, model):
