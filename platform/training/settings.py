@@ -143,14 +143,10 @@ class Settings:
         "with the bundled ones.",
     )
     force_initial: bool = Field(
-        False,
-        description="Even if the initial weights learned from a data set with other splits.",
+        False, description="Even if the initial weights learned from a data set with other splits."
     )
     train_fraction: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Share of the training posters to use, always the same ones.",
+        1.0, gt=0, le=1, description="Share of the training posters to use, always the same ones."
     )
 
     @classmethod
