@@ -47,7 +47,7 @@ def store(tmp_path_factory):
 def test_trials_of_a_study(benchmark, manifest, tmp_path):
     settings = Settings("regression", epochs=EPOCHS, batch_size=BATCH).complete()
     rates = ",".join(map(str, RATES))
-    space = parse_space([f"learning_rate={rates}"], "regression")
+    space = parse_space([f"learning_rate={rates}"])
     plan = Plan(manifest.digest, settings, OwnDecoding(), space, "val_loss", "grid", "median", 0)
     url = f"sqlite:///{tmp_path}/optuna.db"
     names = map(str, itertools.count())

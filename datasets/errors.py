@@ -7,7 +7,8 @@ class RecolorError(ValueError):
     The command line prints it without a traceback, and the names of options in it as they are
     typed: `batch_size` as ``--batch-size``.
 
-    Attributes:
+    Args:
+        message: One line for people.
         option: Name of the option to blame, where it is known.
 
     Example:
@@ -15,10 +16,14 @@ class RecolorError(ValueError):
         ...     Decoding(strength=2)
         ... except RecolorError as error:
         ...     print(error)
-        strength must lie between 0 and 1, not 2
+        strength must be a number from 0 to 1, not 2
     """
 
     option: str | None = None
+
+    def __init__(self, message: str, option: str | None = None):
+        super().__init__(message)
+        self.option = option or self.option
 
 
 def first_line(error: Exception) -> str:

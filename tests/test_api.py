@@ -152,8 +152,8 @@ def test_a_model_gives_the_pixels_of_apply(here, tmp_path):
     ("options", "words"),
     [
         ({"palet": "teal"}, "there is no option palet: choose from restore, palette, "),
-        ({"strength": "much"}, "strength must be a number between 0 and 1, not 'much'"),
-        ({"strength": 2}, "strength must lie between 0 and 1, not 2"),
+        ({"strength": "much"}, "strength must be a number from 0 to 1, not 'much'"),
+        ({"strength": 2}, "strength must be a number from 0 to 1, not 2"),
         ({"palette": "nope"}, "'nope' is not a palette"),
         ({"palette": [1]}, r"palette must be a text, not \[1\]"),
         ({"hints": ["a"]}, "'a' is not a hint"),

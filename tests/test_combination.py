@@ -167,7 +167,7 @@ def test_commands_take_several(manifest, more, both, small_network, tmp_path):
 
 
 def test_the_best_trial_is_repeated_with_all(manifest, more, both):
-    space = parse_space(["clip=1:2"], "regression")
+    space = parse_space(["clip=1:2"])
     settings = Settings("regression").complete()
     plan = Plan(both.digest, settings, OwnDecoding(), space, "val_loss", "tpe", "none", 0)
     command = Best(0, 1.0, "run", {"clip": 1.0}).command(both, plan, 1)

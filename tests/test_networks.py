@@ -12,11 +12,12 @@ from recolor.datasets.classes import ColorClasses
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.class_distribution import annealed_mean
 from recolor.models.classification import Classification
+from recolor.models.option import options_of
 from recolor.models.regression import Regression
 from recolor.models.restoring import THUMBNAIL
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import compiled_network
-from recolor.platform.training.settings import PRECISIONS, Settings
+from recolor.platform.training.settings import Settings
 
 RNG = np.random.default_rng(0)
 
@@ -238,7 +239,7 @@ def test_gradients_of_the_classification_loss_are_those_of_the_dense_one(classes
 def every_precision() -> Iterator:
     """All pairs of kinds and precisions; large ones are slow, but for float16, which is hardest."""
     for name in sorted(MODELS):
-        for precision in PRECISIONS:
+        for precision in options_of(Settings)["precision"].choices:
             slow = name in ("classification", "unet") and precision != "mixed_float16"
             yield pytest.param(name, precision, marks=pytest.mark.slow if slow else ())
 

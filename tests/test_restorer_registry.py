@@ -409,7 +409,7 @@ class TestServed:
             assert wrong.status_code == 400 and "image 0: not base64" in wrong.text
             body = {"inputs": {"image": [self.as_text(OLD)]}, "params": {"restore": 2.0}}
             wrong = client.post("/invocations", json=body)
-            assert wrong.status_code == 400 and "restore must lie between 0 and 1" in wrong.text
+            assert wrong.status_code == 400 and "a number from 0 to 1, not" in wrong.text
 
     def test_bytes_are_taken_too(self, model):
         file = io.BytesIO()

@@ -54,7 +54,7 @@ def begin(tiny, store, small_network, tmp_path):
         **options,
     ) -> optuna.Study:
         parts = {"objective": "val_loss", "sampler": "tpe", "pruner": "none", **options}
-        space = parse_space([f"learning_rate={rate}"], small_network)
+        space = parse_space([f"learning_rate={rate}"])
         settings = Settings(small_network, epochs=3, batch_size=4)
         decoding = OwnDecoding()
         plan = Plan(tiny.digest, settings, decoding, space, seed=0, **parts)

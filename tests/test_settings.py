@@ -1,9 +1,11 @@
 """How to train: one declaration for Python and the command line, and what earlier versions kept."""
 
+import pickle
 import subprocess
 import sys
-from dataclasses import asdict, fields, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -11,6 +13,7 @@ from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding, DecodingError
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.option import options_of
 from recolor.models.regression import Regression
 from recolor.platform.cli.main import COMMANDS
 from recolor.platform.training.settings import Settings, TrainingError
@@ -31,14 +34,14 @@ def test_the_papers_numbers_are_the_defaults_of_the_kinds():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model": "gan"}, f"model must be one of {', '.join(MODELS)}, not gan"),
+        ({"model": "gan"}, f"model must be one of {', '.join(MODELS)}, not 'gan'"),
         ({"model": None}, "model must be one of"),
-        ({"epochs": 0}, "epochs must be at least 1, not 0"),
-        ({"seed": 2**32}, "seed must be between 0 and 4294967295"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
+        ({"seed": 2**32}, "seed must be a whole number from 0 to 4294967295"),
         ({"learning_rate": 0.0}, "learning_rate must be a number above 0, not 0.0"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, not nan"),
         ({"clip": float("inf")}, "clip must be a number above 0"),
-        ({"schedule": "never"}, "schedule must be one of plateau, cosine, not never"),
+        ({"schedule": "never"}, "schedule must be one of plateau, cosine, not 'never'"),
         ({"augment": "explode"}, "'explode' is not one of mirror, crop, gamma, full"),
         ({"train_fraction": 0.0}, "train_fraction must be a number above 0 and at most 1, not 0.0"),
         ({"train_fraction": 1.5}, "train_fraction must be a number above 0 and at most 1, not 1.5"),
@@ -53,13 +56,13 @@ def test_what_is_out_of_range_is_said(change, words):
 
 def test_the_options_of_the_command_are_the_fields():
     options = {option.name: option for option in COMMANDS["train"].params}
-    for field in fields(Settings):
-        option = options[field.name]
+    for name, declared in options_of(Settings).items():
+        option = options[name]
         # Only what is typed counts, so that a resumed training keeps its own settings.
         assert not option.required and option.to_info_dict()["default"] is None
-        assert option.help.startswith(field.metadata["help"].split("  [")[0])
+        assert option.help.startswith(declared.help.split("  [")[0])
     others = {"data", "temperature", "vividness", "resume", "untracked"}
-    assert set(options) == {field.name for field in fields(Settings)} | others
+    assert set(options) == set(options_of(Settings)) | others
 
 
 def test_a_kind_that_is_registered_can_be_chosen_and_gives_its_defaults(tmp_path):
@@ -94,8 +97,29 @@ def test_what_is_kept_comes_back():
 
 
 def test_a_models_own_decoding_has_the_ranges_of_the_options():
-    with pytest.raises(DecodingError, match="vividness must lie between 0 and 1, not 2"):
+    with pytest.raises(DecodingError, match="vividness must be a number from 0 to 1, not 2"):
         OwnDecoding(vividness=2)
+
+
+@pytest.mark.parametrize("value", [True, "0.5", "", None, 1.5, float("nan"), float("inf")], ids=str)
+def test_only_a_number_in_the_range_is_one(value):
+    with pytest.raises(DecodingError) as caught:
+        Decoding(strength=value)
+    assert str(caught.value) == f"strength must be a number from 0 to 1, not {value!r}"
+    assert caught.value.option == "strength"
+
+
+def test_a_decoding_is_a_value():
+    decoding = Decoding(restore="none", strength=np.float32(0.5), lock=["skin"])
+    assert decoding == Decoding(0.0, strength=0.5, lock=("skin",))
+    assert pickle.loads(pickle.dumps(decoding)) == decoding == replace(decoding, crop="none")
+    assert len({decoding, replace(decoding), Decoding(restore="auto"), Decoding()}) == 2
+    with pytest.raises(FrozenInstanceError):
+        decoding.strength = 1.0
+    with pytest.raises(DecodingError, match="crop must be one of none, auto, not 1"):
+        replace(decoding, crop=1)
+    with pytest.raises(TypeError, match="unheard_of"):
+        Decoding(unheard_of=1)
 
 
 def test_settings_load_neither_keras_nor_mlflow():

@@ -31,7 +31,10 @@ def call(manifest, tmp_path, monkeypatch):
     [
         (["--learning-rate", "1e-4,1e-6"], "--learning-rate 1e-4,1e-6: 0.0001 is not below 1e-06"),
         (["--search", "dropout=1,2"], "--search dropout=1,2: dropout is not one of batch_size, "),
-        (["--search", "batch_size=0,10"], "batch_size must be at least 1, not 0"),
+        (
+            ["--search", "batch_size=0,10"],
+            "batch_size must be a whole number of at least 1, not '0'",
+        ),
         (["--search", "batch_size=5,10", "--batch-size", "5"], "batch_size is given and searched"),
         (
             ["--search", "learning_rate=1e-5,1e-4", "--learning-rate", "1e-6,1e-4"],

@@ -6,23 +6,31 @@ parameters; the MLflow project uses the same names. Nothing heavy is imported.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, fields
-from numbers import Real
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
 
 from recolor.datasets.errors import RecolorError
+from recolor.models.option import STRICT, one_line_errors
 
 if TYPE_CHECKING:
     from recolor.datasets.assignments import Assignment
     from recolor.datasets.hints import Hint
     from recolor.datasets.palettes.palette import Palette
+else:
+    # Not checked here, since they would import NumPy.
+    Assignment = Hint = Palette = Any
 
 # Palettes that depend on the picture, and the answer without any.
 SOURCE, AUTO, FREE = "source", "auto", "none"
-CROPS = ("none", "auto")
 # What `restore` is in words: all that is found, or nothing.
 RESTORE_WORDS = {"auto": None, "none": 0.0}
+Restore = Annotated[
+    Annotated[float, Field(ge=0, le=1)] | Literal["auto", "none"] | None,
+    AfterValidator(lambda share: RESTORE_WORDS.get(share, share)),
+]
 # The share of the way to a palette's own distribution. With all of it, posters recolored under
 # their own palettes are about as colorful as in truth.
 PALETTE_VIVIDNESS = 1.0
@@ -31,27 +39,15 @@ SOURCE_VIVIDNESS = 0.0
 
 
 class DecodingError(RecolorError):
-    """An option of decoding is out of range, or the model does not support it.
-
-    Args:
-        message: One line for people.
-        option: The option's name.
-    """
-
-    def __init__(self, message: str, option: str | None = None):
-        super().__init__(message)
-        self.option = option
+    """An option of decoding is out of range, or the model does not support it."""
 
 
 class UnsupportedError(DecodingError):
     """The model takes no palettes or no hints, and is given some."""
 
 
-def _number(default, low, high, help, **about):
-    return field(default=default, metadata={"range": (low, high), "help": help, **about})
-
-
-@dataclass(frozen=True)
+@one_line_errors(DecodingError)
+@dataclass(frozen=True, config=STRICT)
 class Decoding:
     """How an answer becomes colors.
 
@@ -85,107 +81,74 @@ class Decoding:
         0.5
     """
 
-    restore: float | None = _number(
+    restore: Restore = Field(
         None,
-        0,
-        1,
-        "How much of the ageing that is found to undo first: auto, none, or a share from 0 to 1.  "
-        "[default: auto, which is all of it, or nothing where it is hardly seen]",
-        words=RESTORE_WORDS,
-        metavar="auto|none|0..1",
+        title="auto|none|0..1",
+        description="How much of the ageing that is found to undo first: auto, none, or a share "
+        "from 0 to 1.  [default: auto, which is all of it, or nothing where it is hardly seen]",
     )
-    palette: str | Palette | None = field(
-        default=None,
-        metadata={
-            "metavar": "source|auto|none|NAME|FILE|COLORS",
-            "help": "Colors: source (the restored poster's own, where they are), auto (the best-"
-            "fitting scheme), none, a scheme's name or number (see `recolor palettes`), another "
-            "picture's path, or colors as #0b3c5d,orange:3.  [default: source where the picture "
-            "has color, else auto]",
-        },
+    palette: str | Palette | None = Field(
+        None,
+        title="source|auto|none|NAME|FILE|COLORS",
+        description="Colors: source (the restored poster's own, where they are), auto (the best-"
+        "fitting scheme), none, a scheme's name or number (see `recolor palettes`), another "
+        "picture's path, or colors as #0b3c5d,orange:3.  [default: source where the picture has "
+        "color, else auto]",
     )
-    strength: float = _number(
+    strength: float = Field(
         1.0,
-        0,
-        1,
-        "0 is the poster's own colors (of a gray one, the network's own answer), 1 the palette's.  "
-        "[default: 1]",
+        ge=0,
+        le=1,
+        description="0 is the poster's own colors (of a gray one, the network's own answer), 1 the "
+        "palette's.  [default: 1]",
     )
-    temperature: float | None = _number(
-        None, 0.001, 100, "T of the annealed mean; lower is bolder.  [default: the model's own]"
-    )
-    vividness: float | None = _number(
+    temperature: float | None = Field(
         None,
-        0,
-        1,
-        "0 leaves colors as decoded; 1 gives them the palette's full range or, without a palette, "
-        "that of real posters.  [default: 1 under a palette, 0 for the source's own colors, else "
-        "the model's own]",
+        ge=0.001,
+        le=100,
+        description="T of the annealed mean; lower is bolder.  [default: the model's own]",
     )
-    crop: str = field(
-        default="none",
-        metadata={
-            "choices": CROPS,
-            "help": "Cut off the gray margin of a scan; none leaves it as it is.  [default: none]",
-        },
-    )
-    neutrals: float | None = _number(
+    vividness: float | None = Field(
         None,
-        0,
-        1,
-        "Least share of white, gray and black in typed colors.  [default: the poster's own; of a "
-        "gray one, estimated from the lightness]",
+        ge=0,
+        le=1,
+        description="0 leaves colors as decoded; 1 gives them the palette's full range or, without "
+        "a palette, that of real posters.  [default: 1 under a palette, 0 for the source's own "
+        "colors, else the model's own]",
     )
-    hint: tuple[Hint, ...] = field(
-        default=(),
-        metadata={
-            "repeated": True,
-            "metavar": "X,Y=COLOR",
-            "help": "A color wanted at a point: X,Y=#rrggbb, or X,Y=neutral; X and Y in pixels, or "
-            "per cent as 50%. What has the same color takes it, too. May be repeated.",
-        },
+    crop: Literal["none", "auto"] = Field(
+        "none",
+        description="Cut off the gray margin of a scan; none leaves it as it is.  [default: none]",
     )
-    assign: tuple[Assignment, ...] = field(
-        default=(),
-        metadata={
-            "repeated": True,
-            "metavar": "COLOR=COLOR",
-            "help": "Give the poster's swatch nearest to the first color the second one, as "
-            "#8a1c1c=#0b4f5c. May be repeated.",
-        },
+    neutrals: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Least share of white, gray and black in typed colors.  [default: the poster's "
+        "own; of a gray one, estimated from the lightness]",
     )
-    lock: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "repeated": True,
-            "metavar": "COLOR|skin|neutrals|none",
-            "help": "Keep a color of the poster as it is restored; or neutrals, that is paper and "
-            "white letters; or the skin of faces; or nothing. May be repeated.  "
-            "[default: neutrals and skin where the picture has color]",
-        },
+    hint: tuple[Hint, ...] = Field(
+        (),
+        strict=False,
+        title="X,Y=COLOR",
+        description="A color wanted at a point: X,Y=#rrggbb, or X,Y=neutral; X and Y in pixels, or "
+        "per cent as 50%. What has the same color takes it, too. May be repeated.",
     )
-
-    def __post_init__(self):
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if "range" in option.metadata and value is not None:
-                low, high = option.metadata["range"]
-                if isinstance(value, bool) or not isinstance(value, Real):
-                    raise DecodingError(
-                        f"{option.name} must be a number between {low} and {high}, not {value!r}",
-                        option.name,
-                    )
-                if not (math.isfinite(value) and low <= value <= high):
-                    raise DecodingError(
-                        f"{option.name} must lie between {low} and {high}, not {value}",
-                        option.name,
-                    )
-            choices = option.metadata.get("choices")
-            if choices and value not in choices:
-                raise DecodingError(
-                    f"{option.name} must be one of {', '.join(choices)}, not {value!r}",
-                    option.name,
-                )
+    assign: tuple[Assignment, ...] = Field(
+        (),
+        strict=False,
+        title="COLOR=COLOR",
+        description="Give the poster's swatch nearest to the first color the second one, as "
+        "#8a1c1c=#0b4f5c. May be repeated.",
+    )
+    lock: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        title="COLOR|skin|neutrals|none",
+        description="Keep a color of the poster as it is restored; or neutrals, that is paper and "
+        "white letters; or the skin of faces; or nothing. May be repeated.  "
+        "[default: neutrals and skin where the picture has color]",
+    )
 
     def describe(self) -> dict[str, object]:
         """Return the values as plain ones, to be logged."""

@@ -9,14 +9,7 @@ from recolor.datasets.hints import parse_hints
 from recolor.datasets.images import as_picture
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import Palette, PaletteError, is_colors
-from recolor.models.decoding.options import (
-    AUTO,
-    FREE,
-    RESTORE_WORDS,
-    SOURCE,
-    Decoding,
-    DecodingError,
-)
+from recolor.models.decoding.options import AUTO, FREE, SOURCE, Decoding, DecodingError
 
 # What parses the options that may be repeated.
 REPEATED = {"hint": parse_hints, "assign": parse_assignments, "lock": parse_locks}
@@ -80,21 +73,12 @@ def palette_of_file(path: str) -> Palette | None:
     return Palette.of_picture(as_picture(path), f"those of {path}")
 
 
-def parse_restore(text: str) -> float | None:
-    """Parse ``auto``, ``none`` or a number.
-
-    Raises:
-        DecodingError: If it is neither a word nor a number.
-    """
-    word = text.strip().lower()
-    if word in RESTORE_WORDS:
-        return RESTORE_WORDS[word]
+def parse_restore(text: str) -> float | str:
+    """Return the number that a text stands for, or the text as a word: `Decoding` checks it."""
     try:
-        return float(word)
+        return float(text)
     except ValueError:
-        raise DecodingError(
-            f"restore must be auto, none or a number from 0 to 1, not {text!r}", "restore"
-        ) from None
+        return text.strip().lower()
 
 
 def is_typed_colors(text: str, library: PaletteLibrary) -> bool:

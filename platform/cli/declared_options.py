@@ -1,32 +1,26 @@
-"""Options of commands that are declared as fields of a dataclass: of `Settings` and `Decoding`.
-
-A field's metadata holds its ``help`` and which values it takes: ``integers`` or a ``range``, from
-the lowest to the highest; ``words``, which may be typed instead of a number of a range; ``above``,
-which numbers must exceed, and ``most``, which they must not; ``choices``, names; ``flag``, for a
-yes or no; ``repeated``, for any number of texts. ``metavar`` is how `--help` calls a value.
-"""
+"""Options of commands that a dataclass declares: `Settings` or `Decoding`."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import Field
 
 import click
 
+from recolor.models.option import Option
 from recolor.platform.cli.options import TEXT, Finite, Name, Repeated
 
 
-def declared_options(declared: Iterable[Field], other_help: dict[str, str] | None = None):
-    """Give a command an option for each field.
+def declared_options(declared: Iterable[Option], other_help: dict[str, str] | None = None):
+    """Give a command the options that are declared.
 
-    An option that is not typed is None, whatever its field's default.
+    An option that is not typed is None, whatever its default.
 
     Args:
-        declared: The fields.
+        declared: The options.
         other_help: Help of those that mean something else for this command, by name.
 
     Returns:
         A decorator of commands.
     """
-    options = [_option(field, (other_help or {}).get(field.name)) for field in declared]
+    options = [_option(one, (other_help or {}).get(one.name)) for one in declared]
 
     def decorate(command):
         for option in reversed(options):
@@ -36,28 +30,24 @@ def declared_options(declared: Iterable[Field], other_help: dict[str, str] | Non
     return decorate
 
 
-def _option(declared: Field, help: str | None) -> Callable:
-    about = declared.metadata
-    name = declared.name.replace("_", "-")
-    more = {"help": help or _with_default(about["help"], declared.default)}
-    if "metavar" in about:
-        more["metavar"] = about["metavar"]
-    if about.get("flag"):
+def _option(declared: Option, help: str | None) -> Callable:
+    name, limits = declared.name.replace("_", "-"), declared.limits
+    more = {"help": help or _with_default(declared), "metavar": declared.metavar}
+    if declared.kind is bool:
         return click.option(f"--{name}/--no-{name}", default=None, **more)
-    if about.get("repeated"):
+    if declared.kind is tuple:
         return click.option(f"--{name}", cls=Repeated, **more)
     kind = TEXT
-    if "integers" in about:
-        kind = click.IntRange(*about["integers"])
-    elif "range" in about and "words" not in about:
-        kind = Finite(*about["range"])
-    elif "above" in about:
-        kind = Finite(about["above"], about.get("most"), min_open=True)
-    elif "choices" in about:
-        kind = Name(about["choices"])
+    if declared.kind is int:
+        kind = click.IntRange(limits["ge"], limits.get("le"))
+    elif declared.kind is float and not declared.choices:
+        low = limits.get("ge", limits.get("gt"))
+        kind = Finite(low, limits.get("le"), min_open="gt" in limits)
+    elif declared.kind is str and declared.choices:
+        kind = Name(declared.choices)
     return click.option(f"--{name}", type=kind, **more)
 
 
-def _with_default(help: str, default) -> str:
-    known = isinstance(default, (str, int, float)) and "[default: " not in help
-    return f"{help}  [default: {default}]" if known else help
+def _with_default(declared: Option) -> str:
+    known = isinstance(declared.default, (str, int, float)) and "[default: " not in declared.help
+    return f"{declared.help}  [default: {declared.default}]" if known else declared.help

@@ -1,10 +1,10 @@
 """The options of decoding: those of `Decoding`, as options of a command."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 from recolor.models.decoding.options import Decoding
+from recolor.models.option import options_of
 from recolor.platform.cli.declared_options import declared_options
 
 
@@ -18,9 +18,8 @@ def decoding_options(*names: str, **other_help: str) -> Callable:
     Returns:
         A decorator of commands.
     """
-
-    declared = [option for option in fields(Decoding) if not names or option.name in names]
-    return declared_options(declared, other_help)
+    options = options_of(Decoding)
+    return declared_options([options[name] for name in names or options], other_help)
 
 
 def decoding_of_options(options: dict, library: Path | None) -> Decoding:

@@ -1,12 +1,12 @@
 """`recolor train`."""
 
 import shlex
-from dataclasses import fields
 
 import click
 
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.option import options_of
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.data import read_data
 from recolor.platform.cli.declared_options import declared_options
@@ -19,7 +19,7 @@ from recolor.platform.training.settings import Settings
 
 @click.command()
 @DATA
-@declared_options(fields(Settings))
+@declared_options(options_of(Settings).values())
 @decoding_options(
     *("temperature", "vividness"),
     temperature="Of the trained model, where none is asked for: T of its annealed mean.  "

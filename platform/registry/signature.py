@@ -1,11 +1,10 @@
 """What a served model takes and gives, as MLflow describes it."""
 
-from dataclasses import fields
-
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 from recolor.models.decoding.options import Decoding
+from recolor.models.option import options_of
 
 
 def signature() -> ModelSignature:
@@ -25,9 +24,9 @@ def _parameters() -> ParamSchema:
     return ParamSchema(
         [
             ParamSpec(option.name, "double", option.default)
-            if "range" in option.metadata and "words" not in option.metadata
+            if option.kind is float and not option.choices
             # None, and no hints, as an empty text.
             else ParamSpec(option.name, "string", option.default or "")
-            for option in fields(Decoding)
+            for option in options_of(Decoding).values()
         ]
     )

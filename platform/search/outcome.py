@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from recolor.datasets.manifest import Manifest
+from recolor.models.option import options_of
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.runs import runs_within
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, count, number_of
@@ -123,12 +124,12 @@ class Best:
         """
         settings = self.settings(plan, epochs)
         words = ["recolor", "train", *data_options(manifest)]
-        for option in fields(settings):
+        for option in options_of(Settings).values():
             value = getattr(settings, option.name)
             name = option.name.replace("_", "-")
             if value == option.default:
                 continue
-            if option.metadata.get("flag"):
+            if option.kind is bool:
                 words.append(f"--{name}" if value else f"--no-{name}")
             else:
                 words += [f"--{name}", str(value)]

@@ -1,8 +1,7 @@
 """What a search may vary: options of `recolor train`, each with its values or its range."""
 
-import math
-from collections.abc import Iterable
-from dataclasses import Field, fields
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from optuna.distributions import (
     BaseDistribution,
@@ -13,6 +12,7 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from recolor.datasets.errors import RecolorError
+from recolor.models.option import Option, options_of
 from recolor.platform.search.options import LEARNING_RATE
 from recolor.platform.training.settings import Settings
 
@@ -21,7 +21,7 @@ Space = dict[str, BaseDistribution]
 
 # Trials with other values of these could not be compared.
 FIXED = ("model", "epochs", "train_fraction")
-SEARCHABLE = {option.name: option for option in fields(Settings) if option.name not in FIXED}
+SEARCHABLE = {name: one for name, one in options_of(Settings).items() if name not in FIXED}
 
 WAYS = "NAME=A,B,... or NAME=LOW:HIGH or NAME=LOW:HIGH:log"
 
@@ -30,113 +30,74 @@ class SpaceError(RecolorError):
     """A dimension of a search is invalid."""
 
 
-def parse_space(texts: Iterable[str], model: str) -> Space:
+def parse_space(texts: Iterable[str]) -> Space:
     """Read dimensions as they are typed.
 
     Args:
         texts: Each as ``batch_size=10,20``, ``clip=0.1:10`` or ``learning_rate=1e-6:1e-4:log``.
-        model: The model kind whose training takes the values.
 
     Raises:
         SpaceError: If a text names no option, names one twice, or its values are none of it.
 
     Example:
-        >>> parse_space(["batch_size=10,20"], "regression")
+        >>> parse_space(["batch_size=10,20"])
         {'batch_size': CategoricalDistribution(choices=(10, 20))}
     """
     space: Space = {}
     for text in texts:
-        name, equals, values = text.partition("=")
-        name = name.strip().replace("-", "_")
-        where = f"--search {text}"
-        if not (equals and values.strip()):
-            raise SpaceError(f"{where}: write {WAYS}")
-        if name not in SEARCHABLE:
-            raise SpaceError(f"{where}: {name} is not one of {', '.join(SEARCHABLE)}")
-        if name in space:
-            raise SpaceError(f"{where}: {name} is searched already")
-        space[name] = _checked(where, name, values.strip(), model)
+        with _mistakes_in(f"--search {text}"):
+            name, equals, values = text.partition("=")
+            name = name.strip().replace("-", "_")
+            if not (equals and values.strip()):
+                raise SpaceError(f"write {WAYS}")
+            if name not in SEARCHABLE:
+                raise SpaceError(f"{name} is not one of {', '.join(SEARCHABLE)}")
+            if name in space:
+                raise SpaceError(f"{name} is searched already")
+            space[name] = _distribution(SEARCHABLE[name], values)
     return space
 
 
-def parse_learning_rate(text: str, model: str) -> FloatDistribution | float:
+def parse_learning_rate(text: str) -> FloatDistribution | float:
     """Read ``LOW,HIGH``, to be searched evenly in the logarithm, or a single number.
 
     Args:
         text: What was typed.
-        model: As for `parse_space`.
 
     Raises:
         SpaceError: If it is neither, or no learning rate.
     """
-    where = f"--learning-rate {text}"
-    if "," not in text:
-        try:
-            return _value(SEARCHABLE[LEARNING_RATE], text)
-        except SpaceError as error:
-            raise SpaceError(f"{where}: {error}") from None
-    values = f"{text.replace(',', ':')}:log"
-    return _checked(where, LEARNING_RATE, values, model)
+    option = SEARCHABLE[LEARNING_RATE]
+    with _mistakes_in(f"--learning-rate {text}"):
+        if "," not in text:
+            return option.parse(text)
+        return _distribution(option, f"{text.replace(',', ':')}:log")
 
 
-def _checked(where: str, name: str, values: str, model: str) -> BaseDistribution:
-    """Read a dimension, and try its values in settings."""
+@contextmanager
+def _mistakes_in(typed: str) -> Iterator[None]:
     try:
-        distribution = _distribution(SEARCHABLE[name], values)
-        for value in _outermost(distribution):
-            Settings(model, **{name: value})
+        yield
     except RecolorError as error:
-        raise SpaceError(f"{where}: {error}") from None
-    return distribution
+        raise SpaceError(f"{typed}: {error}") from None
 
 
-def _distribution(option: Field, text: str) -> BaseDistribution:
-    if ":" not in text or _kind(option) not in (int, float):
-        choices = [_value(option, word.strip()) for word in text.split(",")]
+def _distribution(option: Option, text: str) -> BaseDistribution:
+    if ":" not in text or option.kind not in (int, float):
+        choices = [option.parse(word.strip()) for word in text.split(",")]
         if len(set(choices)) < max(2, len(choices)):
             raise SpaceError("a list needs at least two values, and none of them twice")
         return CategoricalDistribution(choices)
-    low, high, *scale = text.split(":")
+    low, high, *scale = text.strip().split(":")
     if scale not in ([], ["log"]):
         raise SpaceError("a range is LOW:HIGH or LOW:HIGH:log")
-    low, high = _value(option, low), _value(option, high)
+    low, high = option.parse(low), option.parse(high)
     if not low < high:
         raise SpaceError(f"{low} is not below {high}")
     if scale and low <= 0:
         raise SpaceError(f"a logarithmic range begins above 0, not at {low}")
-    kind = IntDistribution if _kind(option) is int else FloatDistribution
+    kind = IntDistribution if option.kind is int else FloatDistribution
     return kind(low, high, log=bool(scale))
-
-
-def _kind(option: Field) -> type:
-    about = option.metadata
-    if "integers" in about:
-        return int
-    if "above" in about:
-        return float
-    return bool if about.get("flag") else str
-
-
-def _value(option: Field, word: str) -> int | float | bool | str:
-    kind = _kind(option)
-    if kind is bool:
-        if word not in ("true", "false"):
-            raise SpaceError(f"{word} is neither true nor false")
-        return word == "true"
-    try:
-        value = kind(word)
-    except ValueError:
-        raise SpaceError(f"{word or 'nothing'} is not a {'whole ' * (kind is int)}number") from None
-    if kind is float and not math.isfinite(value):
-        raise SpaceError(f"{word} is not a finite number")
-    return value
-
-
-def _outermost(distribution: BaseDistribution) -> Iterable:
-    """Return the values to try: all of a list, the ends of a range."""
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices
-    return distribution.low, distribution.high
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, int | float | bool | str]:

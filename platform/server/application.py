@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
@@ -12,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from PIL import Image
 
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, Decoding
+from recolor.models.option import Option, options_of
 from recolor.platform.registry.model import Model
 from recolor.platform.server.gate import Gate
 from recolor.platform.server.instruments import Instruments
@@ -178,16 +178,15 @@ def _described(model: Model, studio: Studio, limits: Limits) -> dict:
         "size": model.painter.network.size,
         "schemes": [described(scheme, scheme.name) for scheme in schemes],
         "options": {
-            option.name: _range_of(option)
-            for option in fields(Decoding)
-            if "range" in option.metadata or "choices" in option.metadata
+            name: _values_of(option)
+            for name, option in options_of(Decoding).items()
+            if option.limits or option.choices
         },
         "limits": {"bytes": limits.body, "pixels": limits.pixels},
     }
 
 
-def _range_of(option) -> dict:
-    if "choices" in option.metadata:
-        return {"choices": option.metadata["choices"], "default": option.default}
-    low, high = option.metadata["range"]
-    return {"low": low, "high": high, "default": option.default}
+def _values_of(option: Option) -> dict:
+    if not option.limits:
+        return {"choices": option.choices, "default": option.default}
+    return {"low": option.limits["ge"], "high": option.limits["le"], "default": option.default}

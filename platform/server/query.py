@@ -1,11 +1,11 @@
 """The options of decoding as parameters of a request, checked and described."""
 
-from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from recolor.models.decoding.options import Decoding
+from recolor.models.option import FINITE, Option, options_of
 
 FORMATS = ("source", "png", "jpeg", "webp")
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
@@ -28,31 +28,22 @@ def _or_blank(kind: Any) -> Any:
     return Annotated[kind | None, blank]
 
 
-def _parameter(option) -> tuple:
+def _parameter(option: Option) -> tuple:
     """Return a parameter's type and default for an option."""
-    about = option.metadata
-    help = HELP.get(option.name, about["help"])
-    if about.get("repeated"):
+    help = Field(description=HELP.get(option.name, option.help))
+    if option.kind is tuple:
         text = Annotated[str, Field(max_length=LONGEST_HINT)]
-        many = Field(max_length=MOST_HINTS, description=help)
-        return Annotated[list[text], many], []
-    if "range" in about:
-        low, high = about["range"]
-        kind = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
-        if "words" in about:
-            kind |= Literal[tuple(about["words"])]
-    elif "choices" in about:
-        kind = Literal[about["choices"]]
-    else:
-        kind = Annotated[str, Field(max_length=LONGEST_TEXT)]
-    return Annotated[_or_blank(kind), Field(description=help)], None
+        return Annotated[list[text], Field(max_length=MOST_HINTS), help], []
+    free = option.kind is str and not option.choices
+    kind = Annotated[str, Field(max_length=LONGEST_TEXT)] if free else option.type
+    return Annotated[_or_blank(kind), help], None
 
 
 # The options of decoding, those that are not given None.
 Options: type[BaseModel] = create_model(
     "Options",
-    __config__=ConfigDict(extra="forbid"),
-    **{option.name: _parameter(option) for option in fields(Decoding)},
+    __config__=ConfigDict(FINITE, extra="forbid"),
+    **{name: _parameter(option) for name, option in options_of(Decoding).items()},
 )
 _Format = Annotated[
     _or_blank(Literal[FORMATS]),
@@ -72,7 +63,7 @@ class Recoloring(Options):
     @property
     def typed(self) -> dict:
         """The options of decoding by name."""
-        return {option.name: getattr(self, option.name) for option in fields(Decoding)}
+        return {name: getattr(self, name) for name in options_of(Decoding)}
 
 
 class Preview(Recoloring):

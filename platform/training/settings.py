@@ -5,18 +5,18 @@ Nothing heavy is imported: Keras is needed only to ask a model kind for its defa
 
 from __future__ import annotations
 
-import math
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import fields, replace
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
 
 from recolor.datasets.augmentation.catalog import names_of
-from recolor.datasets.catalog import names_near
 from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
-
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-SCHEDULES = ("plateau", "cosine")
+from recolor.models.option import STRICT, OneOf, one_line_errors
 
 
 class TrainingError(RecolorError):
@@ -27,21 +27,13 @@ class DivergenceError(TrainingError):
     """A loss is no longer finite."""
 
 
-def _option(default, help: str, **about):
-    """Declare an option.
-
-    Args:
-        default: Its default; None for one that is only known later, MISSING for none at all.
-        help: What `--help` says.
-        about: What values it takes: ``integers``, the lowest and the highest, or None for no limit;
-            ``above``, a number that it must exceed, and ``most``, the largest number; ``choices``,
-            their names; ``check``, a function that raises a `RecolorError`; ``flag``, True for a
-            yes or no. ``metavar`` is how `--help` calls a value.
-    """
-    return field(default=default, metadata={"help": help, **about})
+def _recipe(text: str) -> str:
+    names_of(text)
+    return text
 
 
-@dataclass(frozen=True)
+@one_line_errors(TrainingError)
+@dataclass(frozen=True, config=STRICT)
 class Settings:
     """What a training depends on, beside its data. The defaults are the paper's.
 
@@ -82,85 +74,80 @@ class Settings:
         'plateau'
     """
 
-    model: str = _option(
-        MISSING, "Kind of network; the U-Net has variants, as unet+half.", choices=MODELS
+    model: Annotated[str, OneOf(MODELS)] = Field(
+        description="Kind of network; the U-Net has variants, as unet+half."
     )
-    epochs: int | None = _option(
+    epochs: int | None = Field(
         None,
-        "Passes over the training posters.  [default: the kind of network's own]",
-        integers=(1, None),
+        ge=1,
+        description="Passes over the training posters.  [default: the kind of network's own]",
     )
-    batch_size: int | None = _option(
-        None,
-        "Posters in a step.  [default: the kind of network's own]",
-        integers=(1, None),
+    batch_size: int | None = Field(
+        None, ge=1, description="Posters in a step.  [default: the kind of network's own]"
     )
-    learning_rate: float = _option(1e-4, "Of Adam, at the start.", above=0)
-    schedule: str = _option(
+    learning_rate: float = Field(1e-4, gt=0, description="Of Adam, at the start.")
+    schedule: Literal["plateau", "cosine"] = Field(
         "plateau",
-        "plateau halves the learning rate after 10 epochs without a lower loss; cosine lowers it "
-        "in every epoch.",
-        choices=SCHEDULES,
+        description="plateau halves the learning rate after 10 epochs without a lower loss; cosine "
+        "lowers it in every epoch.",
     )
-    augment: str = _option(
+    augment: Annotated[str, AfterValidator(_recipe)] = Field(
         "none",
-        "How to change posters at random: names joined as mirror+crop+gamma, for which crop stands "
-        "alone, too; full mirrors, turns and zooms.",
-        check=names_of,
-        metavar="RECIPE",
+        title="RECIPE",
+        description="How to change posters at random: names joined as mirror+crop+gamma, for which "
+        "crop stands alone, too; full mirrors, turns and zooms.",
     )
-    seed: int = _option(0, "Of initial weights, order and augmentation.", integers=(0, 2**32 - 1))
-    precision: str = _option(
-        "float32", "What layers compute in; weights and losses are float32.", choices=PRECISIONS
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, description="Of initial weights, order and augmentation."
     )
-    jit: bool | None = _option(
-        None, "Compile the step.  [default: where it is known to help]", flag=True
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32", description="What layers compute in; weights and losses are float32."
     )
-    accumulate: int = _option(
-        1, "Average the gradients of this many steps.", integers=(1, None), metavar="STEPS"
+    jit: bool | None = Field(
+        None, description="Compile the step.  [default: where it is known to help]"
     )
-    clip: float | None = _option(
-        None, "Scale gradients down to this norm where theirs is larger.", above=0, metavar="NORM"
+    accumulate: int = Field(
+        1, ge=1, title="STEPS", description="Average the gradients of this many steps."
     )
-    warmup: int = _option(
+    clip: float | None = Field(
+        None,
+        gt=0,
+        title="NORM",
+        description="Scale gradients down to this norm where theirs is larger.",
+    )
+    warmup: int = Field(
         0,
-        "Raise the learning rate linearly from zero over the first epochs.",
-        integers=(0, None),
-        metavar="EPOCHS",
+        ge=0,
+        title="EPOCHS",
+        description="Raise the learning rate linearly from zero over the first epochs.",
     )
-    weight_decay: float | None = _option(
+    weight_decay: float | None = Field(
         None,
-        "Decoupled weight decay, as in AdamW: each step multiplies kernels by 1 - learning rate x "
-        "DECAY.",
-        above=0,
-        metavar="DECAY",
+        gt=0,
+        title="DECAY",
+        description="Decoupled weight decay, as in AdamW: each step multiplies kernels by "
+        "1 - learning rate x DECAY.",
     )
-    ema: float | None = _option(
+    ema: float | None = Field(
         None,
-        "Validate and keep an exponential moving average of the weights; the training continues "
-        "with the weights themselves.",
-        above=0,
-        most=0.99999,
-        metavar="MOMENTUM",
+        gt=0,
+        le=0.99999,
+        title="MOMENTUM",
+        description="Validate and keep an exponential moving average of the weights; the training "
+        "continues with the weights themselves.",
     )
-    initial_weights: str | None = _option(
+    initial_weights: str | None = Field(
         None,
-        "Begin with these weights, for example of a training on smaller pictures, or with the "
-        "bundled ones.",
-        metavar="champion|FILE|URI|KIND",
+        title="champion|FILE|URI|KIND",
+        description="Begin with these weights, for example of a training on smaller pictures, or "
+        "with the bundled ones.",
     )
-    force_initial: bool = _option(
-        False, "Even if the initial weights learned from a data set with other splits.", flag=True
+    force_initial: bool = Field(
+        False, description="Even if the initial weights learned from a data set with other splits."
     )
-    train_fraction: float = _option(
-        1.0, "Share of the training posters to use, always the same ones.", above=0, most=1
+    train_fraction: float = Field(
+        1.0, gt=0, le=1, description="Share of the training posters to use, always the same ones."
     )
-
-    def __post_init__(self):
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if value is not None or option.default is not None:
-                _check(option.name, value, option.metadata)
 
     @classmethod
     def of_saved(cls, saved: dict) -> Settings:
@@ -219,37 +206,3 @@ def check_decoding(model: str, decoding: Decoding) -> None:
     asked = [one.name for one in fields(OwnDecoding) if getattr(decoding, one.name) is not None]
     if asked and MODELS[model].task == RESTORE:
         raise TrainingError(f"a {model} network decodes no colors: leave out `{asked[0]}`")
-
-
-def _check(name: str, value, about) -> None:
-    if "choices" in about:
-        names = about["choices"]
-        if value not in names:
-            near = ", ".join(names_near(names, str(value)))
-            raise TrainingError(f"{name} must be one of {near}, not {value}")
-        return
-    kinds, what = _types(about)
-    # In Python, True is an integer too.
-    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
-        raise TrainingError(f"{name} must be {what}, not {value!r}")
-    if "integers" in about:
-        low, high = about["integers"]
-        if value < low or (high is not None and value > high):
-            limits = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise TrainingError(f"{name} must be {limits}, not {value}")
-    if "above" in about:
-        low, high = about["above"], about.get("most", math.inf)
-        if not (math.isfinite(value) and low < value <= high):
-            limits = f"above {low}" if high == math.inf else f"above {low} and at most {high}"
-            raise TrainingError(f"{name} must be a number {limits}, not {value}")
-    if "check" in about:
-        about["check"](value)
-
-
-def _types(about) -> tuple:
-    """Return the types of an option's values, and the words for them."""
-    if "integers" in about:
-        return int, "a whole number"
-    if "above" in about:
-        return (int, float), "a number"
-    return (bool, "true or false") if about.get("flag") else (str, "a text")
