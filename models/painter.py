@@ -48,7 +48,7 @@ from recolor.models.restoring import Restoration, Restorer, more_vivid
 
 # Of what is kept of a model: its steps, what they take and give, its code and its weights. Raise it
 # whenever a `Painter` could no longer use what was kept before.
-FORMAT = 8
+FORMAT = 9
 # Pixels that are painted at once: with the number of cores, it bounds the memory that it takes.
 PIECE = 2**17
 # In a swatch, pixels count a little that lie up to this width from it: rare colors have no others.
@@ -120,19 +120,21 @@ class Found:
         box: Where the poster lies in it; the rest is a scan's margin.
         color: Whether the poster has colors, `color_kind.COLORED`, `ONE_INK` or `GRAY`.
         restoration: What undoes all of its ageing.
+        shows: Whether people would notice that.
     """
 
     box: Box
     color: str
     restoration: Restoration
+    shows: bool
 
     def wanted(self, decoding: Decoding) -> Restoration:
         """Return what is undone of the ageing."""
         if decoding.restore is not None:
             return self.restoration.scaled(decoding.restore)
-        # A picture without any color does not show how it has aged, and what is hardly seen may as
-        # well be an error: of posters that have not aged, fewer are changed then.
-        if self.color == GRAY or not self.restoration.describe():
+        # A picture without any color does not show how it has aged, and what nobody would notice
+        # may as well be an error: of posters that have not aged, fewer are changed then.
+        if self.color == GRAY or not (self.shows and self.restoration.describe()):
             return Restoration.none()
         return self.restoration
 
@@ -234,7 +236,8 @@ class Painter:
         """Find the poster in an RGB picture, if its place is not known, and how it has aged."""
         box = box or poster_box(picture)
         poster = cut_out(picture, box)
-        return Found(box, color_kind(poster), self.restorer.look(poster))
+        restoration = self.restorer.look(poster)
+        return Found(box, color_kind(poster), restoration, restoration.shows(poster))
 
     def see(
         self,

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 from safetensors import SafetensorError, safe_open
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from recolor.datasets.ageing import densities, density_of, light_of, linear_light, to_srgb
 from recolor.datasets.errors import RecolorError, first_line
@@ -40,6 +41,8 @@ BAND = 64
 CUBE_NODES = 33
 # What is smaller is not worth a word.
 NOTABLE_STAIN, NOTABLE_LOSS, NOTABLE_HAZE = 0.015, 0.1, 0.01
+# The least difference of colors, in CIEDE2000, that people notice.
+JUST_NOTICEABLE = 2.3
 DYES = ("cyan", "magenta", "yellow")
 # Mean chroma of the pixels of 9,000 posters of 2000 to 2019 that are not neutral, and by how much a
 # poster's chroma is multiplied at most.
@@ -120,8 +123,14 @@ class Restoration:
     def _table(self) -> list[int]:
         return np.rint(self.curves).astype(int).ravel().tolist()
 
+    def shows(self, picture: Image.Image) -> bool:
+        """Return whether people would notice what it does to an RGB picture of any size."""
+        some = picture.resize(THUMBNAIL[::-1], Image.Resampling.NEAREST)
+        before, after = (rgb2lab(np.asarray(image)) for image in (some, self.applied(some)))
+        return deltaE_ciede2000(before, after).mean() > JUST_NOTICEABLE
+
     def describe(self) -> str:
-        """Say what it undoes, in words; empty where one would hardly see it."""
+        """Say what it undoes, in words; empty where that is little."""
         red, green, blue = self.stain
         found = []
         if max(self.stain) > NOTABLE_STAIN:
