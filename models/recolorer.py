@@ -84,10 +84,10 @@ class Recolorer:
 
         Returns:
             The network's ``outputs`` for the square; ``alike``, the same, but where the picture is
-            gray, with pixels that belong together answering together; and ``shares``, by which
-            color schemes are ranked: the mean of its distributions over the cells of the ab plane,
-            with rare colors as strong as the kind wants them, ``float32 [1024]``; zeros where the
-            network has none.
+            gray, the mean of what the network says of it and of its mirror image, with pixels that
+            belong together answering together; and ``shares``, by which color schemes are ranked:
+            the mean of its distributions over the cells of the ab plane, with rare colors as strong
+            as the kind wants them, ``float32 [1024]``; zeros where the network has none.
         """
 
         def computed():
@@ -96,11 +96,14 @@ class Recolorer:
             return self.embedding(square[None], training=False)[0]
 
         known = self._either(ops.shape(embedding)[0] > 0, lambda: embedding, computed)
-        outputs = self._outputs(square, ops.reshape(known, (self.kind.embedding_size,)), box)
+        views = 1 + ops.cast(gray, "int32") if self.kind.takes_palette else 1
+        seen = self._outputs(square, ops.reshape(known, (self.kind.embedding_size,)), box, views)
+        alike = outputs = seen[:1]
         shares = ops.zeros(CELLS)
-        alike = outputs
         if self.kind.takes_palette:
-            alike = self._either(gray, lambda: self._evened(outputs, square, box), lambda: outputs)
+            # Told the palette, the mean of both views has an error 1 % smaller.
+            both = (outputs + ops.flip(seen[-1:], axis=2)) / 2
+            alike = self._either(gray, lambda: self._evened(both, square, box), lambda: outputs)
             mean = mean_distribution(self.kind.logits(self._some(outputs, box, FITTED)))
             mean *= ops.cast(self.kind.classes.weights**self.kind.scheme_rebalancing, "float32")
             mean /= ops.sum(mean)
@@ -297,16 +300,20 @@ class Recolorer:
         """Return the lines of the pixels in some rows, as a list too."""
         return ops.reshape(interpolated(lines, rows, height, axis=0), (-1, ops.shape(lines)[2]))
 
-    def _outputs(self, square, embedding, box):
-        """Run the network on a square ``uint8 [size, size, 1]``, and on a smaller copy."""
+    def _outputs(self, square, embedding, box, views):
+        """Run the network on a square ``uint8 [size, size, 1]``, and on a smaller copy.
+
+        Of two views, the other one is its mirror image.
+        """
         poster = {"lightness": square, "embedding": embedding, "box": box}
-        outputs = self._run(poster)
+        outputs = self._run(poster, views)
         if self.coarse_size is None:
             return outputs
         side = self.coarse_size
         small = self._resize(ops.cast(square, "float32"), (side, side), antialias=True)
         small = ops.cast(ops.round(small), "uint8")
-        coarse = self._run({**poster, "lightness": small, "box": box * side // self.size})
+        poster = {**poster, "lightness": small, "box": box * side // self.size}
+        coarse = self._run(poster, views)
         coarse = self._resize(coarse, outputs.shape[1:3])
         return (1 - COARSE) * outputs + COARSE * coarse
 
@@ -320,9 +327,17 @@ class Recolorer:
         places = self._places(outputs, box, FITTED)
         return evened(outputs[0], lightness[0, ..., 0] / L_SCALE, places, height)[None]
 
-    def _run(self, poster):
-        """Run the network on one poster: ``float32 [1, ...]``."""
-        inputs = [value[None] for value in self.kind.inputs(poster)]
+    def _run(self, poster, views):
+        """Run the network on one or two views of a poster: ``float32 [views, ...]``."""
+        lightness, (top, left, height, width) = poster["lightness"], ops.unstack(poster["box"], 4)
+        left = lightness.shape[1] - left - width
+        mirrored = {
+            **poster,
+            "lightness": ops.flip(lightness, axis=1),
+            "box": ops.stack([top, left, height, width]),
+        }
+        both = zip(self.kind.inputs(poster), self.kind.inputs(mirrored), strict=True)
+        inputs = [ops.stack(pair)[:views] for pair in both]
         # Not as `network(...)`, which insists on the size that it was built for.
         return ops.cast(self.network.call(inputs, training=False), "float32")
 
