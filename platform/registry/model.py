@@ -18,8 +18,7 @@ from PIL import Image
 
 from recolor.datasets.data_set import DataSet
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
-from recolor.datasets.embeddings.embedding import EmbeddingError
-from recolor.datasets.embeddings.none import NONE
+from recolor.datasets.embeddings.embedding import NONE, EmbeddingError
 from recolor.datasets.images import as_picture
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS

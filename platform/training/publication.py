@@ -16,7 +16,7 @@ import numpy as np
 
 from recolor.datasets.combination import load_data
 from recolor.datasets.data_set import DataSet
-from recolor.datasets.embeddings.none import NONE
+from recolor.datasets.embeddings.embedding import NONE
 from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
