@@ -23,6 +23,7 @@ from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import COMPARISON_TAG, Comparison, forget, shortfall
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote, rollback
+from recolor.platform.registry.sources import find_weights
 from recolor.platform.registry.versions import (
     MODEL_NAME,
     RegistryError,
@@ -30,7 +31,6 @@ from recolor.platform.registry.versions import (
     find_champion,
     version_uri,
 )
-from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import train
 

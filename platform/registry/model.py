@@ -28,9 +28,14 @@ from recolor.models.painter import Network, Painter
 from recolor.models.pretrained import pretrained_weights
 from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights, WeightsError
-from recolor.platform.registry.restorers import load_restorer, registered_restorer
+from recolor.platform.registry.sources import (
+    find_weights,
+    load_restorer,
+    local_weights,
+    no_weights,
+    registered_restorer,
+)
 from recolor.platform.registry.tasks import CHAMPION, RECOLORING, RESTORING, Task
-from recolor.platform.registry.weight_sources import find_weights, local_weights, no_weights
 from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
 from recolor.platform.tracking.place import store_exists
 
