@@ -25,9 +25,8 @@ from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.typed import palette_of_file, parse_restore, typed_decoding
 from recolor.models.painter import Network, Painter
-from recolor.models.pretrained import pretrained_weights
 from recolor.models.restoring import Restorer
-from recolor.models.weights import Weights, WeightsError
+from recolor.models.weights import Weights, WeightsError, pretrained_weights
 from recolor.platform.registry.sources import (
     find_weights,
     load_restorer,

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from recolor.datasets.errors import first_line
 from recolor.models.catalog import MODELS
-from recolor.models.pretrained import pretrained_weights
 from recolor.models.restoring import Restorer
-from recolor.models.weights import Weights, WeightsError
+from recolor.models.weights import Weights, WeightsError, pretrained_weights
 from recolor.platform.registry.tasks import CHAMPION, RESTORING, WEIGHTS_FILE
 from recolor.platform.tracking.place import store_exists
 
