@@ -388,21 +388,21 @@ def _check_embedding(source: str, weights: Weights) -> None:
 
 
 def _of_onnx(source: str, schemes: PaletteLibrary) -> Model:
-    model = load_onnx(Path(source), schemes)
+    painter, known = load_onnx(Path(source), schemes)
 
     def without_weights() -> Weights:
         raise WeightsError(f"{source} is an ONNX file: name the model that it was made of")
 
-    label = f"{model.painter.network.kind}_{Path(source).stem}"
+    which = f"{source} ({known['facts']})"
     return Model(
         source,
-        model.embedding,
-        model.painter,
+        known["embedding"],
+        painter,
         without_weights,
-        label,
-        model.about,
-        model.about,
-        held_out=model.held_out,
+        f"{painter.network.kind}_{Path(source).stem}",
+        which,
+        which,
+        held_out=_held_out(known),
     )
 
 
