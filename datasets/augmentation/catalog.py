@@ -30,7 +30,7 @@ AUGMENTATIONS: Catalog[Augmentation] = Catalog(
         PORTRAIT: "recolor.datasets.augmentation.changes:portrait",
     }
 )
-# Recipes with a name of their own. Alone, "crop" means what it did before there were recipes.
+# Recipes with a name of their own: alone, "crop" is more than cropping.
 NAMED = {"none": (), "crop": ("mirror", "crop", "gamma")}
 
 
