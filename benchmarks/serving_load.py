@@ -29,7 +29,7 @@ import psutil
 from recolor.datasets.images import find_images
 from recolor.datasets.picture_file import PictureFile
 from recolor.models.decoding.options import DEFAULT_DECODING
-from recolor.models.pretrained import pretrained_weights
+from recolor.models.weights import pretrained_weights
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.registration import register
 from recolor.platform.serving.saved_model import RecoloringGraph

@@ -20,7 +20,7 @@ from skimage.color import rgb2lab
 from recolor.datasets.color import lab8_table
 from recolor.datasets.compression import CODECS
 from recolor.datasets.embeddings.catalog import find_embedding
-from recolor.datasets.embeddings.embedder import BATCH, embedder
+from recolor.datasets.embeddings.embedding import BATCH, embedder
 from recolor.datasets.images import find_images
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import Manifest

@@ -13,8 +13,7 @@ from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.input_pipeline import steps_per_epoch, training_batches
 from recolor.datasets.posters import letterbox
 from recolor.datasets.preparation import prepare
-from recolor.models.classification import Classification
-from recolor.models.regression import Regression
+from recolor.models.paper import Classification, Regression
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import compiled_network
 from recolor.platform.training.settings import Settings

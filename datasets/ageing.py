@@ -21,6 +21,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
+from recolor.datasets.color import linear_of_srgb, srgb_of_linear
+
 # Which share of its density each dye loses at most: cyan, magenta, yellow. Light takes magenta and
 # yellow first; in the dark, the cyan of old papers goes; some prints fade evenly.
 FADING = {
@@ -179,10 +181,7 @@ def printed_in_one_ink(rgb: np.ndarray, generator: np.random.Generator) -> np.nd
 @cache
 def linear_light() -> np.ndarray:
     """Return linear sRGB of each 8-bit value: ``float32 [256]``, 0 to 1."""
-    level = np.arange(256) / 255
-    return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
+    return linear_of_srgb(np.arange(256) / 255).astype(np.float32)
 
 
 @cache
@@ -210,11 +209,7 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 @cache
 def _srgb_table() -> np.ndarray:
-    linear = (np.arange(_STEPS + 1) / _STEPS) ** 2
-    low = linear <= 0.0031308
-    return (255 * np.where(low, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)).astype(
-        np.float32
-    )
+    return (255 * srgb_of_linear((np.arange(_STEPS + 1) / _STEPS) ** 2)).astype(np.float32)
 
 
 def _wear(pixels: np.ndarray, generator: np.random.Generator) -> None:

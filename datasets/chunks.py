@@ -13,7 +13,7 @@ import numpy as np
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import GRID, count_cells
-from recolor.datasets.embeddings.embedder import BATCH, Embed
+from recolor.datasets.embeddings.embedding import BATCH, Embed
 from recolor.datasets.manifest import DatasetError
 from recolor.datasets.posters import Poster, try_read_poster
 from recolor.datasets.records import RecordError, frame, unframe

@@ -13,7 +13,6 @@ from scipy.spatial import cKDTree
 
 GRID = 32
 CELL = 8
-N_COLORS = 1 << 16
 NEIGHBORS = 5
 SIGMA = 5.0
 

@@ -1,4 +1,4 @@
-"""CIELAB (D65) and the eight-bit form in which posters are stored.
+"""sRGB, CIELAB (D65) and the eight-bit form in which posters are stored.
 
 L in [0, 100] is stored as ``uint8``, scaled by 255/100. The color axes a and b are stored as
 ``int8``. All three are computed in double precision and rounded to the nearest integer: white comes
@@ -15,17 +15,34 @@ from functools import cache
 
 import numpy as np
 from PIL import Image
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import lab2rgb, rgb2lab, xyz_tristimulus_values
+from skimage.color.colorconv import xyz_from_rgb
 
 from recolor.datasets.shared_table import shared_table
 
 L_SCALE = 255 / 100
+# From linear sRGB to X, Y and Z as shares of white's, ``[3, 3]``, and back.
+TO_XYZ = xyz_from_rgb / xyz_tristimulus_values(illuminant="D65", observer="2")[:, None]
+TO_RGB = np.linalg.inv(TO_XYZ)
 
 N_RGB = 1 << 24
 # Up to this many colors, computing is faster than opening the table.
 FEW = 1 << 10
 # Change it whenever another value is to be stored for a color.
 TABLE_FILE = "lab8-2.table"
+
+
+def linear_of_srgb(srgb, xp=np):
+    """Convert sRGB to linear light, both in [0, 1]; ``xp`` is NumPy or `keras.ops`."""
+    # Bounded below, so that gradients are finite on the side that is not chosen, too.
+    high = xp.power((xp.maximum(srgb, 0.04045) + 0.055) / 1.055, 2.4)
+    return xp.where(srgb > 0.04045, high, srgb / 12.92)
+
+
+def srgb_of_linear(linear, xp=np):
+    """Convert linear light to sRGB, both in [0, 1]; ``xp`` is NumPy or `keras.ops`."""
+    high = 1.055 * xp.power(xp.maximum(linear, 0.0031308), 1 / 2.4) - 0.055
+    return xp.where(linear > 0.0031308, high, 12.92 * linear)
 
 
 def rgb_to_lab8(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The base of all errors that are the user's to mend."""
+"""The base of all errors that are the user's to mend, and what those of other libraries say."""
 
 
 class RecolorError(ValueError):
@@ -29,3 +29,11 @@ class RecolorError(ValueError):
 def first_line(error: Exception) -> str:
     """Return the first line of another library's error, or its type where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Tell whether memory was too small: each framework has errors of its own for that."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or (
+        "RESOURCE_EXHAUSTED" in str(error)
+    )

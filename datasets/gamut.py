@@ -3,18 +3,14 @@
 from functools import cache
 
 import numpy as np
-from skimage.color import xyz_tristimulus_values
-from skimage.color.colorconv import rgb_from_xyz
 
-from recolor.datasets.color import L_SCALE
+from recolor.datasets.color import L_SCALE, TO_RGB
 
 # Chroma is known for this many hues, and interpolated between them.
 HUES = 256
 # No color of sRGB has a larger chroma.
 LARGEST_CHROMA = 134.0
 _HALVINGS = 10
-# D65.
-_WHITE = xyz_tristimulus_values(illuminant="D65", observer="2")
 # What rounding in the conversion may amount to.
 _TOLERANCE = 1e-5
 
@@ -66,6 +62,6 @@ def _is_srgb(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Whether colors of CIELAB are within sRGB: ``bool [...]``."""
     y = (lightness + 16) / 116
     f = np.stack(np.broadcast_arrays(y + a / 500, y, y - b / 200), axis=-1)
-    xyz = _WHITE * np.where(f > 6 / 29, f**3, (f - 4 / 29) * (108 / 841))
-    linear = xyz @ rgb_from_xyz.T
+    # The CIE's own constants; scikit-image has rounded ones.
+    linear = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (108 / 841)) @ TO_RGB.T
     return ((linear >= -_TOLERANCE) & (linear <= 1 + _TOLERANCE)).all(axis=-1)

@@ -15,8 +15,7 @@ import numpy as np
 
 from recolor.datasets.chunks import Index, Part, embed_chunk, index_file, write_chunk
 from recolor.datasets.color import lab8_table
-from recolor.datasets.embeddings.embedder import embedder
-from recolor.datasets.embeddings.embedding import Embedding
+from recolor.datasets.embeddings.embedding import Embedding, embedder
 from recolor.datasets.errors import first_line
 from recolor.datasets.manifest import FORMAT, DatasetError
 from recolor.datasets.ray_cluster import RayCluster

@@ -7,7 +7,7 @@ from pathlib import Path
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.chunks import with_embeddings
 from recolor.datasets.embeddings.catalog import embedding_of
-from recolor.datasets.embeddings.embedder import BATCH, Embed, embedder
+from recolor.datasets.embeddings.embedding import BATCH, Embed, embedder
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import ImageError, find_images
 from recolor.datasets.listing import Listed, read_listing, write_listing

@@ -5,6 +5,7 @@ from PIL import Image, ImageOps
 from scipy.optimize import least_squares
 
 from recolor.datasets.ageing import density_of, light_of, linear_light, to_srgb
+from recolor.datasets.color import srgb_of_linear
 from recolor.models.restoring import Restoration
 
 # In per cent of the pixels at each end.
@@ -80,5 +81,4 @@ def _restored(light: np.ndarray, haze: float, kept: float, stain: float) -> np.n
     """Do what `Restoration.curves` does, without steps: linear light to sRGB in [0, 255]."""
     clear = np.maximum((light - haze) / (1 - haze), 0)
     restored = np.clip(light_of((density_of(clear) - stain) / kept), 0, 1)
-    power = 1.055 * np.maximum(restored, 0.0031308) ** (1 / 2.4) - 0.055
-    return 255 * np.where(restored <= 0.0031308, 12.92 * restored, power)
+    return 255 * srgb_of_linear(restored)

@@ -26,8 +26,8 @@ class ModelKinds(Catalog):
 
 MODELS = ModelKinds(
     {
-        "regression": "recolor.models.regression:Regression",
-        "classification": "recolor.models.classification:Classification",
+        "regression": "recolor.models.paper:Regression",
+        "classification": "recolor.models.paper:Classification",
         "unet": "recolor.models.unet:UNet",
         "restoration": "recolor.models.restoration:Restoration",
     }

@@ -5,10 +5,10 @@ import numpy as np
 from keras import layers, ops
 
 from recolor.datasets.ageing import BLACK, aged, badly_lit, printed_in_one_ink, scanned
-from recolor.datasets.color import lab8_to_rgb
+from recolor.datasets.color import lab8_to_rgb, linear_of_srgb, srgb_of_linear
 from recolor.datasets.posters import Box
 from recolor.models.catalog import RESTORE
-from recolor.models.decoding.lab import TO_XYZ
+from recolor.models.decoding.lab import light_to_lab
 from recolor.models.kind import ModelKind
 from recolor.models.restoring import (
     CHANNELS,
@@ -98,7 +98,7 @@ class Restoration(ModelKind):
         found = outputs[:, ::STEP, ::STEP]
         # What is lighter than white is clipped to it, so nothing else would pull it back.
         beyond = ops.mean(ops.relu(found - 1), axis=(1, 2, 3))
-        a, b = _to_lab(ops.clip(found, 0, 1)), _to_lab(true)
+        a, b = light_to_lab(ops.clip(found, 0, 1)), light_to_lab(true)
         difference = a - b
         chroma = [ops.sqrt(ops.sum(ops.square(one[..., 1:]), axis=-1) + 1e-4) for one in (a, b)]
         more = chroma[0] - chroma[1]
@@ -136,8 +136,7 @@ def curves_of(numbers):
     """
     light = _to_light(ops.arange(256, dtype="int32"))[:, None]
     linear = ops.clip(_undone(light, ops.reshape(numbers, (9,))), 0, 1)
-    high = 1.055 * ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4) - 0.055
-    return 255 * ops.where(linear <= 0.0031308, 12.92 * linear, high)
+    return 255 * srgb_of_linear(linear, ops)
 
 
 def _true_thumbnail(poster) -> np.ndarray:
@@ -149,17 +148,7 @@ def _true_thumbnail(poster) -> np.ndarray:
 
 def _to_light(srgb):
     """Convert ``uint8`` sRGB to linear light, ``float32``, 0 to 1."""
-    level = ops.cast(srgb, "float32") / 255
-    high = ops.power((ops.maximum(level, 0.04045) + 0.055) / 1.055, 2.4)
-    return ops.where(level <= 0.04045, level / 12.92, high)
-
-
-def _to_lab(light):
-    xyz = ops.matmul(light, ops.convert_to_tensor(TO_XYZ.T, "float32"))
-    high = ops.power(ops.maximum(xyz, 0.008856), 1 / 3)
-    f = ops.where(xyz > 0.008856, high, 7.787 * xyz + 16 / 116)
-    x, y, z = f[..., 0], f[..., 1], f[..., 2]
-    return ops.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    return linear_of_srgb(ops.cast(srgb, "float32") / 255, ops)
 
 
 def _undone(light, numbers):

@@ -10,7 +10,7 @@ from recolor.datasets.classes import SIGMA
 from recolor.datasets.embeddings import efficientnet_lite0
 from recolor.models.class_distribution import ClassDistribution, annealed_mean
 from recolor.models.decoding.palette_constraint import palette_offsets
-from recolor.models.paper_trunk import conv
+from recolor.models.paper import conv
 
 # Filters of the decoder at strides of 32 pixels and less.
 BRIDGE, DECODER = 192, {16: 192, 8: 128, 4: 96, 2: 64}

@@ -36,6 +36,8 @@ FORMAT = 3
 ABOUT = "recolor"
 # The variables' tensors are named by this and their path; the others, by what they are.
 NETWORK = "network/"
+# The networks that come with recolor; its README.md is their model card.
+PRETRAINED = Path(__file__).with_name("pretrained")
 
 
 class WeightsError(RecolorError):
@@ -283,3 +285,20 @@ def _small(name: str, tensor: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         half = np.ascontiguousarray(tensor, np.float16)
     return half if np.isfinite(half).all() else np.ascontiguousarray(tensor, np.float32)
+
+
+def pretrained_file(model: str) -> Path:
+    """Return where a model kind's weights are, if it is bundled."""
+    return PRETRAINED / f"{model}.safetensors"
+
+
+def pretrained_weights(model: str) -> Weights:
+    """Read a model kind's weights.
+
+    Raises:
+        WeightsError: If there is no bundled network of this kind.
+    """
+    file = pretrained_file(model)
+    if not file.is_file():
+        raise WeightsError(f"no trained {model} network comes with recolor: train one")
+    return Weights.load(file)

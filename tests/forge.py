@@ -141,7 +141,7 @@ class Forge:
 
 def import_everything() -> None:
     """Import what any command imports; TensorFlow's runtime does not begin by that."""
-    from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
+    from recolor.platform.cli.libraries import quiet_mlflow, quiet_optuna
 
     quiet_mlflow()
     quiet_optuna()

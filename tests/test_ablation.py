@@ -23,9 +23,8 @@ from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
 from recolor.evaluation.told import Predictions, Told
 from recolor.models.catalog import MODELS
-from recolor.models.classification import Classification
 from recolor.models.decoding.options import Decoding
-from recolor.models.paper_trunk import conv
+from recolor.models.paper import Classification, conv
 from recolor.models.weights import Weights
 from recolor.platform.cli.main import main
 from recolor.platform.experiments.ablation import ablate

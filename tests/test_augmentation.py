@@ -11,9 +11,7 @@ from recolor.datasets.augmentation.catalog import (
     augmentation,
     names_of,
 )
-from recolor.datasets.augmentation.crop import crop
-from recolor.datasets.augmentation.gamma import gamma
-from recolor.datasets.augmentation.portrait import portrait
+from recolor.datasets.augmentation.changes import crop, gamma, portrait
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.input_pipeline import Posters, training_batches
 from recolor.models.catalog import MODELS

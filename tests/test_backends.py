@@ -23,7 +23,7 @@ from recolor.evaluation.scoring import score
 from recolor.evaluation.told import Predictions, Told
 from recolor.models.catalog import MODELS, PAPER
 from recolor.models.decoding.options import Decoding
-from recolor.models.pretrained import pretrained_weights
+from recolor.models.weights import pretrained_weights
 from recolor.platform.cli.main import main
 from recolor.platform.registry.model import load_model
 from recolor.platform.tracking.checkpoint import Checkpoint

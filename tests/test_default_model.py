@@ -15,14 +15,15 @@ from conftest import compared, own_store, store_in_use
 from recolor.datasets.manifest import Manifest
 from recolor.evaluation.tables import MAY_KNOW
 from recolor.evaluation.validation import validate
-from recolor.models import pretrained
+from recolor.models import weights
 from recolor.models.catalog import DEFAULT
-from recolor.models.pretrained import pretrained_file
+from recolor.models.weights import pretrained_file
 from recolor.platform.cli.main import main
 from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import COMPARISON_TAG, Comparison, forget, shortfall
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote, rollback
+from recolor.platform.registry.sources import find_weights
 from recolor.platform.registry.versions import (
     MODEL_NAME,
     RegistryError,
@@ -30,7 +31,6 @@ from recolor.platform.registry.versions import (
     find_champion,
     version_uri,
 )
-from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.training.settings import Settings
 from recolor.platform.training.tracked import train
 
@@ -180,7 +180,7 @@ def test_a_later_recolor_with_other_weights_is_not_misled(classification, tmp_pa
     assert shortfall(current_champion()) is None
     content = bytearray(pretrained_file(DEFAULT).read_bytes())
     content[-1] ^= 1
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "PRETRAINED", tmp_path)
     pretrained_file(DEFAULT).write_bytes(content)
     assert shortfall(current_champion()) == NOT_COMPARED
 

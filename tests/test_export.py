@@ -22,7 +22,7 @@ from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
-from recolor.models.regression import Regression
+from recolor.models.paper import Regression
 from recolor.models.weights import Weights, named_values
 from recolor.platform.cli.main import main
 from recolor.platform.registry.model import load_model

@@ -1,9 +1,12 @@
 """Lab in single precision and by tables, against scikit-image."""
 
 import numpy as np
-from skimage.color import lab2rgb, rgb2lab
+import pytest
+from keras import ops
+from skimage.color import lab2rgb, rgb2lab, rgb2xyz, xyz2rgb, xyz_tristimulus_values
 
-from recolor.models.decoding.lab import lab_to_rgb, rgb_to_ab, rgb_to_lightness
+from recolor.datasets.color import TO_RGB, TO_XYZ, linear_of_srgb, srgb_of_linear
+from recolor.models.decoding.lab import lab_to_rgb, light_to_lab, rgb_to_ab, rgb_to_lightness
 
 RNG = np.random.default_rng(4)
 # All levels of gray, all corners, and colors from everywhere.
@@ -17,8 +20,20 @@ COLORS = np.concatenate(
 )
 
 
+@pytest.mark.parametrize("xp", [np, ops], ids=["numpy", "keras"])
+def test_light_is_that_of_scikit_image(xp):
+    white = xyz_tristimulus_values(illuminant="D65", observer="2")
+    linear = np.asarray(linear_of_srgb((COLORS / 255).astype(np.float32), xp))
+    xyz = linear @ TO_XYZ.T * white
+    np.testing.assert_allclose(xyz, rgb2xyz(COLORS), atol=1e-6)
+    back = np.asarray(srgb_of_linear((xyz / white @ TO_RGB.T).astype(np.float32), xp))
+    np.testing.assert_allclose(back, xyz2rgb(xyz), atol=1e-5)
+
+
 def test_colors_are_converted_as_by_scikit_image():
     expected = rgb2lab(COLORS)
+    light = linear_of_srgb(COLORS / 255).astype(np.float32)
+    np.testing.assert_allclose(light_to_lab(light), expected, atol=0.002)
     np.testing.assert_allclose(rgb_to_lightness(COLORS), expected[:, :1], atol=0.002)
     np.testing.assert_allclose(rgb_to_ab(COLORS), expected[:, 1:], atol=0.02)
 

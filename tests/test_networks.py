@@ -11,9 +11,8 @@ from keras import layers
 from recolor.datasets.classes import ColorClasses
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.class_distribution import annealed_mean
-from recolor.models.classification import Classification
 from recolor.models.option import options_of
-from recolor.models.regression import Regression
+from recolor.models.paper import Classification, Regression
 from recolor.models.restoring import THUMBNAIL
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import compiled_network

@@ -6,7 +6,6 @@ from scipy.special import softmax
 
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.palettes.palette import palette_distance
-from recolor.models.classification import Classification
 from recolor.models.decoding.likeness import TOGETHER, Reach, evened, hinted
 from recolor.models.decoding.palette_constraint import (
     SHARPENING,
@@ -15,6 +14,7 @@ from recolor.models.decoding.palette_constraint import (
     palette_offsets,
 )
 from recolor.models.decoding.palette_transfer import NODES, move, transfer_moves
+from recolor.models.paper import Classification
 
 RNG = np.random.default_rng(7)
 

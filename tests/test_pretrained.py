@@ -16,7 +16,7 @@ from skimage.color import rgb2lab
 
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import Decoding
-from recolor.models.pretrained import FOLDER, pretrained_weights
+from recolor.models.weights import PRETRAINED, pretrained_weights
 from recolor.platform.cli.main import main
 from recolor.platform.registry.model import load_model
 
@@ -34,7 +34,7 @@ def test_weights_know_where_they_are_from(kind, training_posters):
     weights = pretrained_weights(kind)
     assert weights.model == kind
     assert weights.embedding == "none"
-    card = (FOLDER / "README.md").read_text()
+    card = (PRETRAINED / "README.md").read_text()
     for stage in weights.stages:
         assert stage["training_posters"] == training_posters
         if stage["tags"]["git.dirty"] == "true":
@@ -46,7 +46,7 @@ def test_weights_know_where_they_are_from(kind, training_posters):
 
 
 def test_together_they_are_less_than_40_megabytes():
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 40e6
+    assert sum(path.stat().st_size for path in PRETRAINED.iterdir()) < 40e6
 
 
 def test_right_after_the_installation_posters_can_be_recolored(posters, tmp_path):
@@ -127,6 +127,6 @@ def test_the_wheel_has_them(tmp_path):
     assert result.returncode == 0, result.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {f"recolor/models/pretrained/{path.name}" for path in FOLDER.iterdir()}
+    expected = {f"recolor/models/pretrained/{path.name}" for path in PRETRAINED.iterdir()}
     assert expected <= names and "recolor/models/pretrained/README.md" in names
     assert "recolor/datasets/palettes/library.json" in names

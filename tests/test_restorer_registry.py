@@ -32,14 +32,13 @@ from recolor.platform.registry import revalidation
 from recolor.platform.registry.comparison import Comparison, shortfall
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote, rollback
-from recolor.platform.registry.restorers import load_restorer
+from recolor.platform.registry.sources import find_weights, load_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING
 from recolor.platform.registry.versions import (
     RegistryError,
     current_champion,
     registered_versions,
 )
-from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
@@ -149,7 +148,7 @@ def test_the_network_of_training_and_that_of_single_pictures_agree(restoring, tm
 
 def test_without_a_store_the_bundled_network_restores_and_mlflow_is_not_needed(tmp_path):
     code = (
-        "import sys\nfrom recolor.platform.registry.restorers import load_restorer\n"
+        "import sys\nfrom recolor.platform.registry.sources import load_restorer\n"
         "assert load_restorer().about == 'the bundled restoration network'\n"
         "heavy = {'mlflow', 'keras', 'tensorflow'} & set(sys.modules)\nassert not heavy, heavy\n"
     )

@@ -22,7 +22,7 @@ from recolor.models.decoding.palette_constraint import palette_offsets
 from recolor.models.decoding.palette_transfer import move, transfer_moves
 from recolor.models.recolorer import Recolorer
 from recolor.platform.registry.model import load_model
-from recolor.platform.registry.weight_sources import find_weights
+from recolor.platform.registry.sources import find_weights
 
 pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
 

@@ -46,8 +46,8 @@ from recolor.platform.cli.main import main
 from recolor.platform.registry import model as model_module
 from recolor.platform.registry.promotion import promote
 from recolor.platform.registry.registration import load_registered
+from recolor.platform.registry.sources import find_weights
 from recolor.platform.registry.versions import CHAMPION_URI
-from recolor.platform.registry.weight_sources import find_weights
 from recolor.platform.serving.files import recolor_files
 
 

@@ -14,7 +14,7 @@ from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding, DecodingError
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import options_of
-from recolor.models.regression import Regression
+from recolor.models.paper import Regression
 from recolor.platform.cli.main import COMMANDS
 from recolor.platform.training.settings import Settings, TrainingError
 

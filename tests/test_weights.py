@@ -19,9 +19,9 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import no_calibration
 from recolor.models.weights import ABOUT, Weights, WeightsError, _digest, named_values
 from recolor.platform.registry.revalidation import may_know
-from recolor.platform.registry.weight_sources import find_weights
+from recolor.platform.registry.sources import find_weights
 from recolor.platform.tracking.checkpoint import Checkpoint
-from recolor.platform.training.initial_weights import check_initial_weights
+from recolor.platform.training.lineage import check_initial_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import saved_settings, train
 from recolor.platform.training.untracked import train_untracked

@@ -1,4 +1,4 @@
-"""The augmentations by name. A new one is a file of its own and a line here.
+"""The augmentations by name. A new one is a function and a line here.
 
 An augmentation is a function of a poster (the arrays of `shards.parse`) and a random generator, and
 returns the poster with other ``lightness`` and ``ab``, of the same types; all posters must get the
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 PORTRAIT = "portrait"
 AUGMENTATIONS: Catalog[Augmentation] = Catalog(
     {
-        "mirror": "recolor.datasets.augmentation.mirror:mirror",
-        "crop": "recolor.datasets.augmentation.crop:crop",
-        "gamma": "recolor.datasets.augmentation.gamma:gamma",
-        "full": "recolor.datasets.augmentation.full:full",
-        PORTRAIT: "recolor.datasets.augmentation.portrait:portrait",
+        "mirror": "recolor.datasets.augmentation.changes:mirror",
+        "crop": "recolor.datasets.augmentation.changes:crop",
+        "gamma": "recolor.datasets.augmentation.changes:gamma",
+        "full": "recolor.datasets.augmentation.changes:full",
+        PORTRAIT: "recolor.datasets.augmentation.changes:portrait",
     }
 )
-# Recipes with a name of their own. Alone, "crop" means what it did before there were recipes.
+# Recipes with a name of their own: alone, "crop" is more than cropping.
 NAMED = {"none": (), "crop": ("mirror", "crop", "gamma")}
 
 

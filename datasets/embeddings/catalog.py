@@ -18,7 +18,7 @@ EMBEDDINGS: Catalog[Embedding] = Catalog(
         "imagenet": "recolor.datasets.embeddings.inception_resnet_v2:IMAGENET",
         "efficientnet-lite0": "recolor.datasets.embeddings.efficientnet_lite0:LITE0",
         "random": "recolor.datasets.embeddings.inception_resnet_v2:RANDOM",
-        "none": "recolor.datasets.embeddings.none:NONE",
+        "none": "recolor.datasets.embeddings.embedding:NONE",
     }
 )
 # The path of the file of weights, where it is not found by its name.

@@ -3,11 +3,10 @@
 import click
 
 from recolor.datasets.atomic_file import check_writable
-from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.errors import interrupted
+from recolor.platform.cli.libraries import check_backend, quiet_mlflow
 from recolor.platform.cli.options import OUTPUT, Place
-from recolor.platform.cli.progress import progress_bar
-from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.output import progress_bar
 
 
 @click.command()

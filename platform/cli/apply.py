@@ -9,9 +9,8 @@ import click
 
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import FREE, SOURCE
-from recolor.platform.cli.backend import check_backend
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
-from recolor.platform.cli.engine import cluster_of
+from recolor.platform.cli.libraries import check_backend, ignore_warnings, quiet_mlflow
 from recolor.platform.cli.options import (
     ENGINES,
     INPUT,
@@ -21,10 +20,9 @@ from recolor.platform.cli.options import (
     OUTPUT_ANYWHERE,
     OUTPUT_FILE,
     RAY_ADDRESS,
+    cluster_of,
 )
-from recolor.platform.cli.printable import printable
-from recolor.platform.cli.progress import progress_bar, report_skipped
-from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
+from recolor.platform.cli.output import printable, progress_bar, report_skipped
 
 MOST_NAMED = 6
 

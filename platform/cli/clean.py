@@ -2,7 +2,7 @@
 
 import click
 
-from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.libraries import quiet_mlflow
 
 
 @click.command()

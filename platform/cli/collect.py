@@ -6,8 +6,7 @@ import click
 
 from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.options import INPUT_FILE, OUTPUT, TEXT, Finite
-from recolor.platform.cli.printable import printable
-from recolor.platform.cli.progress import progress_bar
+from recolor.platform.cli.output import printable, progress_bar
 
 
 @click.command(context_settings={"show_default": True})

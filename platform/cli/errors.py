@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import click
 
 from recolor.datasets.errors import RecolorError, first_line
-from recolor.platform.cli.backend import BACKENDS
-from recolor.platform.cli.printable import printable
+from recolor.platform.cli.libraries import BACKENDS
+from recolor.platform.cli.output import printable
 
 LONGEST_REASON = 300
 

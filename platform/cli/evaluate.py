@@ -8,9 +8,8 @@ import click
 
 from recolor.datasets.atomic_file import atomic_write, check_writable
 from recolor.datasets.splits import SPLITS
-from recolor.platform.cli.backend import check_backend
-from recolor.platform.cli.data import read_data
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
+from recolor.platform.cli.libraries import check_backend, quiet_mlflow
 from recolor.platform.cli.options import (
     DATA,
     LIBRARY,
@@ -18,9 +17,9 @@ from recolor.platform.cli.options import (
     OUTPUT_FILE,
     TEXT,
     Repeated,
+    read_data,
 )
-from recolor.platform.cli.progress import progress_bar
-from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.output import progress_bar
 
 PALETTE = (
     "Colors to decode all posters under, where --told does not say: auto, none, a scheme's name or "

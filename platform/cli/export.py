@@ -2,10 +2,9 @@
 
 import click
 
-from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.libraries import quiet_mlflow, use_tensorflow
 from recolor.platform.cli.options import MODEL_DEFAULT, MODEL_METAVAR, TEXT, Place
-from recolor.platform.cli.printable import printable
-from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.output import printable
 from recolor.platform.serving.export_target import FORMATS, ONNX, ExportError, check_target
 
 

@@ -1,6 +1,6 @@
-"""The command `recolor`: a group of commands, each in a file of its own beside this one.
+"""The command `recolor`: a group of commands, which lie in the files beside this one.
 
-A new command is a new file and a name in `NAMES`. A command's file imports nothing heavy at its
+A new command is a function there and a line in `COMMANDS`. Its file imports nothing heavy at its
 top, so that `recolor --help` answers at once.
 """
 
@@ -14,34 +14,28 @@ from recolor.platform.cli.errors import one_line_errors
 from recolor.platform.tracking.interruption import interruptible
 
 # In the order in which they are used.
-NAMES = (
-    "demo-posters",
-    "collect",
-    "prepare",
-    "verify",
-    "train",
-    "import-weights",
-    "tune",
-    "studies",
-    "evaluate",
-    "ablate",
-    "models",
-    "promote",
-    "clean",
-    "apply",
-    "serve",
-    "export",
-    "palettes",
-    "demo",
+COMMANDS: Catalog[click.Command] = Catalog(
+    {
+        "demo-posters": "recolor.platform.cli.demo:demo_posters",
+        "collect": "recolor.platform.cli.collect:collect",
+        "prepare": "recolor.platform.cli.prepare:prepare",
+        "verify": "recolor.platform.cli.verify:verify",
+        "train": "recolor.platform.cli.train:train",
+        "import-weights": "recolor.platform.cli.train:import_weights",
+        "tune": "recolor.platform.cli.tune:tune",
+        "studies": "recolor.platform.cli.tune:studies",
+        "evaluate": "recolor.platform.cli.evaluate:evaluate",
+        "ablate": "recolor.platform.cli.ablate:ablate",
+        "models": "recolor.platform.cli.models:models",
+        "promote": "recolor.platform.cli.promote:promote",
+        "clean": "recolor.platform.cli.clean:clean",
+        "apply": "recolor.platform.cli.apply:apply",
+        "serve": "recolor.platform.cli.serve:serve",
+        "export": "recolor.platform.cli.export:export",
+        "palettes": "recolor.platform.cli.palettes:palettes",
+        "demo": "recolor.platform.cli.demo:demo",
+    }
 )
-
-
-def _place(name: str) -> str:
-    function = name.replace("-", "_")
-    return f"recolor.platform.cli.{function}:{function}"
-
-
-COMMANDS: Catalog[click.Command] = Catalog({name: _place(name) for name in NAMES})
 
 
 class Commands(click.Group):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.libraries import quiet_mlflow
 
 # So many characters of a digest, a run's id or a commit are shown.
 SHORT = 8

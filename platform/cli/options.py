@@ -1,8 +1,9 @@
-"""Types of options, and options that several commands share."""
+"""Types of options, options that several commands share, and what `--data` and `--engine` name."""
 
 import math
 import os
 from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from recolor.datasets.catalog import names_near
 from recolor.datasets.object_storage import is_remote, place_of
 from recolor.models.catalog import DEFAULT
+from recolor.platform.cli.output import printable
 from recolor.platform.search.options import DEFAULT_STORAGE
 
 
@@ -162,3 +164,52 @@ STORAGE = click.option(
     help="Database of the studies; RECOLOR_OPTUNA_STORAGE names another one for good.  "
     f"[default: {DEFAULT_STORAGE}]",
 )
+
+
+def read_data(places):
+    """Read what `--data` names; of several data sets, say what comes together.
+
+    Args:
+        places: Where they are.
+
+    Returns:
+        A `Dataset`.
+    """
+    from recolor.datasets.combination import Combination
+    from recolor.datasets.dataset import Dataset
+
+    data = Dataset(*places)
+    manifest = data.manifest
+    if isinstance(manifest, Combination):
+        first = manifest.data_sets[0]
+        left_out = (
+            (manifest.like_held_out, f"like posters that {first} holds out"),
+            (manifest.known, "there already"),
+        )
+        said = [f"{len(numbers)} {why}" for numbers, why in left_out if numbers]
+        more = f"; left out: {', '.join(said)}" if said else ""
+        counts = f"{manifest.count('train')} training posters of {manifest}"
+        click.echo(printable(f"{counts}{more}"), err=True)
+    return data
+
+
+def cluster_of(engine, ray_address):
+    """Connect to the cluster that is asked for.
+
+    Args:
+        engine: Of `ENGINES`.
+        ray_address: That of `RAY_ADDRESS`.
+
+    Returns:
+        A context manager for a `RayCluster`, or for None on this machine.
+
+    Raises:
+        click.UsageError: If there is an address, but no cluster is asked for.
+    """
+    if engine == "ray":
+        from recolor.datasets.ray_cluster import ray_cluster
+
+        return ray_cluster(ray_address)
+    if ray_address:
+        raise click.UsageError("--ray-address is for --engine ray")
+    return nullcontext()

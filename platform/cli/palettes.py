@@ -4,7 +4,7 @@ import click
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.platform.cli.options import INPUT, LIBRARY, OUTPUT_FILE
-from recolor.platform.cli.progress import progress_bar
+from recolor.platform.cli.output import progress_bar
 
 
 @click.command()

@@ -8,10 +8,17 @@ from click.core import ParameterSource
 
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS, parse_split
-from recolor.platform.cli.engine import cluster_of
-from recolor.platform.cli.options import COUNT, ENGINES, INPUT, OUTPUT_ANYWHERE, RAY_ADDRESS, SEED
-from recolor.platform.cli.progress import progress_bar, report_skipped
-from recolor.platform.cli.quiet import ignore_warnings
+from recolor.platform.cli.libraries import ignore_warnings
+from recolor.platform.cli.options import (
+    COUNT,
+    ENGINES,
+    INPUT,
+    OUTPUT_ANYWHERE,
+    RAY_ADDRESS,
+    SEED,
+    cluster_of,
+)
+from recolor.platform.cli.output import progress_bar, report_skipped
 
 # What can't be done with a data set where a split is empty.
 WITHOUT = {

@@ -2,11 +2,9 @@
 
 import click
 
-from recolor.platform.cli.backend import use_tensorflow
+from recolor.platform.cli.libraries import quiet_mlflow, use_tensorflow
 from recolor.platform.cli.options import INPUT, TEXT
-from recolor.platform.cli.progress import progress_bar
-from recolor.platform.cli.quiet import quiet_mlflow
-from recolor.platform.cli.trained import say_how_mlflow_finds_it
+from recolor.platform.cli.output import progress_bar, say_how_mlflow_finds_it
 from recolor.platform.registry.tasks import RECOLORING, TASKS
 
 

@@ -2,10 +2,9 @@
 
 import click
 
-from recolor.platform.cli.backend import check_backend
+from recolor.platform.cli.libraries import check_backend, quiet_mlflow
 from recolor.platform.cli.options import LIBRARY, MODEL, TEXT, Repeated
-from recolor.platform.cli.printable import printable
-from recolor.platform.cli.quiet import quiet_mlflow
+from recolor.platform.cli.output import printable
 from recolor.platform.server.limits import MEGABYTE, Limits
 
 

@@ -1,4 +1,4 @@
-"""`recolor train`."""
+"""`recolor train` and `recolor import-weights`."""
 
 import shlex
 
@@ -7,13 +7,16 @@ import click
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import options_of
-from recolor.platform.cli.backend import check_backend
-from recolor.platform.cli.data import read_data
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
-from recolor.platform.cli.options import DATA, OUTPUT_FILE, TEXT
-from recolor.platform.cli.quiet import ignore_warnings, quiet_mlflow
-from recolor.platform.cli.trained import report_trained
+from recolor.platform.cli.libraries import (
+    check_backend,
+    ignore_warnings,
+    quiet_mlflow,
+    use_tensorflow,
+)
+from recolor.platform.cli.options import DATA, INPUT_FILE, OUTPUT_FILE, TEXT, read_data
+from recolor.platform.cli.output import report_trained
 from recolor.platform.training.settings import Settings
 
 
@@ -84,3 +87,29 @@ def _train_untracked(manifest, settings, file, decoding):
 
 def _say_how_to_resume(run_id):
     click.echo(f"run {run_id}; if it is interrupted: recolor train --resume {run_id}")
+
+
+@click.command()
+@click.argument("file", type=INPUT_FILE)
+@DATA
+@decoding_options(
+    *("temperature", "vividness"),
+    temperature="Of the model, where none is asked for: T of its annealed mean.  "
+    "[default: as it was trained]",
+    vividness="Of the model, where none is asked for.  [default: as it was trained]",
+)
+def import_weights(file, data, **decoding):
+    """Register a file of `train --untracked` as a tracked run and a model.
+
+    --data is the data set that it was trained on.
+    """
+    manifest = read_data(data).manifest
+    use_tensorflow()
+    quiet_mlflow()
+    from recolor.platform.tracking import store
+
+    # Before the seconds that TensorFlow takes.
+    store.connect(to_write=True)
+    from recolor.platform.training import publication
+
+    report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))

@@ -1,19 +1,16 @@
-"""`recolor tune`."""
+"""`recolor tune` and `recolor studies`."""
 
 import click
 
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import options_of
-from recolor.platform.cli.backend import check_backend
-from recolor.platform.cli.data import read_data
 from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.errors import interrupted
-from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, TEXT, Repeated
-from recolor.platform.cli.quiet import quiet_mlflow, quiet_optuna
-from recolor.platform.cli.trained import report_trained
-from recolor.platform.cli.worker_lines import WorkerLines
+from recolor.platform.cli.libraries import check_backend, quiet_mlflow, quiet_optuna
+from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, TEXT, Repeated, read_data
+from recolor.platform.cli.output import WorkerLines, report_trained
 from recolor.platform.search.options import (
     DEFAULT_RATES,
     DEFAULT_STORAGE,
@@ -213,3 +210,25 @@ def _check_objective(objective, model):
 
 def _say_where(name, run_id):
     click.echo(f"study {name}, run {run_id}")
+
+
+@click.command()
+@STORAGE
+def studies(storage):
+    """List the studies of `recolor tune`: state, trials, best value."""
+    quiet_optuna()
+    from recolor.platform.search.storage import explained, read_storage
+    from recolor.platform.search.study import summaries
+
+    storage = storage or DEFAULT_STORAGE
+    with explained(storage):
+        found = summaries(read_storage(storage))
+    if not found:
+        click.echo("no studies")
+    for study in found:
+        trials = ", ".join(f"{count} {state}" for state, count in study.trials.items() if count)
+        best = "" if study.best is None else f"; best: {study.best[1]:.4g} (trial {study.best[0]})"
+        click.echo(
+            f"{study.name}: {study.state}, {study.plan.settings.model}, {study.plan.objective}; "
+            f"{trials or 'no trials'} of {study.wanted}{best}; run {study.run_id}"
+        )

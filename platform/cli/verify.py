@@ -2,10 +2,9 @@
 
 import click
 
+from recolor.platform.cli.libraries import ignore_warnings
 from recolor.platform.cli.options import TEXT, Place, Repeated
-from recolor.platform.cli.printable import printable
-from recolor.platform.cli.progress import progress_bar
-from recolor.platform.cli.quiet import ignore_warnings
+from recolor.platform.cli.output import printable, progress_bar
 
 
 @click.command()

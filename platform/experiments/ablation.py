@@ -37,13 +37,12 @@ from recolor.models.weights import Weights
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan, Variant
 from recolor.platform.experiments.evaluation import log_columns, metric_name, predictors_told
 from recolor.platform.registry.model import Model, load_model
-from recolor.platform.registry.weight_sources import WEIGHTS_FILE
+from recolor.platform.registry.sources import WEIGHTS_FILE
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
-from recolor.platform.tracking.nested_runs import runs_within
 from recolor.platform.tracking.provenance import commit_in_words
-from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
+from recolor.platform.tracking.store import log_dataset, log_parameters, runs_within, tracked_run
 from recolor.platform.training.devices import Devices, find_devices
 from recolor.platform.training.publication import best_weights
 from recolor.platform.training.settings import DivergenceError

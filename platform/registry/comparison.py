@@ -18,7 +18,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
 from recolor.evaluation.answers import told_or_free
-from recolor.models.pretrained import pretrained_file
+from recolor.models.weights import pretrained_file
 from recolor.platform.registry.tasks import RECOLORING, Task, measure_of, task_of_metric
 from recolor.platform.registry.versions import RegistryError, registered_versions, task_of
 from recolor.platform.tracking.store import logged_data

@@ -27,7 +27,7 @@ TRAINED = "trained."
 
 @dataclass(frozen=True)
 class ListedVersion:
-    """A version. What an earlier recolor did not keep, or was deleted, is None.
+    """A version. What is not known, or was deleted, is None.
 
     Attributes:
         version: Its number.

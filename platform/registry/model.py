@@ -18,20 +18,23 @@ from PIL import Image
 
 from recolor.datasets.data_set import DataSet
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
-from recolor.datasets.embeddings.embedding import EmbeddingError
-from recolor.datasets.embeddings.none import NONE
+from recolor.datasets.embeddings.embedding import NONE, EmbeddingError
 from recolor.datasets.images import as_picture
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.typed import palette_of_file, parse_restore, typed_decoding
 from recolor.models.painter import Network, Painter
-from recolor.models.pretrained import pretrained_weights
 from recolor.models.restoring import Restorer
-from recolor.models.weights import Weights, WeightsError
-from recolor.platform.registry.restorers import load_restorer, registered_restorer
+from recolor.models.weights import Weights, WeightsError, pretrained_weights
+from recolor.platform.registry.sources import (
+    find_weights,
+    load_restorer,
+    local_weights,
+    no_weights,
+    registered_restorer,
+)
 from recolor.platform.registry.tasks import CHAMPION, RECOLORING, RESTORING, Task
-from recolor.platform.registry.weight_sources import find_weights, local_weights, no_weights
 from recolor.platform.serving.onnx_painter import SUFFIX, load_onnx
 from recolor.platform.tracking.place import store_exists
 
@@ -385,21 +388,21 @@ def _check_embedding(source: str, weights: Weights) -> None:
 
 
 def _of_onnx(source: str, schemes: PaletteLibrary) -> Model:
-    model = load_onnx(Path(source), schemes)
+    painter, known = load_onnx(Path(source), schemes)
 
     def without_weights() -> Weights:
         raise WeightsError(f"{source} is an ONNX file: name the model that it was made of")
 
-    label = f"{model.painter.network.kind}_{Path(source).stem}"
+    which = f"{source} ({known['facts']})"
     return Model(
         source,
-        model.embedding,
-        model.painter,
+        known["embedding"],
+        painter,
         without_weights,
-        label,
-        model.about,
-        model.about,
-        held_out=model.held_out,
+        f"{painter.network.kind}_{Path(source).stem}",
+        which,
+        which,
+        held_out=_held_out(known),
     )
 
 

@@ -209,7 +209,7 @@ class _Candidate:
 
     @property
     def baselines(self) -> dict[str, float]:
-        """The metric of each baseline by its name; versions of an earlier recolor have none."""
+        """The metric of each baseline by its name, where it was measured."""
         values = {
             name: self.task.baseline(self.measured, baseline, self.metric)
             for baseline, name in self.task.baselines.items()

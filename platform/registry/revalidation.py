@@ -6,7 +6,7 @@ from recolor.datasets.data_set import DataSet
 from recolor.evaluation.validation import validate, validate_by, validate_restoration
 from recolor.models.restoring import Restorer
 from recolor.platform.registry.model import load_model
-from recolor.platform.registry.restorers import registered_restorer
+from recolor.platform.registry.sources import registered_restorer
 from recolor.platform.registry.tasks import RESTORING, Task
 from recolor.platform.registry.versions import RegistryError, version_uri
 

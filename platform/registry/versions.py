@@ -10,8 +10,8 @@ from mlflow.exceptions import MlflowException
 from recolor.datasets.errors import RecolorError
 from recolor.platform.registry.tasks import CHAMPION, RECOLORING, Task, task_of_model
 from recolor.platform.tracking import store
-from recolor.platform.tracking.moved_files import missing_folder
 from recolor.platform.tracking.place import store_exists
+from recolor.platform.tracking.store import missing_folder
 
 MODEL_NAME = RECOLORING.model
 CHAMPION_URI = f"models:/{MODEL_NAME}@{CHAMPION}"

@@ -17,7 +17,7 @@ from recolor.datasets.manifest import Manifest
 from recolor.platform.search.plan import Plan
 from recolor.platform.search.space import in_words
 from recolor.platform.search.study import DONE, RUN_ID, TRIALS, count, newest_states
-from recolor.platform.tracking import nested_runs
+from recolor.platform.tracking import store
 from recolor.platform.tracking.database import alone
 from recolor.platform.tracking.provenance import STUDY_TAG
 from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
@@ -91,7 +91,7 @@ def runs_within(study: Study, tag: str, value: object = None) -> list[Run]:
         tag: The tag's name.
         value: Its value; None for any.
     """
-    return nested_runs.runs_within(mlflow.get_run(study.user_attrs[RUN_ID]), tag, value)
+    return store.runs_within(mlflow.get_run(study.user_attrs[RUN_ID]), tag, value)
 
 
 def close_orphans(study: Study) -> None:

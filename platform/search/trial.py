@@ -28,7 +28,7 @@ from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import tracked_run
 from recolor.platform.training.devices import Devices
-from recolor.platform.training.embedding import embedding_network_of
+from recolor.platform.training.lineage import embedding_network_of
 from recolor.platform.training.settings import DivergenceError
 from recolor.platform.training.tracked import initial_weights, train_in_run
 

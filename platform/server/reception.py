@@ -6,9 +6,9 @@ import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recolor.datasets.errors import out_of_memory
 from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.request_errors import REQUEST_ID, RequestError, answer_of
-from recolor.platform.serving.memory import out_of_memory
 
 log = logging.getLogger("recolor.server")
 

@@ -115,7 +115,7 @@ def _onnx(weights, embedding, painter, about, file) -> list[np.ndarray]:
     graph = ConvertibleGraph(weights, embedding)
     names = "inputs named as look/square and outputs as look/out/shares"
     graph.save(file, about | {"description": _steps(names)})
-    return _in_pictures(painter, load_onnx(file, painter.library).painter)
+    return _in_pictures(painter, load_onnx(file, painter.library)[0])
 
 
 def _steps(names: str) -> str:

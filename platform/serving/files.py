@@ -12,7 +12,7 @@ from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_profiles import srgb_profile
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, out_of_memory
 from recolor.datasets.hints import Hint, HintError
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place
@@ -23,7 +23,6 @@ from recolor.datasets.swatches import Swatch
 from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter, Seen
-from recolor.platform.serving.memory import out_of_memory
 from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, Task, exists, plan
 
 SHEET_POSTERS = 24

@@ -5,7 +5,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,36 +26,16 @@ class OnnxError(RecolorError):
     """A file was not made by `recolor export`, or can't be used here."""
 
 
-@dataclass(frozen=True)
-class OnnxModel:
-    """A file that is ready to recolor.
-
-    Attributes:
-        source: The file.
-        painter: What recolors pictures by it.
-        embedding: The `DataSet.embedding_id` that the network was trained with.
-        about: Which model it is, for people to read.
-        held_out: `recolor.models.weights.Weights.held_out`; empty if nothing is known of it.
-    """
-
-    source: str
-    painter: Painter
-    embedding: str
-    about: str
-    held_out: tuple[str | None, ...] = ()
-
-    @property
-    def which(self) -> str:
-        """Which model it is, as of `recolor.platform.registry.model.Model`."""
-        return self.about
-
-
-def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
+def load_onnx(file: Path, library: PaletteLibrary | None = None) -> tuple[Painter, dict]:
     """Read a file.
 
     Args:
         file: The file.
         library: The color schemes to choose from; by default those that come with recolor.
+
+    Returns:
+        What recolors pictures by it, and what is known of the model: ``facts``, for people to read,
+        ``embedding``, its `DataSet.embedding_id`, and ``held_out``, see `Weights`.
 
     Raises:
         OnnxError: If there is no such file, it is another's, or onnxruntime is not installed.
@@ -79,10 +58,8 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> OnnxModel:
             _function(onnxruntime.InferenceSession(_part(model, step), options), f"{step}/")
             for step in STEPS
         )
-        painter = Painter.of(*steps, about["painter"], library)
-        held_out = tuple(about.get("held_out", ()))
-        said = f"{file} ({about['facts']})"
-        return OnnxModel(str(file), painter, about["embedding"], said, held_out)
+        known = {name: about[name] for name in ("facts", "embedding", "held_out")}
+        return Painter.of(*steps, about["painter"], library), known
     except OnnxError:
         raise
     except Exception as error:

@@ -11,13 +11,16 @@ import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.db import upgrade
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.store import db_migrations
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from mlflow.utils.uri import get_uri_scheme
+from mlflow.utils.uri import get_uri_scheme, is_local_uri
 
 from recolor.datasets.combination import load_data
 from recolor.datasets.data_set import DataSet, DatasetError
@@ -241,3 +244,37 @@ def logged_data(run_id: str | None) -> Manifest:
             if manifest.digest == run.data.tags.get(DATA_TAG):
                 return manifest
     raise DatasetError(f"{folders[0]} holds another data set now")
+
+
+def runs_within(parent: Run, tag: str, value: object = None) -> list[Run]:
+    """Find the runs within a run that have a tag.
+
+    Args:
+        parent: The run.
+        tag: The tag's name.
+        value: Its value; None for any.
+    """
+    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}'"
+    wanted += f" AND tags.`{tag}` " + ("LIKE '%'" if value is None else f"= '{value}'")
+    return mlflow.search_runs(
+        [parent.info.experiment_id], wanted, output_format="list", max_results=100_000
+    )
+
+
+def missing_folder(uri: str) -> Path | None:
+    """Return the folder on this machine in which a model's or a run's files should be, but are not.
+
+    The store keeps whole paths, which are wrong when it is moved.
+
+    Args:
+        uri: The model's URI, or where the run keeps its artifacts.
+
+    Raises:
+        MlflowException: If there is no such model.
+    """
+    while ModelsArtifactRepository.is_models_uri(uri):
+        uri = ModelsArtifactRepository.get_underlying_uri(uri)
+    if not is_local_uri(uri):
+        return None
+    folder = Path(local_file_uri_to_path(uri))
+    return None if folder.exists() else folder

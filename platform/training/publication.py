@@ -16,7 +16,7 @@ import numpy as np
 
 from recolor.datasets.combination import load_data
 from recolor.datasets.data_set import DataSet
-from recolor.datasets.embeddings.none import NONE
+from recolor.datasets.embeddings.embedding import NONE
 from recolor.datasets.input_pipeline import posters_in
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
@@ -38,9 +38,8 @@ from recolor.platform.registry.model_card import (
     description,
     model_card,
 )
-from recolor.platform.registry.registration import register
+from recolor.platform.registry.registration import register, register_restorer
 from recolor.platform.registry.restorer_card import restorer_card, restorer_description
-from recolor.platform.registry.restorer_registration import register_restorer
 from recolor.platform.registry.tasks import RECOLORING, RESTORING, TASKS, Task, task_of_model
 from recolor.platform.registry.versions import (
     DATA_TAG,
@@ -54,7 +53,7 @@ from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.provenance import origin as published_from
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
-from recolor.platform.training.embedding import embedding_network_of
+from recolor.platform.training.lineage import embedding_network_of
 from recolor.platform.training.settings import Settings, check_decoding
 from recolor.platform.training.untracked import load_checkpoint, saved_decoding
 

@@ -17,19 +17,22 @@ from recolor.datasets.input_pipeline import posters_in
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
-from recolor.platform.registry.weight_sources import find_weights
+from recolor.platform.registry.sources import find_weights
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
-from recolor.platform.tracking.moved_files import missing_folder
 from recolor.platform.tracking.outbox import FOLDER_TAG, Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
-from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
+from recolor.platform.tracking.store import (
+    RunError,
+    log_dataset,
+    log_parameters,
+    missing_folder,
+    tracked_run,
+)
 from recolor.platform.training.data_options import data_options
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
-from recolor.platform.training.embedding import embedding_network_of
-from recolor.platform.training.initial_weights import check_initial_weights
-from recolor.platform.training.lineage import lineage
+from recolor.platform.training.lineage import check_initial_weights, embedding_network_of, lineage
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError, check_decoding
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from recolor.datasets.data_set import DataSet
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
-from recolor.platform.registry.weight_sources import local_weights, no_weights
+from recolor.platform.registry.sources import local_weights, no_weights
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.devices import find_devices
-from recolor.platform.training.initial_weights import check_initial_weights
-from recolor.platform.training.lineage import lineage
+from recolor.platform.training.lineage import check_initial_weights, lineage
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError, check_decoding
 

@@ -6,8 +6,7 @@ Its checkpoints are small, so epochs are short.
 import keras
 from keras import layers
 
-from recolor.models.paper_trunk import conv
-from recolor.models.regression import Regression
+from recolor.models.paper import Regression, conv
 
 
 class Small(Regression):

@@ -1,8 +1,27 @@
-"""Silence for what the libraries say and a user can't act on."""
+"""The libraries below: which framework Keras runs on, and silence for what a user cannot act on."""
 
 import logging
 import os
 import warnings
+
+import click
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def check_backend() -> None:
+    """Check that ``KERAS_BACKEND``, where it is set, names a framework.
+
+    Raises:
+        click.UsageError: If it does not.
+    """
+    if os.environ.get("KERAS_BACKEND", "tensorflow") not in BACKENDS:
+        raise click.UsageError(f"KERAS_BACKEND is not one of {', '.join(BACKENDS)}")
+
+
+def use_tensorflow() -> None:
+    """Let Keras use TensorFlow, in which exported models run, whatever has trained them."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def ignore_warnings() -> None:

@@ -1,10 +1,91 @@
-"""The classification network: a distribution over color classes at every pixel."""
+"""The paper's two networks, and the trunk that they share: encoder, fusion, first decoder steps.
+
+The networks take two inputs, for pictures whose sides are multiples of 8 pixels:
+
+- ``lightness``: L as stored, ``uint8 [batch, h, w, 1]``, brought to [-1, 1] inside;
+- ``embedding``: what the gray image shows, ``float32 [batch, n]``; in the paper, the 1000
+  numbers of Inception-ResNet-v2's softmax.
+"""
 
 import keras
-from keras import ops
+from keras import layers, ops
 
 from recolor.models.class_distribution import ClassDistribution, logits_of
-from recolor.models.paper_trunk import conv, trunk
+from recolor.models.kind import ModelKind
+
+# (filters, stride) of the encoder's 3x3 convolutions (paper, Fig. 1).
+ENCODER = [(64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1)]
+
+
+def conv(name: str, filters: int, stride: int = 1, **options) -> layers.Conv2D:
+    """A 3x3 convolution with ReLU and "same" padding, as everywhere in the networks."""
+    options = {"activation": "relu", "padding": "same", **options}
+    return layers.Conv2D(filters, 3, strides=stride, name=name, **options)
+
+
+def trunk(
+    size: int | None, embedding_size: int
+) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
+    """Build the part up to the features at half resolution.
+
+    Args:
+        size: Side of the squares in pixels, a multiple of 8, or None for pictures of any shape. The
+            weights do not depend on it.
+        embedding_size: Length of the embedding.
+
+    Returns:
+        The two inputs, and features ``[batch, h/2, w/2, 64]``.
+    """
+    lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
+    embedding = keras.Input((embedding_size,), name="embedding")
+
+    x = layers.Rescaling(1 / 127.5, offset=-1)(lightness)
+    for number, (filters, stride) in enumerate(ENCODER, 1):
+        x = conv(f"encoder_{number}", filters, stride)(x)
+
+    # Fusion. The paper replicates the embedding to every position, appends it to the features and
+    # convolves 1x1. That is a sum of two linear maps, and the embedding's need be computed only
+    # once an image: same weights, same result, a fifth of the arithmetic.
+    x = layers.Conv2D(256, 1, name="fusion")(x)
+    semantics = layers.Dense(256, use_bias=False, name="fusion_embedding")(embedding)
+    x = layers.Add()([layers.Reshape((1, 1, 256))(semantics), x])
+    x = layers.ReLU()(x)
+
+    x = conv("decoder_1", 128)(x)
+    x = layers.UpSampling2D()(x)
+    x = conv("decoder_2", 64)(x)
+    x = conv("decoder_3", 64)(x)
+    return [lightness, embedding], layers.UpSampling2D()(x)
+
+
+class Regression(ModelKind):
+    """Predicts ab at every pixel (paper, Fig. 1); trained on eq. 1.
+
+    It answers with one color a pixel: there is no distribution that a palette could constrain.
+    """
+
+    name = "regression"
+    batch_size = 50
+    epochs = 180
+
+    def build(self, size: int | None) -> keras.Model:
+        """Build the network, 6,573,794 parameters: ab in [-128, 128], ``[batch, S, S, 2]``."""
+        inputs, x = trunk(size, self.embedding_size)
+        x = conv("color_1", 32)(x)
+        x = conv("color_2", 2, activation="tanh", dtype="float32")(x)
+        x = layers.Rescaling(128.0, dtype="float32")(x)
+        x = layers.UpSampling2D(interpolation="bilinear", dtype="float32")(x)
+        return keras.Model(inputs, x, name=self.name)
+
+    def loss(self, ab, outputs):
+        """Eq. 1, image by image: true ab ``[batch, S, S, 2]`` and outputs to ``[batch]``."""
+        error = ops.cast(ab, "float32") - ops.cast(outputs, "float32")
+        # Half the sum over both channels is their mean.
+        return ops.mean(ops.square(error), axis=(1, 2, 3))
+
+    def decode(self, outputs, temperature):
+        """Return ab ``float32 [batch, S, S, 2]``; the temperature has no say here."""
+        return ops.cast(outputs, "float32")
 
 
 class Classification(ClassDistribution):
