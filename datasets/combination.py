@@ -168,9 +168,9 @@ def _colors(data_sets: Sequence[Manifest], owner: np.ndarray, read: np.ndarray) 
     for number, one in enumerate(data_sets):
         left_out = np.flatnonzero(~read[owner == number])
         posters = Posters(one, "train") if len(left_out) else None
-        for ab, box in ((posters[each]["ab"], posters[each]["box"]) for each in left_out):
-            inside = ab[Box(*box).slices]
-            cells = cells - count_cells(ab)
+        for poster in (posters[each] for each in left_out):
+            inside = poster["ab"][Box.of(poster).slices]
+            cells = cells - count_cells(poster["ab"])
             ab_sum = ab_sum - inside.sum(axis=(0, 1), dtype=np.int64)
             pixels -= inside.shape[0] * inside.shape[1]
     return {

@@ -7,53 +7,60 @@ from functools import partial
 
 import numpy as np
 
-from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.data_set import DataSet
 from recolor.datasets.input_pipeline import read_posters
-from recolor.datasets.posters import Box
-from recolor.evaluation import baselines
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import Features, KernelDistance
 from recolor.evaluation.metrics.metric import Metric
-from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
-from recolor.evaluation.metrics.split_metrics import SplitMetrics
-from recolor.evaluation.told import Answer, Predictor, baselines_told_the_palette
-from recolor.models.decoding.options import PALETTE_VIVIDNESS
+from recolor.evaluation.metrics.observation import (
+    Answer,
+    Colors,
+    MeasurementError,
+    Observation,
+    Predictor,
+)
 
 BATCH_POSTERS = 8
-# How many training posters the colors by lightness are counted on.
-COUNTED_POSTERS = 1000
 # How many true posters recolored ones are compared with by their features.
 REFERENCE_POSTERS = 2000
 
 
-def baseline_predictors(
-    manifest: DataSet, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
-) -> dict[str, Predictor]:
-    """Return the answers without a model by name.
+class SplitMetrics:
+    """All metrics, as far as posters were added.
 
     Args:
-        manifest: The data set. All but gray are computed from its training posters.
-        told_palette: Whether to add those that know each poster's own palette.
-        vividness: See `told.baselines_told_the_palette`.
+        metrics: What makes each metric, by name.
+
+    Attributes:
+        posters: How many were added.
+        metrics: The metrics by name.
     """
-    shape = (manifest.size, manifest.size)
-    predictors: dict[str, Predictor] = {"gray": lambda poster: Answer(baselines.gray(shape))}
-    if manifest.mean_ab is not None:
-        predictors["mean color"] = lambda poster: Answer(
-            baselines.mean_color(shape, Box(*poster["box"]), manifest.mean_ab)
-        )
-    if told_palette and manifest.count("train"):
-        predictors |= baselines_told_the_palette(_colors_by_lightness(manifest), vividness)
-    return predictors
 
+    def __init__(self, metrics: Mapping[str, Callable[[], Metric]] = METRICS):
+        self.posters = 0
+        self.metrics = {name: metric() for name, metric in metrics.items()}
 
-def _colors_by_lightness(manifest: DataSet) -> baselines.ColorsByLightness:
-    colors = baselines.ColorsByLightness.empty()
-    for poster in itertools.islice(posters(manifest, "train"), COUNTED_POSTERS):
-        inside = Box(*poster["box"]).slices
-        colors.add(poster["lightness"][inside][..., 0], poster["ab"][inside])
-    return colors
+    def update(self, poster: Observation) -> None:
+        """Add a poster."""
+        self.posters += 1
+        for metric in self.metrics.values():
+            metric.update(poster)
+
+    def merge(self, other: "SplitMetrics") -> None:
+        """Add all posters of another part of the split."""
+        self.posters += other.posters
+        for name, metric in self.metrics.items():
+            metric.merge(other.metrics[name])
+
+    def result(self) -> dict[str, float | None]:
+        """Return the value of every metric; None where it is undefined.
+
+        Raises:
+            ValueError: If no poster was added.
+        """
+        if not self.posters:
+            raise ValueError("no posters were added")
+        return {name: metric.result() for name, metric in self.metrics.items()}
 
 
 def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[], Metric]]:
@@ -71,9 +78,7 @@ def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[]
     features = Features()
     true = []
     for poster in itertools.islice(others, REFERENCE_POSTERS):
-        inside = Box(*poster["box"]).slices
-        rgb = lab8_to_rgb(poster["lightness"][inside][..., 0], poster["ab"][inside])
-        true.append(features.scaled(rgb))
+        true.append(features.scaled(Colors.of(poster).rgb))
     return {
         **dict(METRICS.items()),
         KernelDistance.name: partial(KernelDistance, features, features.of(true)),
@@ -119,8 +124,8 @@ def score(
             # the sums don't depend on the threads.
             if measured is not None:
                 add(measured)
-            truth = Truth(poster["lightness"][..., 0], poster["ab"], Box(*poster["box"]))
-            measured = pool.map(partial(_measured, metrics, poster, truth), totals, answers)
+            true = Colors.of(poster)
+            measured = pool.map(partial(_measured, metrics, poster, true), totals, answers)
             progress(1)
         add(measured)
     return totals
@@ -136,24 +141,13 @@ def posters(manifest: DataSet, split: str) -> Iterator[dict[str, np.ndarray]]:
 def _measured(
     metrics: Mapping[str, Callable[[], Metric]],
     poster: dict[str, np.ndarray],
-    truth: Truth,
+    true: Colors,
     column: str,
     answer: Answer,
 ) -> SplitMetrics:
     measured = SplitMetrics(metrics)
     try:
-        measured.update(
-            Observation(
-                truth,
-                answer.ab,
-                answer.asked,
-                answer.suggestions,
-                answer.lightness,
-                answer.given,
-                answer.source,
-                answer.locked,
-            )
-        )
+        measured.update(Observation(true, answer))
     except MeasurementError as error:
         raise MeasurementError(f"{column}, poster {poster['sha256']}: {error}") from None
     return measured

@@ -4,17 +4,12 @@ from collections.abc import Callable
 
 from recolor.datasets.data_set import DataSet
 from recolor.evaluation.answers import FREE, TOLD_PALETTE
+from recolor.evaluation.baselines import baseline_predictors
 from recolor.evaluation.metrics.catalog import METRICS
-from recolor.evaluation.scoring import baseline_predictors, score
-from recolor.evaluation.told import (
-    AGED,
-    PALETTE,
-    UNAGED,
-    FiniteRestorer,
-    Predictions,
-    Restorations,
-    Told,
-)
+from recolor.evaluation.pictures import AGED, UNAGED, Pictures
+from recolor.evaluation.restoring_baselines import baselines_restoring
+from recolor.evaluation.scoring import score
+from recolor.evaluation.told import PALETTE, FiniteRestorer, Predictions, Told
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
 from recolor.models.restoring import Restorer
@@ -118,11 +113,11 @@ def validate_restoration(
     """
     if not manifest.count("validation"):
         return {}
-    restore, shared = FiniteRestorer(restorer).restored, Restorations()
-    baselines = shared.baselines(AGED)
+    restore, pictures = FiniteRestorer(restorer).restored, Pictures()
+    baselines = baselines_restoring(pictures, AGED)
     predictors = {
-        "aged.": shared.by(restore, AGED),
-        "unaged.": shared.by(restore, UNAGED),
+        "aged.": pictures.restored(restore, AGED),
+        "unaged.": pictures.restored(restore, UNAGED),
         "left_alone.": baselines["left alone"],
         "autocontrast.": baselines["autocontrast"],
     }

@@ -13,22 +13,16 @@ from mlflow.entities import LoggedModelInput
 
 from recolor.datasets.data_set import DataSet
 from recolor.datasets.dataset import Dataset
+from recolor.datasets.input_pipeline import Posters
+from recolor.evaluation.baselines import baseline_predictors, baselines_told_the_source
 from recolor.evaluation.metrics.catalog import METRICS
-from recolor.evaluation.poster_sheets import comparison_sheet
-from recolor.evaluation.scoring import baseline_predictors, score, with_kernel_distance
-from recolor.evaluation.sources import Sources
+from recolor.evaluation.metrics.observation import Predictor
+from recolor.evaluation.pictures import AGED, UNAGED, Pictures
+from recolor.evaluation.restoring_baselines import baselines_restoring
+from recolor.evaluation.scoring import score, with_kernel_distance
+from recolor.evaluation.sheets import comparison_sheet
 from recolor.evaluation.tables import report
-from recolor.evaluation.told import (
-    AGED,
-    NOTHING,
-    UNAGED,
-    Predictions,
-    Predictor,
-    Restorations,
-    Told,
-    ToldError,
-    baselines_told_the_source,
-)
+from recolor.evaluation.told import NOTHING, Predictions, Told, ToldError
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.tracking import store
@@ -140,9 +134,9 @@ def evaluate_models(
         MeasurementError: If a model's colors are not finite.
         DatasetError: If the split is empty.
     """
-    predictors, restorations, sources = {}, Restorations(), Sources()
+    predictors, pictures = {}, Pictures()
     for model in models:
-        predictors |= predictors_told(model, manifest, told, decoding, restorations, sources)
+        predictors |= predictors_told(model, manifest, told, decoding, pictures)
     parsed = [Told.parse(text) for text in told]
     ages = [one.age for one in parsed if one.age]
     palettes = any(one.palette for one in parsed)
@@ -159,9 +153,9 @@ def evaluate_models(
         if len(ages) < len(told):
             answers |= baseline_predictors(manifest, palettes, vividness)
         if any(one.source for one in parsed):
-            answers |= baselines_told_the_source(sources)
+            answers |= baselines_told_the_source(pictures)
         for age in ages:
-            baselines = restorations.baselines(age)
+            baselines = baselines_restoring(pictures, age)
             answers |= {f"{name}, told {age}": answer for name, answer in baselines.items()}
         metrics = with_kernel_distance(manifest, split) if kernel_distance else METRICS
         measured = score(manifest, split, answers, progress, metrics)
@@ -171,7 +165,8 @@ def evaluate_models(
         evaluation = Evaluation(manifest.digest, split, columns, may_know)
         mlflow.log_text(evaluation.to_markdown(), "metrics.md")
         if predictors:
-            mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
+            sheet = comparison_sheet(Posters(manifest, split), predictors)
+            mlflow.log_image(sheet, "predictions.png")
     return evaluation
 
 
@@ -236,8 +231,7 @@ def predictors_told(
     manifest: DataSet,
     told: Sequence[str] = (NOTHING,),
     decoding: Decoding = DEFAULT_DECODING,
-    restorations: Restorations | None = None,
-    sources: Sources | None = None,
+    pictures: Pictures | None = None,
 ) -> dict[str, Predictor]:
     """Make a model answer for a data set's posters, by column name.
 
@@ -246,7 +240,7 @@ def predictors_told(
         manifest: The data set.
         told: What it is told, each as `Told.parse` takes it.
         decoding: How its answers become colors.
-        restorations, sources: As for `Predictions`.
+        pictures: As for `Predictions`.
 
     Returns:
         The predictors. A restoration network answers to colored posters only.
@@ -262,7 +256,7 @@ def predictors_told(
                 f"{AGED} or {UNAGED}"
             )
     embedded = model.knows_embeddings_of(manifest)
-    predictions = Predictions(model.painter, decoding, embedded, restorations, sources)
+    predictions = Predictions(model.painter, decoding, embedded, pictures)
     palette = decoding.describe()["palette"]
     free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"
     return {

@@ -17,12 +17,13 @@ import numpy as np
 from recolor.datasets.combination import load_data
 from recolor.datasets.data_set import DataSet
 from recolor.datasets.embeddings.none import NONE
-from recolor.datasets.input_pipeline import posters_in
+from recolor.datasets.input_pipeline import Posters, posters_in
 from recolor.datasets.posters import Box
 from recolor.evaluation.figures import learning_curve
-from recolor.evaluation.poster_sheets import comparison_sheet
+from recolor.evaluation.pictures import AGED, Pictures
 from recolor.evaluation.scoring import posters
-from recolor.evaluation.told import AGED, FiniteRestorer, Predictions, Restorations, Told
+from recolor.evaluation.sheets import comparison_sheet
+from recolor.evaluation.told import FiniteRestorer, Predictions, Told
 from recolor.evaluation.validation import validate, validate_restoration
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
@@ -134,7 +135,7 @@ def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarra
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for poster in posters(manifest, _held_out_split(manifest)):
-            inside = Box(*poster["box"]).slices
+            inside = Box.of(poster).slices
             yield poster["lightness"][inside], predict(poster).ab[inside], poster["ab"][inside]
 
     calibration = calibrate(pictures())
@@ -214,7 +215,7 @@ def measure(
     recolorer = None
     if MODELS[weights.model].task == RESTORE:
         restorer = Restorer(weights.tensors, f"the network of {weights.model}")
-        predictors = {"restored": Restorations().by(FiniteRestorer(restorer).restored, AGED)}
+        predictors = {"restored": Pictures().restored(FiniteRestorer(restorer).restored, AGED)}
     else:
         recolorer = RecoloringGraph(weights, embedding)
         weights = replace(weights, calibration=calibrate_colors(manifest, recolorer))
@@ -223,7 +224,7 @@ def measure(
     learned_from = f"{weights.origin['training_posters']} posters of {manifest.size} pixels"
     curve = learning_curve(weights.origin["history"], f"{weights.model}, {learned_from}")
     curve.savefig(pages / LEARNING_CURVE)
-    sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
+    sheet = comparison_sheet(Posters(manifest, _held_out_split(manifest)), predictors)
     sheet.save(pages / PREDICTIONS)
     mlflow.log_artifacts(str(pages))
     if recolorer is None:
