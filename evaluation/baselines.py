@@ -10,7 +10,7 @@ from skimage.exposure import match_histograms
 
 from recolor.datasets.classes import GRID, cell_centers, cell_index
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8, round_ab
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.palettes.palette import Palette, classes_of_cells
 from recolor.datasets.posters import Box
 from recolor.evaluation.metrics.observation import Answer, Predictor
@@ -62,7 +62,7 @@ class ColorsByLightness:
         return cls(np.zeros((LEVELS, GRID * GRID)))
 
     @classmethod
-    def of(cls, manifest: DataSet) -> "ColorsByLightness":
+    def of(cls, manifest: DatasetInfo) -> "ColorsByLightness":
         """Count a data set's first training posters."""
         colors = cls.empty()
         for poster in itertools.islice(posters(manifest, "train"), COUNTED_POSTERS):
@@ -147,7 +147,7 @@ def _by_rgb(function, lightness, true_ab, box: Box) -> np.ndarray:
 
 
 def baseline_predictors(
-    manifest: DataSet, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
+    manifest: DatasetInfo, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
 ) -> dict[str, Predictor]:
     """Return the answers to gray posters by name.
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.input_pipeline import read_posters
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import Features, KernelDistance
@@ -63,7 +63,7 @@ class SplitMetrics:
         return {name: metric.result() for name, metric in self.metrics.items()}
 
 
-def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[], Metric]]:
+def with_kernel_distance(manifest: DatasetInfo, split: str) -> dict[str, Callable[[], Metric]]:
     """Return what makes each metric, the kernel distance of a split among them.
 
     Args:
@@ -86,7 +86,7 @@ def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[]
 
 
 def score(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     split: str,
     predictors: dict[str, Predictor],
     progress: Callable[[int], None] = lambda count: None,
@@ -131,7 +131,7 @@ def score(
     return totals
 
 
-def posters(manifest: DataSet, split: str) -> Iterator[dict[str, np.ndarray]]:
+def posters(manifest: DatasetInfo, split: str) -> Iterator[dict[str, np.ndarray]]:
     """Read a split's posters one by one."""
     for batch in read_posters(manifest, split, BATCH_POSTERS):
         for number in range(len(batch["ab"])):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.evaluation.answers import FREE, TOLD_PALETTE
 from recolor.evaluation.baselines import baseline_predictors
 from recolor.evaluation.metrics.catalog import METRICS
@@ -19,7 +19,7 @@ RESTORING = ("l2_ab", "delta_e_2000", "lightness_error", "harmed", "colorfulness
 
 
 def validate(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     painter: Painter,
     progress: Callable[[int], None] = lambda count: None,
     embedded: bool = True,
@@ -59,7 +59,7 @@ def validate(
 
 def validate_by(
     metric: str,
-    manifest: DataSet,
+    manifest: DatasetInfo,
     painter: Painter,
     progress: Callable[[int], None] = lambda count: None,
     embedded: bool = True,
@@ -91,7 +91,7 @@ def validate_by(
 
 
 def validate_restoration(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     restorer: Restorer,
     progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, float]:

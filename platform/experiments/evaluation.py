@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.entities import LoggedModelInput
 
-from recolor.datasets.data_set import DataSet
 from recolor.datasets.dataset import Dataset
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.input_pipeline import Posters
 from recolor.evaluation.baselines import baseline_predictors, baselines_told_the_source
 from recolor.evaluation.metrics.catalog import METRICS
@@ -110,7 +110,7 @@ def evaluate(
 
 
 def evaluate_models(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     split: str,
     models: Sequence[Model],
     decoding: Decoding = DEFAULT_DECODING,
@@ -228,7 +228,7 @@ def metric_name(column: str, metric: str) -> str:
 
 def predictors_told(
     model: Model,
-    manifest: DataSet,
+    manifest: DatasetInfo,
     told: Sequence[str] = (NOTHING,),
     decoding: Decoding = DEFAULT_DECODING,
     pictures: Pictures | None = None,

@@ -24,7 +24,7 @@ from recolor.platform.registry.versions import RegistryError, registered_version
 from recolor.platform.tracking.store import logged_data
 
 if TYPE_CHECKING:
-    from recolor.datasets.data_set import DataSet
+    from recolor.datasets.dataset_info import DatasetInfo
 
 COMPARISON_TAG = "bundled.comparison"
 # Makes a progress bar of a number of posters and a label; its `update` takes a count.
@@ -103,7 +103,7 @@ def compare(
     metric: str,
     value: float | None,
     digest: str | None,
-    data: DataSet | None = None,
+    data: DatasetInfo | None = None,
     bar: Bar = no_bar,
 ) -> Comparison:
     """Compare a version with the bundled network, which is measured only if it was not before.

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.evaluation.answers import ANSWERS, FREE, GRAY, MEAN_COLOR, TOLD_PALETTE
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC, METRICS
 from recolor.evaluation.tables import markdown, metric_table
@@ -21,7 +21,7 @@ PICTURES = {
 }
 
 
-def description(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def description(manifest: DatasetInfo, weights: Weights, metrics: dict[str, float]) -> str:
     """Describe a version in two sentences.
 
     Args:
@@ -41,7 +41,7 @@ def description(manifest: DataSet, weights: Weights, metrics: dict[str, float]) 
     return f"{said} Its {DEFAULT_METRIC} on {posters}: {', '.join(known)}."
 
 
-def model_card(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def model_card(manifest: DatasetInfo, weights: Weights, metrics: dict[str, float]) -> str:
     """Write a version's model card, as Markdown that shows `PICTURES` beside it.
 
     Args:
@@ -75,7 +75,7 @@ def written(title: str, introduction: str, sections: dict[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def data_facts(manifest: DataSet) -> dict[str, object]:
+def data_facts(manifest: DatasetInfo) -> dict[str, object]:
     """Return what a network was trained on, in words by words."""
     counts = [
         f"{manifest.count(split):,} to {verb}"
@@ -106,7 +106,7 @@ def training_facts(weights: Weights) -> dict[str, object]:
     }
 
 
-def _metrics(manifest: DataSet, metrics: dict[str, float]) -> str:
+def _metrics(manifest: DatasetInfo, metrics: dict[str, float]) -> str:
     if not metrics:
         return "There were no validation posters, so nothing was measured."
     columns = {
@@ -121,7 +121,7 @@ def _metrics(manifest: DataSet, metrics: dict[str, float]) -> str:
     )
 
 
-def _limits(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> list[str]:
+def _limits(manifest: DatasetInfo, weights: Weights, metrics: dict[str, float]) -> list[str]:
     limits = [
         "A gray poster has many right colors. The answer is a plausible one, and often not the "
         "true one, above all for clothes, letters and plain backgrounds.",

@@ -26,7 +26,7 @@ from recolor.platform.registry.versions import (
 )
 
 if TYPE_CHECKING:
-    from recolor.datasets.data_set import DataSet
+    from recolor.datasets.dataset_info import DatasetInfo
 
 
 def promote(
@@ -34,7 +34,7 @@ def promote(
     chosen: str | None = None,
     force: bool = False,
     reason: str | None = None,
-    data: DataSet | None = None,
+    data: DatasetInfo | None = None,
     bar: Bar = no_bar,
     task: Task = RECOLORING,
 ) -> tuple[str, str]:
@@ -180,11 +180,11 @@ class _Candidate:
         measured = validated_metrics(version)
         return cls(task_of(version), str(version.version), metric, data, measured)
 
-    def validated_on(self, data: DataSet) -> bool:
+    def validated_on(self, data: DatasetInfo) -> bool:
         """Whether its metric on a data set is known."""
         return self.data == data.digest and self.value is not None
 
-    def measured_on(self, data: DataSet, bar: Bar) -> _Candidate:
+    def measured_on(self, data: DatasetInfo, bar: Bar) -> _Candidate:
         """Measure the version again."""
         # Only here, since it takes TensorFlow.
         from recolor.platform.registry.revalidation import may_know, validate_version
@@ -257,7 +257,7 @@ def _best(candidates: Sequence[_Candidate]) -> _Candidate:
 
 
 def _compare(
-    version: ModelVersion, best: _Candidate, data: DataSet | None, bar: Bar
+    version: ModelVersion, best: _Candidate, data: DatasetInfo | None, bar: Bar
 ) -> tuple[Comparison | None, str]:
     """Compare a version with the bundled network; say why, if that can't be done."""
     try:

@@ -1,6 +1,6 @@
 """What people read of a registered restoration network: a short description, and a model card."""
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.tables import markdown, metric_table
 from recolor.models.weights import Weights
@@ -27,7 +27,7 @@ ANSWERS = {
 }
 
 
-def restorer_description(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def restorer_description(manifest: DatasetInfo, weights: Weights, metrics: dict[str, float]) -> str:
     """Describe a version in two sentences.
 
     Args:
@@ -48,7 +48,7 @@ def restorer_description(manifest: DataSet, weights: Weights, metrics: dict[str,
     return f"{said} CIEDE2000 on {posters}, aged artificially: {', '.join(known)}."
 
 
-def restorer_card(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def restorer_card(manifest: DatasetInfo, weights: Weights, metrics: dict[str, float]) -> str:
     """Write a version's model card, as Markdown that shows `PICTURES` beside it.
 
     Args:
@@ -74,7 +74,7 @@ def restorer_card(manifest: DataSet, weights: Weights, metrics: dict[str, float]
     return written(f"Poster restorer: {weights.model}", description, sections)
 
 
-def _metrics(manifest: DataSet, metrics: dict[str, float]) -> str:
+def _metrics(manifest: DatasetInfo, metrics: dict[str, float]) -> str:
     if not metrics:
         return "There were no validation posters, so nothing was measured."
     columns = {

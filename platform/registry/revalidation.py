@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.evaluation.validation import validate, validate_by, validate_restoration
 from recolor.models.restoring import Restorer
 from recolor.platform.registry.model import load_model
@@ -12,7 +12,7 @@ from recolor.platform.registry.versions import RegistryError, version_uri
 
 
 def validate_version(
-    manifest: DataSet, task: Task, number: str, progress: Callable[[int], None]
+    manifest: DatasetInfo, task: Task, number: str, progress: Callable[[int], None]
 ) -> dict[str, float]:
     """Measure a version on a data set's validation posters, as after a training.
 
@@ -36,7 +36,7 @@ def validate_version(
 
 
 def validate_bundled(
-    manifest: DataSet, task: Task, metric: str, progress: Callable[[int], None]
+    manifest: DatasetInfo, task: Task, metric: str, progress: Callable[[int], None]
 ) -> dict[str, float]:
     """Measure a task's bundled network on a data set's validation posters.
 
@@ -61,7 +61,7 @@ def validate_bundled(
     return validate_by(metric, manifest, model.painter, progress, embedded)
 
 
-def may_know(manifest: DataSet, source: str) -> bool:
+def may_know(manifest: DatasetInfo, source: str) -> bool:
     """Whether a model may have learned from posters that a data set holds out: if not known, yes.
 
     Args:

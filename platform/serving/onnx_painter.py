@@ -34,7 +34,7 @@ class OnnxModel:
     Attributes:
         source: The file.
         painter: What recolors pictures by it.
-        embedding: The `DataSet.embedding_id` that the network was trained with.
+        embedding: The `DatasetInfo.embedding_id` that the network was trained with.
         about: Which model it is, for people to read.
         held_out: `recolor.models.weights.Weights.held_out`; empty if nothing is known of it.
     """

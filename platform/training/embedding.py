@@ -2,12 +2,12 @@
 
 import keras
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.models.catalog import MODELS
 
 
-def embedding_network_of(manifest: DataSet, model: str) -> keras.Model | None:
+def embedding_network_of(manifest: DatasetInfo, model: str) -> keras.Model | None:
     """Return the network of a data set's embedding; None for a model kind that takes none.
 
     Args:

@@ -2,14 +2,14 @@
 
 import logging
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.models.weights import Weights
 from recolor.platform.training.settings import Settings, TrainingError
 
 _logger = logging.getLogger(__name__)
 
 
-def check_initial_weights(weights: Weights, manifest: DataSet, settings: Settings) -> None:
+def check_initial_weights(weights: Weights, manifest: DatasetInfo, settings: Settings) -> None:
     """Check that a training may begin with weights.
 
     Posters that are held out must not have been among those that the weights learned from. Where

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.tracking.checkpoint import Checkpoint
@@ -12,7 +12,7 @@ from recolor.platform.training.settings import Settings
 
 
 def lineage(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     settings: Settings,
     decoding: OwnDecoding,
     initial: Weights | None,

@@ -15,7 +15,7 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.combination import load_data
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.input_pipeline import Posters, posters_in
 from recolor.datasets.posters import Box
@@ -85,7 +85,7 @@ class TrainedModel:
         return load_model(version_uri(self.version, self.task))
 
 
-def best_weights(manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
+def best_weights(manifest: DatasetInfo, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     The calibration of a color network changes nothing yet, see `calibrate_colors`; a restoration
@@ -125,7 +125,7 @@ def best_weights(manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecodin
     )
 
 
-def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarray:
+def calibrate_colors(manifest: DatasetInfo, recolorer: RecoloringGraph) -> np.ndarray:
     """Fit the calibration of a model's colors to the posters held out, as `vividness` tells.
 
     Returns:
@@ -144,7 +144,10 @@ def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarra
 
 
 def publish(
-    manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
+    manifest: DatasetInfo,
+    checkpoint: Checkpoint,
+    decoding: OwnDecoding,
+    embedding: keras.Model | None,
 ) -> TrainedModel:
     """Register what was trained, by whatever backend; log its pictures and metrics.
 
@@ -192,7 +195,7 @@ def publish(
 
 
 def measure(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     checkpoint: Checkpoint,
     decoding: OwnDecoding,
     embedding: keras.Model | None,
@@ -249,7 +252,7 @@ def published_model(run_id: str) -> TrainedModel:
 
 
 def import_weights(
-    manifest: DataSet, file: Path, decoding: Decoding = DEFAULT_DECODING
+    manifest: DatasetInfo, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> TrainedModel:
     """Make a tracked run and a registered model of a file of `recolor train --untracked`.
 
@@ -282,12 +285,12 @@ def import_weights(
         return publish(manifest, checkpoint, own, embedding)
 
 
-def _training_posters(manifest: DataSet, checkpoint: Checkpoint) -> int:
+def _training_posters(manifest: DatasetInfo, checkpoint: Checkpoint) -> int:
     settings = Settings.of_saved(checkpoint.origin["settings"])
     return posters_in(manifest, "train", settings.train_fraction)
 
 
-def _held_out_split(manifest: DataSet) -> str:
+def _held_out_split(manifest: DatasetInfo) -> str:
     return "validation" if manifest.count("validation") else "train"
 
 
