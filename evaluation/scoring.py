@@ -9,6 +9,7 @@ import numpy as np
 
 from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.input_pipeline import read_posters
+from recolor.evaluation.answers import Column
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import Features, KernelDistance
 from recolor.evaluation.metrics.metric import Metric
@@ -88,29 +89,29 @@ def with_kernel_distance(manifest: DatasetInfo, split: str) -> dict[str, Callabl
 def score(
     manifest: DatasetInfo,
     split: str,
-    predictors: dict[str, Predictor],
+    predictors: Mapping[Column | str, Predictor],
     progress: Callable[[int], None] = lambda count: None,
     metrics: Mapping[str, Callable[[], Metric]] = METRICS,
     most: int | None = None,
-) -> dict[str, SplitMetrics]:
+) -> dict[Column | str, SplitMetrics]:
     """Measure every predictor, and the truth itself, in one pass over a split.
 
     Args:
         manifest: The data set.
         split: Its split.
-        predictors: By column name.
+        predictors: By column.
         progress: Called with 1 after each poster.
         metrics: What makes each metric, by name.
         most: How many posters to measure at most, the split's first ones; None for all.
 
     Returns:
-        The measurements by column name; the last column is ``truth``.
+        The measurements by column; the last one is ``truth``.
 
     Raises:
         DatasetError: If the split is empty.
         MeasurementError: If a predictor's colors are not finite.
     """
-    totals = {name: SplitMetrics(metrics) for name in [*predictors, "truth"]}
+    totals = {column: SplitMetrics(metrics) for column in [*predictors, "truth"]}
 
     def add(parts) -> None:
         for total, part in zip(totals.values(), parts, strict=True):
@@ -142,7 +143,7 @@ def _measured(
     metrics: Mapping[str, Callable[[], Metric]],
     poster: dict[str, np.ndarray],
     true: Colors,
-    column: str,
+    column: Column | str,
     answer: Answer,
 ) -> SplitMetrics:
     measured = SplitMetrics(metrics)

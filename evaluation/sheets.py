@@ -18,6 +18,7 @@ from recolor.datasets.posters import Box
 from recolor.datasets.swatches import Swatch
 
 if TYPE_CHECKING:
+    from recolor.evaluation.answers import Column
     from recolor.evaluation.metrics.observation import Predictor
 
 PAPER_WHITE = (255, 255, 255)
@@ -127,13 +128,13 @@ def contact_sheet(
 
 
 def comparison_sheet(
-    posters: Iterable[Mapping[str, np.ndarray]], predictors: Mapping[str, Predictor]
+    posters: Iterable[Mapping[str, np.ndarray]], predictors: Mapping[Column | str, Predictor]
 ) -> Image.Image:
     """Draw posters, the first 12: what was given, each prediction, and the truth.
 
     Args:
         posters: As of `recolor.datasets.shards.parse`.
-        predictors: By the headings of their columns.
+        predictors: By column.
     """
     rows = []
     for poster in itertools.islice(posters, SHEET_POSTERS):
@@ -144,7 +145,7 @@ def comparison_sheet(
             first = {"gray": _drawn(poster, 0 * poster["ab"]), **first}
         predicted = [_drawn(poster, one.ab, one.lightness) for one in answers]
         rows.append([*first.values(), *predicted, _drawn(poster, poster["ab"])])
-    return contact_sheet(rows, [*first, *predictors, "true"], columns=2)
+    return contact_sheet(rows, [*first, *map(str, predictors), "true"], columns=2)
 
 
 def _drawn(

@@ -19,6 +19,7 @@ from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.input_pipeline import Posters, fixed_generator
 from recolor.datasets.posters import Box
 from recolor.evaluation import restoring_baselines
+from recolor.evaluation.answers import Column
 from recolor.evaluation.baselines import baseline_predictors
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.color_use import colorfulness
@@ -348,15 +349,17 @@ class TestTables:
     GRAY = {**FULL, "harmed": None, "lightness_error": None}  # noqa: RUF012
 
     def test_columns_of_gray_posters_are_shown_as_ever(self):
-        columns = {"unet": self.GRAY, "unet, told palette": self.GRAY, "truth": self.GRAY}
-        table, _, note = report(columns).rpartition("\n\n")
-        assert table + "\n" == markdown(metric_table(columns | PAPER))
+        columns = (Column("unet"), Column("unet", "told palette"), Column("truth"))
+        table, _, note = report(dict.fromkeys(columns, self.GRAY)).rpartition("\n\n")
+        named = dict.fromkeys(("unet", "unet, told palette", "truth"), self.GRAY)
+        assert table + "\n" == markdown(metric_table(named | PAPER))
         assert note.startswith("The paper's figures")
         assert "made worse" not in table
 
     def test_restored_posters_have_tables_of_their_own_and_the_paper_has_none(self):
-        aged = {"a, told aged": self.FULL, "oracle, told aged": self.FULL}
-        text = report({**aged, "a, told unaged": self.FULL, "truth": self.GRAY})
+        aged = dict.fromkeys((Column("a", "told aged"), Column("oracle", "told aged")), self.FULL)
+        unaged = {Column("a", "told unaged"): self.FULL}
+        text = report({**aged, **unaged, Column("truth"): self.GRAY})
         assert not any(name in text for name in PAPER) and text.count("| metric") == 2
         assert "| a     | oracle | truth |".replace(" ", "") in text.replace(" ", "")
         assert "told" not in text.replace("that have not aged", "")
@@ -368,7 +371,8 @@ class TestTables:
         assert "accuracy" not in text and METRICS["n_classes"].label not in text
 
     def test_both_kinds_stand_below_each_other(self):
-        text = report({"a": self.GRAY, "a, told aged": self.FULL, "truth": self.GRAY})
+        gray = {Column("a"): self.GRAY, Column("truth"): self.GRAY}
+        text = report({**gray, Column("a", "told aged"): self.FULL})
         gray, restored = text.split("Restored from artificially aged posters:")
         assert "paper: regression" in gray and METRICS["n_classes"].label in gray
         assert "told" not in gray and METRICS["harmed"].label in restored
@@ -379,20 +383,20 @@ def test_a_restoration_network_is_validated(manifest):
     found = validate_restoration(manifest, Found(Restoration.none()), counts.append)
     assert sum(counts) == manifest.count("validation")
     assert set(found) == {
-        f"{answer}.{name}"
+        (answer, name)
         for answer in ("aged", "unaged", "left_alone", "autocontrast")
         for name in RESTORING
     }
     for name in RESTORING:
-        assert found[f"aged.{name}"] == found[f"left_alone.{name}"]
-    assert found["unaged.delta_e_2000"] < 0.5 < 3 < found["aged.delta_e_2000"]
-    assert found["aged.harmed"] == found["unaged.harmed"] == 0
-    assert found["autocontrast.delta_e_2000"] != found["aged.delta_e_2000"]
+        assert found["aged", name] == found["left_alone", name]
+    assert found["unaged", "delta_e_2000"] < 0.5 < 3 < found["aged", "delta_e_2000"]
+    assert found["aged", "harmed"] == found["unaged", "harmed"] == 0
+    assert found["autocontrast", "delta_e_2000"] != found["aged", "delta_e_2000"]
     whitening = Found(Restoration((0.0,) * 3, (1.0,) * 3, (0.5,) * 3))
     bright = validate_restoration(manifest, whitening)
-    assert bright["unaged.harmed"] == 100 and bright["unaged.lightness_error"] > 10
+    assert bright["unaged", "harmed"] == 100 and bright["unaged", "lightness_error"] > 10
     for name in RESTORING:
-        assert bright[f"left_alone.{name}"] == found[f"left_alone.{name}"]
+        assert bright["left_alone", name] == found["left_alone", name]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from recolor.datasets.dataset_info import DatasetInfo
+from recolor.evaluation.answers import Measured
 from recolor.evaluation.validation import validate, validate_by, validate_restoration
 from recolor.models.restoring import Restorer
 from recolor.platform.registry.model import load_model
@@ -13,7 +14,7 @@ from recolor.platform.registry.versions import RegistryError, version_uri
 
 def validate_version(
     manifest: DatasetInfo, task: Task, number: str, progress: Callable[[int], None]
-) -> dict[str, float]:
+) -> Measured:
     """Measure a version on a data set's validation posters, as after a training.
 
     Args:
@@ -37,7 +38,7 @@ def validate_version(
 
 def validate_bundled(
     manifest: DatasetInfo, task: Task, metric: str, progress: Callable[[int], None]
-) -> dict[str, float]:
+) -> Measured:
     """Measure a task's bundled network on a data set's validation posters.
 
     Args:
@@ -47,15 +48,15 @@ def validate_bundled(
         progress: Called with 1 after each poster.
 
     Returns:
-        The value by its name in `recolor.evaluation.validation`. Nothing if it is undefined, or
-        there are no validation posters.
+        The value, as of `recolor.evaluation.validation`. Nothing if it is undefined, or there are
+        no validation posters.
 
     Raises:
         MeasurementError: If what the network answers is not finite.
     """
     if task is RESTORING:
         measured = validate_restoration(manifest, Restorer.bundled(), progress)
-        return {metric: measured[metric]} if metric in measured else {}
+        return {key: value for key, value in measured.items() if str(key) == metric}
     model = load_model(task.bundled)
     embedded = model.knows_embeddings_of(manifest)
     return validate_by(metric, manifest, model.painter, progress, embedded)

@@ -19,6 +19,7 @@ from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.embeddings.none import NONE
 from recolor.datasets.input_pipeline import Posters, posters_in
 from recolor.datasets.posters import Box
+from recolor.evaluation.answers import Measured, by_name
 from recolor.evaluation.figures import learning_curve
 from recolor.evaluation.pictures import AGED, Pictures
 from recolor.evaluation.scoring import posters
@@ -48,6 +49,7 @@ from recolor.platform.registry.versions import (
     KIND_TAG,
     METRIC_TAG,
     POSTERS_TAG,
+    validated_metrics,
     version_uri,
 )
 from recolor.platform.serving.saved_model import RecoloringGraph
@@ -70,15 +72,20 @@ class TrainedModel:
     Attributes:
         run_id: The run.
         version: The version that it has registered.
-        metrics: As `validate` or `validate_restoration` has returned them.
+        measured: As `validate` or `validate_restoration` has returned it.
         task: What the network is for.
         model: The model itself, as `load_model` returns it.
     """
 
     run_id: str
     version: str
-    metrics: dict[str, float]
+    measured: Measured
     task: Task = RECOLORING
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics in validation by their names in MLflow, as ``told_palette.l2_ab``."""
+        return by_name(self.measured)
 
     @cached_property
     def model(self) -> Model:
@@ -181,7 +188,7 @@ def publish(
             KIND_TAG: weights.model,
             DATA_TAG: manifest.digest,
             POSTERS_TAG: learned_from,
-            **{METRIC_TAG + name: value for name, value in metrics.items()},
+            **{f"{METRIC_TAG}{key}": value for key, value in metrics.items()},
         }
         if recolorer is None:
             about = restorer_description(manifest, weights, metrics)
@@ -200,7 +207,7 @@ def measure(
     decoding: OwnDecoding,
     embedding: keras.Model | None,
     pages: Path,
-) -> tuple[RecoloringGraph | None, Weights, dict[str, float]]:
+) -> tuple[RecoloringGraph | None, Weights, Measured]:
     """Log the pictures and metrics of what was trained to the active run; register nothing.
 
     Args:
@@ -234,7 +241,7 @@ def measure(
         metrics = validate_restoration(manifest, restorer)
     else:
         metrics = validate(manifest, painter)
-    measured = {METRIC_TAG + name: value for name, value in metrics.items()}
+    measured = {f"{METRIC_TAG}{key}": value for key, value in metrics.items()}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     return recolorer, weights, metrics
 
@@ -242,13 +249,8 @@ def measure(
 def published_model(run_id: str) -> TrainedModel:
     """Return what `publish` has returned for a run."""
     data = mlflow.get_run(run_id).data
-    metrics = {
-        name.removeprefix(METRIC_TAG): value
-        for name, value in data.metrics.items()
-        if name.startswith(METRIC_TAG)
-    }
     task = task_of_model(data.tags.get(MODEL_TAG, RECOLORING.model))
-    return TrainedModel(run_id, data.tags[VERSION_TAG], metrics, task)
+    return TrainedModel(run_id, data.tags[VERSION_TAG], validated_metrics(data.metrics), task)
 
 
 def import_weights(
