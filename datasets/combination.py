@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from recolor.datasets.classes import count_cells
-from recolor.datasets.data_set import DataSet, DatasetError
+from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.division import members_digest
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.inputs import Place
@@ -23,7 +23,7 @@ from recolor.datasets.posters import Box
 
 
 @dataclass(frozen=True)
-class Combination(DataSet):
+class Combination(DatasetInfo):
     """Several data sets as one; folder, place and settings are those of the first.
 
     Its content has the digests of all ``data_sets``.
@@ -65,7 +65,7 @@ class Combination(DataSet):
         return sorted([*self.known, *self.like_held_out]) if split == "train" else []
 
 
-def load_data(places: Sequence[Place]) -> DataSet:
+def load_data(places: Sequence[Place]) -> DatasetInfo:
     """Read a data set, or several as one.
 
     Args:
@@ -168,9 +168,9 @@ def _colors(data_sets: Sequence[Manifest], owner: np.ndarray, read: np.ndarray) 
     for number, one in enumerate(data_sets):
         left_out = np.flatnonzero(~read[owner == number])
         posters = Posters(one, "train") if len(left_out) else None
-        for ab, box in ((posters[each]["ab"], posters[each]["box"]) for each in left_out):
-            inside = ab[Box(*box).slices]
-            cells = cells - count_cells(ab)
+        for poster in (posters[each] for each in left_out):
+            inside = poster["ab"][Box.of(poster).slices]
+            cells = cells - count_cells(poster["ab"])
             ab_sum = ab_sum - inside.sum(axis=(0, 1), dtype=np.int64)
             pixels -= inside.shape[0] * inside.shape[1]
     return {

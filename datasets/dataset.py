@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recolor.datasets.combination import load_data
-from recolor.datasets.data_set import DataSet, DatasetError
+from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.input_pipeline import Posters, read_posters
 from recolor.datasets.object_storage import RemotePath, place_of
 from recolor.datasets.splits import SPLITS
@@ -69,7 +69,7 @@ class Split(Sequence):
         name: The split's name.
     """
 
-    def __init__(self, manifest: DataSet, name: str):
+    def __init__(self, manifest: DatasetInfo, name: str):
         self.manifest, self.name = manifest, name
 
     @cached_property

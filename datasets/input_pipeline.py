@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recolor.datasets.augmentation.catalog import augmentation
-from recolor.datasets.data_set import DataSet, DatasetError
+from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.posters import stored_inputs
 from recolor.datasets.records import RecordFile
 from recolor.datasets.shards import parse
@@ -69,7 +69,7 @@ class Posters:
         RecordError: If a shard is damaged.
     """
 
-    def __init__(self, manifest: DataSet, split: str):
+    def __init__(self, manifest: DatasetInfo, split: str):
         if not manifest.count(split):
             raise DatasetError(f"{manifest}: the {split} split is empty")
         self._sizes = manifest.size, manifest.embedding_size
@@ -99,7 +99,9 @@ class Posters:
         return parse(self._shards[shard][stored - start], *self._sizes)
 
 
-def read_posters(manifest: DataSet, split: str, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+def read_posters(
+    manifest: DatasetInfo, split: str, batch_size: int
+) -> Iterator[dict[str, np.ndarray]]:
     """Read a split once, in stored order, in batches of the arrays of `shards.parse`.
 
     Raises:
@@ -116,7 +118,7 @@ def read_posters(manifest: DataSet, split: str, batch_size: int) -> Iterator[dic
 
 
 def validation_batches(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     split: str,
     batch_size: int,
     share: Share = WHOLE,
@@ -139,7 +141,7 @@ def validation_batches(
 
 
 def training_batches(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     batch_size: int,
     first_epoch: int = 0,
     *,
@@ -190,7 +192,7 @@ def training_batches(
     return _ahead(read, parts())
 
 
-def posters_in(manifest: DataSet, split: str, fraction: float) -> int:
+def posters_in(manifest: DatasetInfo, split: str, fraction: float) -> int:
     """Return the number of posters in a share of a split: its first ones, and at least one.
 
     The stored order is a random one, so they are a fair sample of the split.
@@ -200,7 +202,7 @@ def posters_in(manifest: DataSet, split: str, fraction: float) -> int:
 
 
 def steps_per_epoch(
-    manifest: DataSet, split: str, batch_size: int, share: Share = WHOLE, fraction: float = 1.0
+    manifest: DatasetInfo, split: str, batch_size: int, share: Share = WHOLE, fraction: float = 1.0
 ) -> int:
     """Return the number of batches in a pass over a split; 0 if it has too few posters."""
     whole, rest = divmod(posters_in(manifest, split, fraction), batch_size)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recolor.datasets.data_set import DataSet, DatasetError
+from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS
 
@@ -18,10 +18,10 @@ FILE_NAME = "dataset.json"
 
 
 @dataclass(frozen=True)
-class Manifest(DataSet):
+class Manifest(DatasetInfo):
     """A data set in one folder, and what ``dataset.json`` says of it.
 
-    Its content, the JSON object, has more than that of every `DataSet`: of each split the
+    Its content, the JSON object, has more than that of every `DatasetInfo`: of each split the
     ``shards`` (``name``, ``count``, ``sha256``); ``posters`` (found, used, skipped, groups of
     near-duplicates); and ``listing`` (``name``, ``sha256``), see `recolor.datasets.listing`.
     """

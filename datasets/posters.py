@@ -28,6 +28,11 @@ class Box:
     height: int
     width: int
 
+    @classmethod
+    def of(cls, poster: Mapping) -> "Box":
+        """Return where a stored poster lies, as of `recolor.datasets.shards.parse`."""
+        return cls(*poster["box"])
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """The rows and columns of the poster."""

@@ -1,11 +1,15 @@
 """Restoring without a network, and the best that nine numbers can do."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from PIL import Image, ImageOps
 from scipy.optimize import least_squares
 
 from recolor.datasets.ageing import density_of, light_of, linear_light, to_srgb
 from recolor.datasets.color import srgb_of_linear
+from recolor.evaluation.metrics.observation import Answer, Predictor
+from recolor.evaluation.pictures import UNAGED, Pictures
 from recolor.models.restoring import Restoration
 
 # In per cent of the pixels at each end.
@@ -57,6 +61,22 @@ def oracle(picture: Image.Image, true: Image.Image) -> Image.Image:
     aged, wanted = np.asarray(picture), np.asarray(true)
     numbers = [_best(aged[..., channel], wanted[..., channel]) for channel in range(3)]
     return Restoration.of(np.transpose(numbers)).applied(picture)
+
+
+def baselines_restoring(pictures: Pictures, age: str) -> dict[str, Predictor]:
+    """Return the answers without a network by name, and the best that nine numbers can do.
+
+    Args:
+        pictures: The same as the models have.
+        age: `AGED` or `UNAGED`.
+    """
+
+    def best(poster: Mapping[str, np.ndarray]) -> Answer:
+        true, _ = pictures.of(poster, UNAGED)
+        return pictures.restored(lambda picture: oracle(picture, true), age)(poster)
+
+    simple = {name: pictures.restored(restore, age) for name, restore in BASELINES.items()}
+    return {**simple, "oracle": best}
 
 
 def _best(aged: np.ndarray, wanted: np.ndarray) -> np.ndarray:

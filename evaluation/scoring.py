@@ -7,56 +7,64 @@ from functools import partial
 
 import numpy as np
 
-from recolor.datasets.color import lab8_to_rgb
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.input_pipeline import read_posters
-from recolor.datasets.posters import Box
-from recolor.evaluation import baselines
+from recolor.evaluation.answers import Column
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import Features, KernelDistance
 from recolor.evaluation.metrics.metric import Metric
-from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
-from recolor.evaluation.metrics.split_metrics import SplitMetrics
-from recolor.evaluation.told import Answer, Predictor, baselines_told_the_palette
-from recolor.models.decoding.options import PALETTE_VIVIDNESS
+from recolor.evaluation.metrics.observation import (
+    Answer,
+    Colors,
+    MeasurementError,
+    Observation,
+    Predictor,
+)
 
 BATCH_POSTERS = 8
-# How many training posters the colors by lightness are counted on.
-COUNTED_POSTERS = 1000
 # How many true posters recolored ones are compared with by their features.
 REFERENCE_POSTERS = 2000
 
 
-def baseline_predictors(
-    manifest: DataSet, told_palette: bool = False, vividness: float = PALETTE_VIVIDNESS
-) -> dict[str, Predictor]:
-    """Return the answers without a model by name.
+class SplitMetrics:
+    """All metrics, as far as posters were added.
 
     Args:
-        manifest: The data set. All but gray are computed from its training posters.
-        told_palette: Whether to add those that know each poster's own palette.
-        vividness: See `told.baselines_told_the_palette`.
+        metrics: What makes each metric, by name.
+
+    Attributes:
+        posters: How many were added.
+        metrics: The metrics by name.
     """
-    shape = (manifest.size, manifest.size)
-    predictors: dict[str, Predictor] = {"gray": lambda poster: Answer(baselines.gray(shape))}
-    if manifest.mean_ab is not None:
-        predictors["mean color"] = lambda poster: Answer(
-            baselines.mean_color(shape, Box(*poster["box"]), manifest.mean_ab)
-        )
-    if told_palette and manifest.count("train"):
-        predictors |= baselines_told_the_palette(_colors_by_lightness(manifest), vividness)
-    return predictors
+
+    def __init__(self, metrics: Mapping[str, Callable[[], Metric]] = METRICS):
+        self.posters = 0
+        self.metrics = {name: metric() for name, metric in metrics.items()}
+
+    def update(self, poster: Observation) -> None:
+        """Add a poster."""
+        self.posters += 1
+        for metric in self.metrics.values():
+            metric.update(poster)
+
+    def merge(self, other: "SplitMetrics") -> None:
+        """Add all posters of another part of the split."""
+        self.posters += other.posters
+        for name, metric in self.metrics.items():
+            metric.merge(other.metrics[name])
+
+    def result(self) -> dict[str, float | None]:
+        """Return the value of every metric; None where it is undefined.
+
+        Raises:
+            ValueError: If no poster was added.
+        """
+        if not self.posters:
+            raise ValueError("no posters were added")
+        return {name: metric.result() for name, metric in self.metrics.items()}
 
 
-def _colors_by_lightness(manifest: DataSet) -> baselines.ColorsByLightness:
-    colors = baselines.ColorsByLightness.empty()
-    for poster in itertools.islice(posters(manifest, "train"), COUNTED_POSTERS):
-        inside = Box(*poster["box"]).slices
-        colors.add(poster["lightness"][inside][..., 0], poster["ab"][inside])
-    return colors
-
-
-def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[], Metric]]:
+def with_kernel_distance(manifest: DatasetInfo, split: str) -> dict[str, Callable[[], Metric]]:
     """Return what makes each metric, the kernel distance of a split among them.
 
     Args:
@@ -71,9 +79,7 @@ def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[]
     features = Features()
     true = []
     for poster in itertools.islice(others, REFERENCE_POSTERS):
-        inside = Box(*poster["box"]).slices
-        rgb = lab8_to_rgb(poster["lightness"][inside][..., 0], poster["ab"][inside])
-        true.append(features.scaled(rgb))
+        true.append(features.scaled(Colors.of(poster).rgb))
     return {
         **dict(METRICS.items()),
         KernelDistance.name: partial(KernelDistance, features, features.of(true)),
@@ -81,31 +87,31 @@ def with_kernel_distance(manifest: DataSet, split: str) -> dict[str, Callable[[]
 
 
 def score(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     split: str,
-    predictors: dict[str, Predictor],
+    predictors: Mapping[Column | str, Predictor],
     progress: Callable[[int], None] = lambda count: None,
     metrics: Mapping[str, Callable[[], Metric]] = METRICS,
     most: int | None = None,
-) -> dict[str, SplitMetrics]:
+) -> dict[Column | str, SplitMetrics]:
     """Measure every predictor, and the truth itself, in one pass over a split.
 
     Args:
         manifest: The data set.
         split: Its split.
-        predictors: By column name.
+        predictors: By column.
         progress: Called with 1 after each poster.
         metrics: What makes each metric, by name.
         most: How many posters to measure at most, the split's first ones; None for all.
 
     Returns:
-        The measurements by column name; the last column is ``truth``.
+        The measurements by column; the last one is ``truth``.
 
     Raises:
         DatasetError: If the split is empty.
         MeasurementError: If a predictor's colors are not finite.
     """
-    totals = {name: SplitMetrics(metrics) for name in [*predictors, "truth"]}
+    totals = {column: SplitMetrics(metrics) for column in [*predictors, "truth"]}
 
     def add(parts) -> None:
         for total, part in zip(totals.values(), parts, strict=True):
@@ -119,14 +125,14 @@ def score(
             # the sums don't depend on the threads.
             if measured is not None:
                 add(measured)
-            truth = Truth(poster["lightness"][..., 0], poster["ab"], Box(*poster["box"]))
-            measured = pool.map(partial(_measured, metrics, poster, truth), totals, answers)
+            true = Colors.of(poster)
+            measured = pool.map(partial(_measured, metrics, poster, true), totals, answers)
             progress(1)
         add(measured)
     return totals
 
 
-def posters(manifest: DataSet, split: str) -> Iterator[dict[str, np.ndarray]]:
+def posters(manifest: DatasetInfo, split: str) -> Iterator[dict[str, np.ndarray]]:
     """Read a split's posters one by one."""
     for batch in read_posters(manifest, split, BATCH_POSTERS):
         for number in range(len(batch["ab"])):
@@ -136,24 +142,13 @@ def posters(manifest: DataSet, split: str) -> Iterator[dict[str, np.ndarray]]:
 def _measured(
     metrics: Mapping[str, Callable[[], Metric]],
     poster: dict[str, np.ndarray],
-    truth: Truth,
-    column: str,
+    true: Colors,
+    column: Column | str,
     answer: Answer,
 ) -> SplitMetrics:
     measured = SplitMetrics(metrics)
     try:
-        measured.update(
-            Observation(
-                truth,
-                answer.ab,
-                answer.asked,
-                answer.suggestions,
-                answer.lightness,
-                answer.given,
-                answer.source,
-                answer.locked,
-            )
-        )
+        measured.update(Observation(true, answer))
     except MeasurementError as error:
         raise MeasurementError(f"{column}, poster {poster['sha256']}: {error}") from None
     return measured

@@ -1,17 +1,31 @@
-"""Sheets of pictures, and palettes as strips of color; they need no more than Pillow."""
+"""Sheets of pictures and of posters, and palettes as strips of color.
 
-from collections.abc import Sequence
+They are drawn by `recolor apply` and `recolor prepare`, too, so nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from recolor.datasets.color import lab8_to_rgb
 from recolor.datasets.palettes.palette import Palette
+from recolor.datasets.posters import Box
 from recolor.datasets.swatches import Swatch
+
+if TYPE_CHECKING:
+    from recolor.evaluation.answers import Column
+    from recolor.evaluation.metrics.observation import Predictor
 
 PAPER_WHITE = (255, 255, 255)
 INK = (40, 40, 40)
 MARGIN = 8
 SWATCH_HEIGHT = 26
+SHEET_POSTERS = 12
 
 
 def swatch(
@@ -111,3 +125,33 @@ def contact_sheet(
             sheet.paste(picture, offset)
             left += cell
     return sheet
+
+
+def comparison_sheet(
+    posters: Iterable[Mapping[str, np.ndarray]], predictors: Mapping[Column | str, Predictor]
+) -> Image.Image:
+    """Draw posters, the first 12: what was given, each prediction, and the truth.
+
+    Args:
+        posters: As of `recolor.datasets.shards.parse`.
+        predictors: By column.
+    """
+    rows = []
+    for poster in itertools.islice(posters, SHEET_POSTERS):
+        answers = [predict(poster) for predict in predictors.values()]
+        given = [one.given or one.source for one in answers]
+        first = {one.name: Image.fromarray(one.rgb) for one in given if one}
+        if not all(given) or not answers:
+            first = {"gray": _drawn(poster, 0 * poster["ab"]), **first}
+        predicted = [_drawn(poster, one.ab, one.lightness) for one in answers]
+        rows.append([*first.values(), *predicted, _drawn(poster, poster["ab"])])
+    return contact_sheet(rows, [*first, *map(str, predictors), "true"], columns=2)
+
+
+def _drawn(
+    poster: Mapping[str, np.ndarray], ab: np.ndarray, lightness: np.ndarray | None = None
+) -> Image.Image:
+    """Draw a poster in other colors, and with another lightness if one is given."""
+    inside = Box.of(poster).slices
+    lightness = poster["lightness"][..., 0] if lightness is None else lightness
+    return Image.fromarray(lab8_to_rgb(lightness[inside], ab[inside]))

@@ -3,13 +3,15 @@
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
+from recolor.evaluation.answers import Column
 from recolor.evaluation.metrics.catalog import METRICS
 
-# How the names of columns of restored posters end, and what heads their tables.
+# How columns of restored posters are answered, and what heads their tables.
 RESTORED = {
-    ", told aged": "Restored from artificially aged posters:",
-    ", told unaged": "Restored from posters that have not aged:",
+    "told aged": "Restored from artificially aged posters:",
+    "told unaged": "Restored from posters that have not aged:",
 }
+TRUTH = Column("truth")
 # Metrics of color classes are for gray posters' many right answers: tables of restored posters do
 # without them, and show smaller differences of colors.
 OF_CLASSES = ("n_classes", "accuracy_")
@@ -99,7 +101,9 @@ def markdown(cells: list[list[str]]) -> str:
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])]) + "\n"
 
 
-def report(columns: dict[str, dict[str, float | None]], may_know: Collection[str] = ()) -> str:
+def report(
+    columns: Mapping[Column, dict[str, float | None]], may_know: Collection[str] = ()
+) -> str:
     """Render metrics as Markdown.
 
     Answers to gray posters stand beside the paper's figures, with a note on those. Restored posters
@@ -109,32 +113,23 @@ def report(columns: dict[str, dict[str, float | None]], may_know: Collection[str
         columns: Metrics by column.
         may_know: Models that may have learned from these posters: their columns are marked.
     """
-    columns = {_marked(name, may_know): values for name, values in columns.items()}
-    gray = {name: values for name, values in columns.items() if not name.endswith(tuple(RESTORED))}
+    columns = {
+        column._replace(by=f"{column.by} {MARK}") if column.by in may_know else column: values
+        for column, values in columns.items()
+    }
+    gray = {str(one): values for one, values in columns.items() if one.how not in RESTORED}
     parts = []
-    if len(gray) == len(columns) or set(gray) - {"truth"}:
+    if len(gray) == len(columns) or set(gray) - {str(TRUTH)}:
         parts.append(f"{markdown(metric_table(gray | PAPER))}\n{PAPER_NOTE}\n")
     names = [name for name in METRICS if not name.startswith(OF_CLASSES)]
-    for ending, words in RESTORED.items():
-        restored = {
-            name.removesuffix(ending): values
-            for name, values in columns.items()
-            if name.endswith(ending)
-        }
+    for how, words in RESTORED.items():
+        restored = {one.by: values for one, values in columns.items() if one.how == how}
         if restored:
-            restored |= {"truth": columns["truth"]} if "truth" in columns else {}
+            restored |= {str(TRUTH): columns[TRUTH]} if TRUTH in columns else {}
             parts.append(f"{words}\n\n{markdown(metric_table(restored, names, RESTORED_DIGITS))}")
     if may_know:
         parts.append(f"{MARK} {MAY_KNOW}\n")
     return "\n".join(parts)
-
-
-def _marked(column: str, models: Collection[str]) -> str:
-    """Mark a column if it is an answer of one of some models, whatever that was told."""
-    for model in models:
-        if column == model or column.startswith(f"{model}, "):
-            return f"{model} {MARK}{column.removeprefix(model)}"
-    return column
 
 
 def _is_number(cell: str) -> bool:

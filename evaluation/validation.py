@@ -1,20 +1,27 @@
 """What a model is worth on the validation posters, measured once at the end of its training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from recolor.datasets.data_set import DataSet
-from recolor.evaluation.answers import FREE, TOLD_PALETTE
-from recolor.evaluation.metrics.catalog import METRICS
-from recolor.evaluation.scoring import baseline_predictors, score
-from recolor.evaluation.told import (
+from recolor.datasets.dataset_info import DatasetInfo
+from recolor.evaluation.answers import (
     AGED,
-    PALETTE,
+    AUTOCONTRAST,
+    FREE,
+    GRAY,
+    LEFT_ALONE,
+    MEAN_COLOR,
+    TOLD_PALETTE,
     UNAGED,
-    FiniteRestorer,
-    Predictions,
-    Restorations,
-    Told,
+    MetricKey,
 )
+from recolor.evaluation.baselines import baseline_predictors
+from recolor.evaluation.metrics.catalog import METRICS
+from recolor.evaluation.metrics.metric import Metric
+from recolor.evaluation.metrics.observation import Predictor
+from recolor.evaluation.pictures import Pictures
+from recolor.evaluation.restoring_baselines import baselines_restoring
+from recolor.evaluation.scoring import score
+from recolor.evaluation.told import PALETTE, FiniteRestorer, Predictions, Told
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
 from recolor.models.restoring import Restorer
@@ -24,11 +31,11 @@ RESTORING = ("l2_ab", "delta_e_2000", "lightness_error", "harmed", "colorfulness
 
 
 def validate(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     painter: Painter,
     progress: Callable[[int], None] = lambda count: None,
     embedded: bool = True,
-) -> dict[str, float]:
+) -> dict[MetricKey, float]:
     """Measure a model on the validation posters.
 
     Args:
@@ -38,9 +45,8 @@ def validate(
         embedded: As for `Predictions`.
 
     Returns:
-        Every metric that is defined, of the free answer as ``l2_ab``, of the others as
-        ``told_palette.l2_ab`` (if the model takes a palette), ``gray.l2_ab`` and
-        ``mean_color.l2_ab``. Nothing if there are no validation posters.
+        Every metric that is defined, of the answers `FREE`, `TOLD_PALETTE` (if the model takes a
+        palette), `GRAY` and `MEAN_COLOR`. Nothing if there are no validation posters.
 
     Raises:
         MeasurementError: If the model's colors are not finite.
@@ -51,24 +57,18 @@ def validate(
     predictors = {FREE: predictions.told(Told())}
     if painter.network.takes_palette:
         predictors[TOLD_PALETTE] = predictions.told(Told.parse(PALETTE))
-    baselines = baseline_predictors(manifest)
-    predictors |= {f"{name.replace(' ', '_')}.": answer for name, answer in baselines.items()}
-    measured = score(manifest, "validation", predictors, progress)
-    return {
-        answer + name: value
-        for answer in predictors
-        for name, value in measured[answer].result().items()
-        if value is not None
-    }
+    names = {"gray": GRAY, "mean color": MEAN_COLOR}
+    predictors |= {names[name]: one for name, one in baseline_predictors(manifest).items()}
+    return _measured(manifest, predictors, progress, METRICS)
 
 
 def validate_by(
     metric: str,
-    manifest: DataSet,
+    manifest: DatasetInfo,
     painter: Painter,
     progress: Callable[[int], None] = lambda count: None,
     embedded: bool = True,
-) -> dict[str, float]:
+) -> dict[MetricKey, float]:
     """Measure by one metric only, told the palette or, where the model takes none, free.
 
     It is what `validate` measures, but takes a fraction of its time.
@@ -78,7 +78,7 @@ def validate_by(
         manifest, painter, progress, embedded: As for `validate`.
 
     Returns:
-        The value by its name in `validate`. Nothing if it is undefined, or there are no validation
+        The value, as `validate` has it. Nothing if it is undefined, or there are no validation
         posters.
 
     Raises:
@@ -90,16 +90,14 @@ def validate_by(
     if painter.network.takes_palette:
         answer, told = TOLD_PALETTE, Told.parse(PALETTE)
     predictors = {answer: Predictions(painter, Decoding(), embedded).told(told)}
-    only = {metric: METRICS[metric]}
-    value = score(manifest, "validation", predictors, progress, only)[answer].result()[metric]
-    return {} if value is None else {answer + metric: value}
+    return _measured(manifest, predictors, progress, {metric: METRICS[metric]})
 
 
 def validate_restoration(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     restorer: Restorer,
     progress: Callable[[int], None] = lambda count: None,
-) -> dict[str, float]:
+) -> dict[MetricKey, float]:
     """Measure a restoration network on the validation posters, aged and as they are.
 
     Args:
@@ -108,28 +106,36 @@ def validate_restoration(
         progress: Called with 1 after each poster.
 
     Returns:
-        `RESTORING` metrics of restored posters as ``aged.delta_e_2000`` and, of those that had not
-        aged, as ``unaged.delta_e_2000``; of aged ones left alone as ``left_alone.delta_e_2000``,
-        and under Pillow's autocontrast as ``autocontrast.delta_e_2000``. Nothing if there are no
-        validation posters.
+        `RESTORING` metrics of restored posters, `AGED` and `UNAGED`; and of aged ones that are
+        `LEFT_ALONE`, or under Pillow's `AUTOCONTRAST`. Nothing if there are no validation posters.
 
     Raises:
         MeasurementError: If the network's numbers are not finite.
     """
     if not manifest.count("validation"):
         return {}
-    restore, shared = FiniteRestorer(restorer).restored, Restorations()
-    baselines = shared.baselines(AGED)
+    restore, pictures = FiniteRestorer(restorer).restored, Pictures()
+    baselines = baselines_restoring(pictures, AGED)
     predictors = {
-        "aged.": shared.by(restore, AGED),
-        "unaged.": shared.by(restore, UNAGED),
-        "left_alone.": baselines["left alone"],
-        "autocontrast.": baselines["autocontrast"],
+        AGED: pictures.restored(restore, AGED),
+        UNAGED: pictures.restored(restore, UNAGED),
+        LEFT_ALONE: baselines["left alone"],
+        AUTOCONTRAST: baselines["autocontrast"],
     }
     metrics = {name: METRICS[name] for name in RESTORING}
+    return _measured(manifest, predictors, progress, metrics)
+
+
+def _measured(
+    manifest: DatasetInfo,
+    predictors: dict[str, Predictor],
+    progress: Callable[[int], None],
+    metrics: Mapping[str, Callable[[], Metric]],
+) -> dict[MetricKey, float]:
+    """Return what is defined of some answers' metrics."""
     measured = score(manifest, "validation", predictors, progress, metrics)
     return {
-        answer + name: value
+        MetricKey(answer, name): value
         for answer in predictors
         for name, value in measured[answer].result().items()
         if value is not None

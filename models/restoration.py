@@ -140,7 +140,7 @@ def curves_of(numbers):
 
 
 def _true_thumbnail(poster) -> np.ndarray:
-    inside = Box(*poster["box"]).slices
+    inside = Box.of(poster).slices
     rows, columns = map(sampled, poster["ab"][inside].shape[:2], THUMBNAIL)
     some = np.ix_(rows, columns)
     return lab8_to_rgb(poster["lightness"][inside][..., 0][some], poster["ab"][inside][some])

@@ -52,7 +52,8 @@ class Weights:
         model: Name of the model kind in `recolor.models.catalog.MODELS`.
         size: Side in pixels of the squares that it looks at: those that it was trained on, or
             larger ones.
-        embedding: `DataSet.embedding_id` of its data: a name, or the sha256 of a file of weights.
+        embedding: `DatasetInfo.embedding_id` of its data: a name, or the sha256 of a file of
+            weights.
         decoding: Its default decoding.
         cell_counts: Training pixels in each cell of the color grid, ``int64 [1024]``.
         calibration: The calibration of its colors, from
@@ -96,14 +97,14 @@ class Weights:
 
     @property
     def held_out(self) -> tuple[str | None, ...]:
-        """`DataSet.held_out` of each training that led to these weights; None where not known."""
+        """`DatasetInfo.held_out` of each training that led to these weights; None if not known."""
         return tuple(stage.get("held_out") for stage in self.stages)
 
     def held_out_like(self, held_out: str) -> bool | None:
         """Whether all trainings that led to these weights have held out the same posters.
 
         Args:
-            held_out: `DataSet.held_out` of a data set.
+            held_out: `DatasetInfo.held_out` of a data set.
 
         Returns:
             None where that is not known.

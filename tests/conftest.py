@@ -230,10 +230,11 @@ def compared(data: str, *, version: float = 1.0, bundled: float = 10_000.0, metr
     By default the version is better. Promotions on the same data take the bundled network's value
     from it and measure nothing.
     """
+    from recolor.evaluation.answers import TOLD_PALETTE, MetricKey
     from recolor.models.catalog import DEFAULT
     from recolor.platform.registry.comparison import Comparison, bundled_digest
 
-    told = {f"told_palette.{metric}": bundled}
+    told = {MetricKey(TOLD_PALETTE, metric): bundled}
     return Comparison(metric, data, version, told, False, bundled_digest(DEFAULT))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from recolor.datasets.classes import count_cells
 from recolor.datasets.combination import combine, load_data
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.demo_posters import generate_demo_posters
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError, Manifest
@@ -176,8 +176,8 @@ def test_the_best_trial_is_repeated_with_all(manifest, more, both):
 
 def test_it_has_all_that_every_data_set_has(both, manifest):
     for one in (both, manifest):
-        for name in vars(DataSet):
-            if not name.startswith("_") and not callable(getattr(DataSet, name)):
+        for name in vars(DatasetInfo):
+            if not name.startswith("_") and not callable(getattr(DatasetInfo, name)):
                 getattr(one, name)
         assert all(file.is_file() for split in SPLITS for file in one.shards(split))
         assert one.left_out("validation") == []

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from conftest import compared, own_store, store_in_use
 
 from recolor.datasets.manifest import Manifest
+from recolor.evaluation.answers import TOLD_PALETTE, MetricKey
 from recolor.evaluation.tables import MAY_KNOW
 from recolor.evaluation.validation import validate
 from recolor.models import weights
@@ -252,13 +253,14 @@ def test_promotion_measures_the_bundled_network_once(small, monkeypatch):
     data, number = small
     bars = Bars()
     lines = promote("l2_ab", force=True, bar=bars)[1].splitlines()
-    value = validate(data, load_model(DEFAULT).painter)["told_palette.l2_ab"]
+    told = MetricKey(TOLD_PALETTE, "l2_ab")
+    value = validate(data, load_model(DEFAULT).painter)[told]
     assert bars.seen == [[f"measuring the bundled {DEFAULT}", 6, 6]]
     assert f"  bundled {DEFAULT}: l2_ab {value:.4g}, told the palette" in lines
     # Drawn posters, of which the U-Net has seen none; but it was trained on other splits.
     assert f"warning: the bundled {DEFAULT} {MAY_KNOW}" in lines
     known = Comparison.of(current_champion())
-    assert known.bundled == {"told_palette.l2_ab": pytest.approx(value)}
+    assert known.bundled == {told: pytest.approx(value)}
     assert (known.metric, known.data, known.may_know) == ("l2_ab", data.digest, True)
     assert value < known.version, "a network of 450 weights is worse"
     worse = (

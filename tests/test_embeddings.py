@@ -11,6 +11,7 @@ from recolor.datasets.embeddings.inception_resnet_v2 import InceptionResNetV2
 from recolor.datasets.input_pipeline import Posters, read_posters
 from recolor.datasets.manifest import Manifest, file_digest
 from recolor.datasets.preparation import prepare
+from recolor.evaluation.answers import Column
 from recolor.evaluation.scoring import score
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.options import Decoding
@@ -104,7 +105,8 @@ def test_a_model_computes_its_own_where_a_data_set_has_others(quarters, posters,
     for embedding in ("none", "quarters"):
         settings = {**SETTINGS, "split": (2, 0, 2), "embedding": embedding}
         dataset, _ = prepare(posters[:4], tmp_path / embedding, **settings)
-        found.append(score(dataset, "test", predictors_told(model, dataset))["regression"].result())
+        columns = score(dataset, "test", predictors_told(model, dataset))
+        found.append(columns[Column("regression")].result())
     assert found[0] == found[1]
 
 

@@ -5,9 +5,8 @@ import pytest
 
 from recolor.datasets.posters import Box
 from recolor.evaluation.metrics.kernel_distance import Features, KernelDistance, kernel_distance
-from recolor.evaluation.metrics.observation import Observation, Truth
+from recolor.evaluation.metrics.observation import Answer, Colors, Observation
 from recolor.evaluation.scoring import score, with_kernel_distance
-from recolor.evaluation.told import Answer
 
 RNG = np.random.default_rng(3)
 
@@ -47,8 +46,8 @@ def features() -> Features:
 
 
 def observation(ab: np.ndarray) -> Observation:
-    truth = Truth(RNG.integers(0, 256, ab.shape[:2]).astype(np.uint8), ab, Box(0, 4, 32, 24))
-    return Observation(truth, ab)
+    true = Colors(RNG.integers(0, 256, ab.shape[:2]).astype(np.uint8), ab, Box(0, 4, 32, 24))
+    return Observation(true, Answer(ab))
 
 
 def test_parts_are_merged_in_any_number(features):

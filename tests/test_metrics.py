@@ -13,13 +13,11 @@ from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation.baselines import gray, mean_color
 from recolor.evaluation.metrics.catalog import METRICS, rankable
-from recolor.evaluation.metrics.colorfulness import colorfulness
+from recolor.evaluation.metrics.color_use import colorfulness
 from recolor.evaluation.metrics.metric import HIGHER, LOWER, PosterMean
-from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
-from recolor.evaluation.metrics.split_metrics import SplitMetrics
-from recolor.evaluation.scoring import score
+from recolor.evaluation.metrics.observation import Answer, Colors, MeasurementError, Observation
+from recolor.evaluation.scoring import SplitMetrics, score
 from recolor.evaluation.tables import metric_table
-from recolor.evaluation.told import Answer
 
 # What is defined only where a source was recolored.
 OF_SOURCES = ("evenness", "merged", "paper_tint", "lock_leak")
@@ -45,7 +43,7 @@ POSTERS = [poster(seed, box) for seed, box in enumerate(BOXES)]
 
 def observed(each: Poster, *asked) -> Observation:
     lightness, true_ab, predicted_ab, box = each
-    return Observation(Truth(lightness, true_ab, box), predicted_ab, *asked)
+    return Observation(Colors(lightness, true_ab, box), Answer(predicted_ab, *asked))
 
 
 def result_of(*posters: Poster) -> dict[str, float | None]:

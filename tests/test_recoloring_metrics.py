@@ -12,19 +12,22 @@ from skimage.color import deltaE_ciede2000
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
-from recolor.evaluation.metrics.evenness import evenness
-from recolor.evaluation.metrics.lock_leak import lock_leak
-from recolor.evaluation.metrics.merged import merged
 from recolor.evaluation.metrics.observation import (
+    GRID,
+    Answer,
+    Colors,
     MeasurementError,
     Observation,
-    Source,
-    Truth,
+    PixelPairs,
 )
-from recolor.evaluation.metrics.paper_tint import paper_tint
-from recolor.evaluation.metrics.pixel_pairs import GRID, PixelPairs
-from recolor.evaluation.metrics.split_metrics import SplitMetrics
-from recolor.evaluation.recoloring import measure_recoloring
+from recolor.evaluation.metrics.recoloring import (
+    evenness,
+    lock_leak,
+    measure_recoloring,
+    merged,
+    paper_tint,
+)
+from recolor.evaluation.scoring import SplitMetrics
 
 SIDE = 16
 BOXES = [Box(1, 2, 14, 9), Box(0, 0, 16, 16), Box(5, 0, 6, 16)]
@@ -50,8 +53,8 @@ def case(seed: int):
 
 
 def observed(lightness, ab, answer, box, locked=None) -> Observation:
-    truth = Truth(lightness, np.zeros_like(ab), box)
-    return Observation(truth, answer, source=Source(lightness, ab, box), locked=locked)
+    true, source = Colors(lightness, np.zeros_like(ab), box), Colors(lightness, ab, box)
+    return Observation(true, Answer(answer, source=source, locked=locked))
 
 
 def result_of(*cases) -> dict[str, float | None]:
@@ -127,7 +130,7 @@ def test_parts_are_merged():
 def test_without_a_source_they_are_undefined():
     lightness, ab, answer, box, _ = CASES[0]
     metrics = SplitMetrics()
-    metrics.update(Observation(Truth(lightness, ab, box), answer))
+    metrics.update(Observation(Colors(lightness, ab, box), Answer(answer)))
     assert [metrics.result()[name] for name in NAMES] == [None] * 4
 
 

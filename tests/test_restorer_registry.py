@@ -124,7 +124,7 @@ def test_the_metrics_are_those_of_the_registered_weights(restoring, manifest):
     weights = find_weights(URI)
     found = validate_restoration(manifest, Restorer(weights.tensors, ""))
     # What is registered is in half precision.
-    assert found == pytest.approx(restoring.metrics, abs=0.05)
+    assert found == pytest.approx(restoring.measured, abs=0.05)
 
 
 def test_the_network_of_training_and_that_of_single_pictures_agree(restoring, tmp_path):
@@ -169,7 +169,7 @@ def test_a_champion_that_is_not_better_does_not_restore_by_default(restoring, ma
     message = promoted()
     known = Comparison.of(current_champion(RESTORING))
     bundled = validate_restoration(manifest, Restorer.bundled())
-    assert known.bundled == {RESTORING.metric: bundled[RESTORING.metric]}
+    assert known.bundled == {RESTORING.key: bundled[RESTORING.key]}
     assert known.version == 50 > known.bundled_value
     assert "but not better than the bundled restoration network" in message
     assert "--model models:/poster-restore@champion takes version 1" in message

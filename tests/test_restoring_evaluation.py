@@ -16,25 +16,20 @@ from recolor.datasets.ageing import Ageing, aged, linear_light
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.color_kind import COLORED
 from recolor.datasets.demo_posters import draw_poster
-from recolor.datasets.input_pipeline import fixed_generator
+from recolor.datasets.input_pipeline import Posters, fixed_generator
 from recolor.datasets.posters import Box
 from recolor.evaluation import restoring_baselines
+from recolor.evaluation.answers import Column
+from recolor.evaluation.baselines import baseline_predictors
 from recolor.evaluation.metrics.catalog import METRICS
-from recolor.evaluation.metrics.colorfulness import colorfulness
-from recolor.evaluation.metrics.observation import Given, MeasurementError, Observation, Truth
-from recolor.evaluation.metrics.split_metrics import SplitMetrics
-from recolor.evaluation.poster_sheets import comparison_sheet
-from recolor.evaluation.scoring import baseline_predictors, posters, score
+from recolor.evaluation.metrics.color_use import colorfulness
+from recolor.evaluation.metrics.observation import Answer, Colors, MeasurementError, Observation
+from recolor.evaluation.pictures import AGED, AGEING_SEED, UNAGED, Pictures
+from recolor.evaluation.restoring_baselines import baselines_restoring
+from recolor.evaluation.scoring import SplitMetrics, posters, score
+from recolor.evaluation.sheets import comparison_sheet
 from recolor.evaluation.tables import PAPER, markdown, metric_table, report
-from recolor.evaluation.told import (
-    AGED,
-    AGEING_SEED,
-    UNAGED,
-    Predictions,
-    Restorations,
-    Told,
-    ToldError,
-)
+from recolor.evaluation.told import Predictions, Told, ToldError
 from recolor.evaluation.validation import RESTORING, validate_restoration
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
@@ -83,7 +78,7 @@ def never() -> None:
 
 def mean_difference(lightness, ab, poster) -> float:
     """Mean CIEDE2000 of a poster from the stored truth, pixel by pixel of its box alone."""
-    inside = Box(*poster["box"]).slices
+    inside = Box.of(poster).slices
     one, other = (
         np.dstack([light[inside] / 2.55, colors[inside].astype(float)])
         for light, colors in ((lightness, ab), (poster["lightness"][..., 0], poster["ab"]))
@@ -92,10 +87,7 @@ def mean_difference(lightness, ab, poster) -> float:
 
 
 def observed(poster, answer) -> Observation:
-    truth = Truth(poster["lightness"][..., 0], poster["ab"], Box(*poster["box"]))
-    return Observation(
-        truth, answer.ab, answer.asked, answer.suggestions, answer.lightness, answer.given
-    )
+    return Observation(Colors.of(poster), answer)
 
 
 def result_of(predict, chosen=STORED) -> dict[str, float | None]:
@@ -117,15 +109,14 @@ class TestWhatIsGiven:
         seen = []
 
         def ask(poster, age):
-            shared = Restorations()
-            shared.by(lambda picture: seen.append(np.asarray(picture)) or picture, age)(poster)
+            Pictures().restored(lambda one: seen.append(np.asarray(one)) or one, age)(poster)
 
         for poster in (*STORED[:2], *STORED[1::-1]):
             ask(dict(poster), AGED)
         first, second, second_again, first_again = seen
         np.testing.assert_array_equal(first, first_again)
         np.testing.assert_array_equal(second, second_again)
-        inside = Box(*STORED[0]["box"]).slices
+        inside = Box.of(STORED[0]).slices
         true = lab8_to_rgb(STORED[0]["lightness"][..., 0][inside], STORED[0]["ab"][inside])
         expected = aged(true, fixed_generator(STORED[0], AGEING_SEED))
         np.testing.assert_array_equal(first, expected)
@@ -136,8 +127,8 @@ class TestWhatIsGiven:
         np.testing.assert_array_equal(seen[-1], true)
 
     def test_all_who_share_it_are_given_one_picture(self):
-        shared, seen = Restorations(), []
-        predictors = [shared.by(lambda picture: seen.append(picture) or picture, AGED)] * 2
+        shared, seen = Pictures(), []
+        predictors = [shared.restored(lambda picture: seen.append(picture) or picture, AGED)] * 2
         answers = [predict(STORED[0]) for predict in predictors]
         assert seen[0] is seen[1] and answers[0].given is answers[1].given
         predictors[0](STORED[1])
@@ -149,12 +140,12 @@ class TestWhatIsGiven:
         # Options of the answers to gray posters don't count.
         predictions = Predictions(painter, Decoding(palette="none", vividness=1.0))
         pictures = []
-        Restorations().by(lambda one: pictures.append(one) or one, AGED)(STORED[3])
+        Pictures().restored(lambda one: pictures.append(one) or one, AGED)(STORED[3])
         answer = predictions.told(Told(age=AGED))(STORED[3])
         expected = np.asarray(painter.recolor(pictures[0], Decoding()))
         np.testing.assert_array_equal(expected, restoration.applied(pictures[0]))
         lightness, ab = rgb_to_lab8(expected)
-        inside = Box(*STORED[3]["box"]).slices
+        inside = Box.of(STORED[3]).slices
         np.testing.assert_array_equal(answer.lightness[inside], lightness)
         np.testing.assert_array_equal(answer.ab[inside], ab)
         padding = np.ones(answer.lightness.shape, bool)
@@ -162,10 +153,10 @@ class TestWhatIsGiven:
         assert (answer.lightness[padding] == 255).all() and (answer.ab[padding] == 0).all()
 
     def test_an_identity_is_the_poster_left_alone(self):
-        shared = Restorations()
+        shared = Pictures()
         painter = Painter(never, Found(Restoration.none()))
-        identity = Predictions(painter, Decoding(), restorations=shared)
-        alone = shared.baselines(AGED)["left alone"]
+        identity = Predictions(painter, Decoding(), pictures=shared)
+        alone = baselines_restoring(shared, AGED)["left alone"]
         assert result_of(identity.told(Told(age=AGED))) == result_of(alone)
         assert result_of(alone)["harmed"] == 0 < result_of(alone)["lightness_error"]
 
@@ -180,7 +171,7 @@ class TestWhatIsGiven:
 def answers():
     """Those of a restorer that is right for some posters and wrong for others."""
     wrong = Restoration((0.0,) * 3, (0.6, 0.75, 0.8), (0.0, 0.01, 0.03))
-    predict = Restorations().by(wrong.applied, AGED)
+    predict = Pictures().restored(wrong.applied, AGED)
     return [predict(poster) for poster in STORED]
 
 
@@ -191,9 +182,9 @@ class TestMetrics:
         worse, differences = [], []
         for poster, answer in zip(STORED, answers, strict=True):
             after = mean_difference(answer.lightness, answer.ab, poster)
-            given = answer.given.colors
+            given = answer.given
             whole = np.full(answer.lightness.shape, 255, np.uint8)
-            whole[Box(*poster["box"]).slices] = given.lightness
+            whole[Box.of(poster).slices] = given.lightness
             before = mean_difference(whole, given.ab, poster)
             worse.append(after > before + 1)
             differences.append(after)
@@ -211,11 +202,9 @@ class TestMetrics:
         box, ab = Box(0, 0, SIDE, SIDE), np.zeros((SIDE, SIDE, 2), np.int8)
         levels = [round(2.55 * lightness) for lightness in (50, 52, 52 + by)]
         true, given, answer = (np.full((SIDE, SIDE), level, np.uint8) for level in levels)
-        truth = Truth(true, ab, box)
         metrics = SplitMetrics()
-        metrics.update(
-            Observation(truth, ab, lightness=answer, given=Given(truth, given, ab, AGED))
-        )
+        answered = Answer(ab, lightness=answer, given=Colors(given, ab, box))
+        metrics.update(Observation(Colors(true, ab, box), answered))
         assert metrics.result()["harmed"] == harmed
 
     def test_the_error_of_lightness(self, answers):
@@ -237,7 +226,7 @@ class TestMetrics:
 
     def test_colors_are_those_of_the_predicted_lightness(self, answers):
         poster, answer = STORED[2], answers[2]
-        inside = Box(*poster["box"]).slices
+        inside = Box.of(poster).slices
         rgb = lab8_to_rgb(answer.lightness[inside], answer.ab[inside])
         true = lab8_to_rgb(poster["lightness"][..., 0][inside], poster["ab"][inside])
         metrics = SplitMetrics()
@@ -291,9 +280,9 @@ class TestBaselines:
             assert np.abs(found[..., k] - expected.clip(0, 255)).max() <= 1
 
     def test_nothing_is_better_than_the_best_nine_numbers(self):
-        shared = Restorations()
-        bundled = Predictions(Painter(never, Restorer.bundled()), Decoding(), restorations=shared)
-        found = shared.baselines(AGED) | {"network": bundled.told(Told(age=AGED))}
+        shared = Pictures()
+        bundled = Predictions(Painter(never, Restorer.bundled()), Decoding(), pictures=shared)
+        found = baselines_restoring(shared, AGED) | {"network": bundled.told(Told(age=AGED))}
         assert list(found)[:5] == [
             "left alone", "gray world", "autocontrast", "stretched", "oracle",
         ]  # fmt: skip
@@ -360,15 +349,17 @@ class TestTables:
     GRAY = {**FULL, "harmed": None, "lightness_error": None}  # noqa: RUF012
 
     def test_columns_of_gray_posters_are_shown_as_ever(self):
-        columns = {"unet": self.GRAY, "unet, told palette": self.GRAY, "truth": self.GRAY}
-        table, _, note = report(columns).rpartition("\n\n")
-        assert table + "\n" == markdown(metric_table(columns | PAPER))
+        columns = (Column("unet"), Column("unet", "told palette"), Column("truth"))
+        table, _, note = report(dict.fromkeys(columns, self.GRAY)).rpartition("\n\n")
+        named = dict.fromkeys(("unet", "unet, told palette", "truth"), self.GRAY)
+        assert table + "\n" == markdown(metric_table(named | PAPER))
         assert note.startswith("The paper's figures")
         assert "made worse" not in table
 
     def test_restored_posters_have_tables_of_their_own_and_the_paper_has_none(self):
-        aged = {"a, told aged": self.FULL, "oracle, told aged": self.FULL}
-        text = report({**aged, "a, told unaged": self.FULL, "truth": self.GRAY})
+        aged = dict.fromkeys((Column("a", "told aged"), Column("oracle", "told aged")), self.FULL)
+        unaged = {Column("a", "told unaged"): self.FULL}
+        text = report({**aged, **unaged, Column("truth"): self.GRAY})
         assert not any(name in text for name in PAPER) and text.count("| metric") == 2
         assert "| a     | oracle | truth |".replace(" ", "") in text.replace(" ", "")
         assert "told" not in text.replace("that have not aged", "")
@@ -380,7 +371,8 @@ class TestTables:
         assert "accuracy" not in text and METRICS["n_classes"].label not in text
 
     def test_both_kinds_stand_below_each_other(self):
-        text = report({"a": self.GRAY, "a, told aged": self.FULL, "truth": self.GRAY})
+        gray = {Column("a"): self.GRAY, Column("truth"): self.GRAY}
+        text = report({**gray, Column("a", "told aged"): self.FULL})
         gray, restored = text.split("Restored from artificially aged posters:")
         assert "paper: regression" in gray and METRICS["n_classes"].label in gray
         assert "told" not in gray and METRICS["harmed"].label in restored
@@ -391,20 +383,20 @@ def test_a_restoration_network_is_validated(manifest):
     found = validate_restoration(manifest, Found(Restoration.none()), counts.append)
     assert sum(counts) == manifest.count("validation")
     assert set(found) == {
-        f"{answer}.{name}"
+        (answer, name)
         for answer in ("aged", "unaged", "left_alone", "autocontrast")
         for name in RESTORING
     }
     for name in RESTORING:
-        assert found[f"aged.{name}"] == found[f"left_alone.{name}"]
-    assert found["unaged.delta_e_2000"] < 0.5 < 3 < found["aged.delta_e_2000"]
-    assert found["aged.harmed"] == found["unaged.harmed"] == 0
-    assert found["autocontrast.delta_e_2000"] != found["aged.delta_e_2000"]
+        assert found["aged", name] == found["left_alone", name]
+    assert found["unaged", "delta_e_2000"] < 0.5 < 3 < found["aged", "delta_e_2000"]
+    assert found["aged", "harmed"] == found["unaged", "harmed"] == 0
+    assert found["autocontrast", "delta_e_2000"] != found["aged", "delta_e_2000"]
     whitening = Found(Restoration((0.0,) * 3, (1.0,) * 3, (0.5,) * 3))
     bright = validate_restoration(manifest, whitening)
-    assert bright["unaged.harmed"] == 100 and bright["unaged.lightness_error"] > 10
+    assert bright["unaged", "harmed"] == 100 and bright["unaged", "lightness_error"] > 10
     for name in RESTORING:
-        assert bright[f"left_alone.{name}"] == found[f"left_alone.{name}"]
+        assert bright["left_alone", name] == found["left_alone", name]
 
 
 @pytest.fixture
@@ -441,11 +433,11 @@ def test_a_restoration_network_can_be_told_nothing_of_gray_posters(manifest, sto
 
 
 def test_a_sheet_shows_what_was_given(manifest):
-    shared = Restorations()
-    alone = {"alone": shared.baselines(AGED)["left alone"]}
-    width = comparison_sheet(manifest, "test", {}).width
-    both = comparison_sheet(manifest, "test", alone | baseline_predictors(manifest))
-    colored = comparison_sheet(manifest, "test", alone)
+    shared = Pictures()
+    alone = {"alone": baselines_restoring(shared, AGED)["left alone"]}
+    width = comparison_sheet(Posters(manifest, "test"), {}).width
+    both = comparison_sheet(Posters(manifest, "test"), alone | baseline_predictors(manifest))
+    colored = comparison_sheet(Posters(manifest, "test"), alone)
     # Gray and true; given, alone and true; gray, given, alone, gray, mean color and true.
     cell = (colored.width - width) // 2
     assert (both.width - colored.width) // 2 == 3 * cell

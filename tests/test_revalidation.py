@@ -50,7 +50,7 @@ def test_both_are_measured_on_the_data(rival, trained, other):
     assert result.exit_code == 0, result.output
     measured = validate(other, load_model(version_uri(trained.version)).painter)
     *_, change = read_history().values()
-    assert change.from_value == change.to_value == measured[TOLD_PALETTE + "l2_ab"]
+    assert change.from_value == change.to_value == measured[TOLD_PALETTE, "l2_ab"]
     assert (change.from_version, change.to_version) == (trained.version, rival)
     assert (change.data, change.reason.split("; ")[1]) == (other.digest, "new data")
     assert str(current_champion().version) == rival
@@ -58,7 +58,7 @@ def test_both_are_measured_on_the_data(rival, trained, other):
     lines = [line.strip() for line in result.output.splitlines()]
     assert f"candidate: version {rival} {told}" in lines
     assert f"champion: version {trained.version} {told}" in lines
-    assert f"gray: {measured[GRAY + 'l2_ab']:.4g}" in lines
+    assert f"gray: {measured[GRAY, 'l2_ab']:.4g}" in lines
     for version in (trained.version, rival):
         assert f"warning: version {version} {MAY_KNOW}" in lines
 
@@ -71,7 +71,7 @@ def test_on_its_own_data_a_version_has_what_it_had_after_its_training(rival, tra
     message = promote("l2_ab", rival, data=manifest)[1]
     assert MAY_KNOW not in message
     *_, change = read_history().values()
-    value = trained.metrics[TOLD_PALETTE + "l2_ab"]
+    value = trained.measured[TOLD_PALETTE, "l2_ab"]
     assert change.from_value == change.to_value == pytest.approx(value)
 
 

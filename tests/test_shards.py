@@ -123,7 +123,7 @@ def test_parse_gives_back_what_was_serialized(embedding):
     np.testing.assert_array_equal(found["ab"], ab)
     expected = np.zeros(1000) if embedding is None else embedding
     np.testing.assert_array_equal(found["embedding"], expected)
-    assert Box(*found["box"]) == given.box
+    assert Box.of(found) == given.box
     assert tuple(found["source_size"]) == given.source_size
     assert (str(found["id"]), str(found["sha256"])) == ("a.jpg", given.sha256)
 

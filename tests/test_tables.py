@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from recolor.evaluation.answers import FREE, TOLD_PALETTE, Column, MetricKey
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.tables import PAPER, markdown, metric_table
 
@@ -87,3 +88,19 @@ def test_the_papers_figures_are_of_known_metrics():
     regression, classification = PAPER["paper: regression"], PAPER["paper: classification"]
     assert (regression["l2_ab"], regression["n_classes"]) == (239.99, 250)
     assert (classification["l2_ab"], classification["n_classes"]) == (282.5, 319)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (FREE, "l2_ab"),
+        (TOLD_PALETTE, "told_palette.l2_ab"),
+        ("mean color", "mean_color.l2_ab"),
+        ("best4", "best4.l2_ab"),
+        ("palette+source", "palette_source.l2_ab"),
+        (str(Column("unet_v3", "told palette+hints5")), "unet_v3.told_palette_hints5.l2_ab"),
+    ],
+)
+def test_a_metric_has_a_name_in_mlflow(answer, name):
+    assert str(MetricKey(answer, "l2_ab")) == name
+    assert str(MetricKey.parse(name)) == name

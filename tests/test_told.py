@@ -13,9 +13,9 @@ from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation import baselines
-from recolor.evaluation.metrics.observation import MeasurementError, Observation, Truth
-from recolor.evaluation.metrics.split_metrics import SplitMetrics
-from recolor.evaluation.scoring import baseline_predictors, posters, score
+from recolor.evaluation.baselines import baseline_predictors
+from recolor.evaluation.metrics.observation import Answer, Colors, MeasurementError, Observation
+from recolor.evaluation.scoring import SplitMetrics, posters, score
 from recolor.evaluation.told import Predictions, Told, ToldError
 from recolor.models.decoding.options import Decoding, DecodingError
 from recolor.models.decoding.palette_constraint import SHARPENING, palette_offsets
@@ -89,7 +89,7 @@ def test_what_is_measured_is_what_apply_writes(network, manifest, tmp_path):
     """The error over a split against that of files."""
     stored = list(posters(manifest, "test"))
     for number, poster in enumerate(stored):
-        light = poster["lightness"][Box(*poster["box"]).slices][..., 0]
+        light = poster["lightness"][Box.of(poster).slices][..., 0]
         gray = lab8_to_rgb(light, np.zeros((*light.shape, 2)))
         Image.fromarray(gray).save(tmp_path / f"{number}.png")
     decoding = Decoding(palette="none")
@@ -100,14 +100,14 @@ def test_what_is_measured_is_what_apply_writes(network, manifest, tmp_path):
     for number, poster in enumerate(stored):
         ab = np.zeros_like(poster["ab"], np.float32)
         with Image.open(tmp_path.with_name("out") / f"{number}.png") as picture:
-            ab[Box(*poster["box"]).slices] = rgb_to_lab8(np.asarray(picture))[1]
+            ab[Box.of(poster).slices] = rgb_to_lab8(np.asarray(picture))[1]
         errors.append(np.square(poster["ab"] - ab).mean())
     assert measured == pytest.approx(np.mean(errors), rel=1e-6)
 
 
 def test_a_palette_that_was_asked_for_is_obtained(network, poster):
     answer = Predictions(network, Decoding()).told(Told(palette=True))(poster)
-    inside = Box(*poster["box"]).slices
+    inside = Box.of(poster).slices
     light = poster["lightness"][inside][..., 0]
     own = Palette.of_pixels(light, poster["ab"][inside], "own")
     assert answer.asked.distance(own) == pytest.approx(0, abs=1e-6)
@@ -236,18 +236,18 @@ def test_matched_deviations_keep_mean_and_deviation_of_each_channel():
 
 def test_obedience_and_diversity_are_measured_where_they_are_defined():
     lightness, ab = a_poster()
-    truth = Truth(lightness, ab, BOX)
+    true = Colors(lightness, ab, BOX)
     asked = Palette.of_colors("red")
     metrics = SplitMetrics()
-    metrics.update(Observation(truth, ab))
+    metrics.update(Observation(true, Answer(ab)))
     assert metrics.result()["palette_distance"] is None and metrics.result()["diversity"] is None
     other = ab.copy()
     other[BOX.slices] += 5
-    metrics.update(Observation(truth, ab, asked, [ab, other, ab]))
+    metrics.update(Observation(true, Answer(ab, asked, [ab, other, ab])))
     obtained = Palette.of_pixels(lightness[BOX.slices], ab[BOX.slices], "obtained")
     assert metrics.result()["palette_distance"] == pytest.approx(asked.distance(obtained))
     one_pair = SplitMetrics()
-    one_pair.update(Observation(truth, other))
+    one_pair.update(Observation(true, Answer(other)))
     expected = one_pair.result()["delta_e_2000"] * 2 / 3
     assert metrics.result()["diversity"] == pytest.approx(expected, rel=0.02)
 
@@ -285,7 +285,7 @@ def test_the_source_the_scheme_and_the_free_answer(network):
 
 
 def test_strength_goes_from_the_free_answer_to_the_palettes(network, poster):
-    light = poster["lightness"][Box(*poster["box"]).slices][..., 0]
+    light = poster["lightness"][Box.of(poster).slices][..., 0]
     picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
 
     def painted(**options) -> np.ndarray:

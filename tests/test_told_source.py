@@ -8,13 +8,15 @@ from click.testing import CliRunner
 
 from recolor.datasets.color import lab8_to_rgb, rgb_to_lab8
 from recolor.datasets.color_maps import ColorMap
-from recolor.datasets.input_pipeline import fixed_generator
+from recolor.datasets.input_pipeline import Posters, fixed_generator
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
-from recolor.evaluation.poster_sheets import comparison_sheet
+from recolor.evaluation.baselines import baselines_told_the_source
+from recolor.evaluation.metrics.observation import Answer
+from recolor.evaluation.pictures import MAP_SEED, OTHER_COLORS, Pictures
 from recolor.evaluation.scoring import posters, score
-from recolor.evaluation.sources import MAP_SEED, Sources
-from recolor.evaluation.told import Predictions, Told, ToldError, baselines_told_the_source
+from recolor.evaluation.sheets import comparison_sheet
+from recolor.evaluation.told import Predictions, Told, ToldError
 from recolor.models.decoding.options import AUTO, Decoding, DecodingError
 from recolor.platform.cli.main import main
 from recolor.platform.registry.model import load_model
@@ -34,7 +36,7 @@ def stored(manifest):
 
 
 def inside(poster, square: np.ndarray) -> np.ndarray:
-    return square[Box(*poster["box"]).slices]
+    return square[Box.of(poster).slices]
 
 
 def own_palette(poster) -> Palette:
@@ -50,42 +52,42 @@ def test_what_can_be_told():
 
 
 def test_a_source_depends_on_the_seed_and_the_sha256_alone(stored):
-    sources = Sources()
-    first, second = (sources.of(poster) for poster in stored[:2])
-    again = Sources().of(dict(stored[0]))
+    pictures = Pictures()
+    first, second = (pictures.of(poster, OTHER_COLORS) for poster in stored[:2])
+    again = Pictures().of(dict(stored[0]), OTHER_COLORS)
     np.testing.assert_array_equal(first[0], again[0])
     assert first[0].size != second[0].size or (np.asarray(first[0]) != second[0]).any()
-    other, _ = sources.of(stored[0] | {"sha256": "f" * 64})
+    other, _ = pictures.of(stored[0] | {"sha256": "f" * 64}, OTHER_COLORS)
     assert (np.asarray(other) != first[0]).any()
 
 
 def test_a_source_is_the_poster_under_its_map(stored):
     for poster in stored[:4]:
-        picture, source = Sources().of(poster)
+        picture, source = Pictures().of(poster, OTHER_COLORS)
         light, ab = inside(poster, poster["lightness"])[..., 0], inside(poster, poster["ab"])
         mapped = ColorMap.drawn(fixed_generator(poster, MAP_SEED)).applied(light, ab)
         np.testing.assert_array_equal(picture, lab8_to_rgb(light, mapped))
         found_light, found = rgb_to_lab8(np.asarray(picture))
-        np.testing.assert_array_equal(found, source.colors.inside)
-        np.testing.assert_array_equal(found_light, source.colors.lightness)
+        np.testing.assert_array_equal(found, source.inside)
+        np.testing.assert_array_equal(found_light, source.lightness)
         assert np.abs(found_light.astype(int) - light).max() <= 1
         outside = np.ones(poster["ab"].shape[:2], bool)
-        outside[Box(*poster["box"]).slices] = False
-        assert not source.colors.ab[outside].any()
+        outside[Box.of(poster).slices] = False
+        assert not source.ab[outside].any()
 
 
 def test_all_who_share_it_are_given_one_source(stored):
-    sources = Sources()
-    picture, source = sources.of(stored[0])
-    answers = [answer(stored[0]) for answer in baselines_told_the_source(sources).values()]
-    assert sources.of(stored[0])[0] is picture
+    pictures = Pictures()
+    picture, source = pictures.of(stored[0], OTHER_COLORS)
+    answers = [answer(stored[0]) for answer in baselines_told_the_source(pictures).values()]
+    assert pictures.of(stored[0], OTHER_COLORS)[0] is picture
     assert all(one.source is source for one in answers)
 
 
 def test_the_answer_is_what_the_painter_makes_of_the_source_under_the_true_palette(network, stored):
     poster, predictions = stored[0], Predictions(network, Decoding())
     answer = predictions.told(TOLD)(poster)
-    picture, source = predictions.sources.of(poster)
+    picture, source = predictions.pictures.of(poster, OTHER_COLORS)
     assert answer.source is source and answer.lightness is None and answer.given is None
     assert answer.asked.distance(own_palette(poster)) == pytest.approx(0, abs=1e-6)
     decoding = Decoding(palette=AUTO, restore=0.0, lock=("neutrals",))
@@ -100,9 +102,9 @@ def test_the_answer_is_what_the_painter_makes_of_the_source_under_the_true_palet
 
 def test_the_baselines(stored):
     poster = stored[0]
-    sources = Sources()
-    alone, moved = (answer(poster) for answer in baselines_told_the_source(sources).values())
-    np.testing.assert_array_equal(alone.ab, sources.of(poster)[1].colors.ab)
+    pictures = Pictures()
+    alone, moved = (answer(poster) for answer in baselines_told_the_source(pictures).values())
+    np.testing.assert_array_equal(alone.ab, pictures.of(poster, OTHER_COLORS)[1].ab)
     light, own = inside(poster, poster["lightness"])[..., 0], own_palette(poster)
     distances = [
         own.distance(Palette.of_pixels(light, inside(poster, one.ab), "obtained"))
@@ -118,7 +120,7 @@ def test_the_baselines(stored):
 def test_metrics_of_sources_are_defined_where_there_is_one(network, manifest):
     predictions = Predictions(network, Decoding())
     predictors = {"told": predictions.told(TOLD), "gray": predictions.told(Told())}
-    predictors |= baselines_told_the_source(predictions.sources)
+    predictors |= baselines_told_the_source(predictions.pictures)
     columns = {name: found.result() for name, found in score(manifest, "test", predictors).items()}
     for name in ("told", "source left alone", "source moved to the palette"):
         assert all(columns[name][metric] is not None for metric in OF_SOURCES)
@@ -134,17 +136,12 @@ def test_a_regression_network_takes_no_palette():
 
 
 def test_a_sheet_shows_the_source(manifest):
-    predictors = baselines_told_the_source(Sources())
-    sheet = comparison_sheet(manifest, "test", predictors)
-    gray = comparison_sheet(manifest, "test", {"truth": lambda poster: _truth(poster)})
+    predictors = baselines_told_the_source(Pictures())
+    posters = Posters(manifest, "test")
+    sheet = comparison_sheet(posters, predictors)
+    gray = comparison_sheet(posters, {"truth": lambda poster: Answer(poster["ab"])})
     # Source, two answers and the truth; gray, one answer and the truth.
     assert sheet.width > gray.width
-
-
-def _truth(poster):
-    from recolor.evaluation.told import Answer
-
-    return Answer(poster["ab"])
 
 
 def test_evaluate_tells_the_source(manifest, store, tmp_path):

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from recolor.datasets.catalog import Catalog
-from recolor.datasets.data_set import DataSet, DatasetError
+from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
 
 EMBEDDINGS: Catalog[Embedding] = Catalog(
@@ -48,7 +48,7 @@ def find_embedding(source: str) -> Embedding:
     return _of_file(Path(source))
 
 
-def embedding_of(manifest: DataSet, given: str | None = None) -> Embedding:
+def embedding_of(manifest: DatasetInfo, given: str | None = None) -> Embedding:
     """Return the embedding that a data set was prepared with.
 
     Weights in a file are looked for at the path that ``RECOLOR_EMBEDDING`` names, and under their

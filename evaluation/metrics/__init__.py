@@ -1,1 +1,1 @@
-"""The metrics, each in a file of its own, and what they have in common."""
+"""The metrics, and what they look at."""

@@ -1,8 +1,11 @@
 """A poster and an answer to it, in all the forms that metrics look at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.spatial.distance import pdist
 from skimage.color import deltaE_ciede2000
 
 from recolor.datasets.classes import cell_of
@@ -10,7 +13,13 @@ from recolor.datasets.color import L_SCALE, lab8_to_rgb, round_ab
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
-from recolor.evaluation.metrics.pixel_pairs import PixelPairs
+
+# Pixels are paired on a grid of at most this many rows and columns.
+GRID = 32
+# Alike are colors of a smaller dE (1976), if they are within this share of the height.
+ALIKE, NEAR = 4.0, 0.2
+# Different are colors further apart in ab, wherever they are.
+DIFFERENT = 25.0
 
 
 class MeasurementError(RecolorError):
@@ -18,156 +27,144 @@ class MeasurementError(RecolorError):
 
 
 class Colors:
-    """The colors of a poster, true or predicted, and their conversions, each computed once.
+    """The colors of a poster: the true ones, those that a model was given, or its answer.
 
     Args:
         lightness: Stored L, ``uint8 [S, S]``.
         ab: ``int8 [S, S, 2]``.
         box: Where the poster lies in the square.
+        name: What they are called where they are shown.
 
     Attributes:
-        ab: All of the square.
+        ab, box, name: As above.
+        square: Stored L of all of the square.
         lightness: Stored L of the poster alone, ``uint8 [h, w]``.
-        cell: The cell of the color grid of each of its pixels, ``int16 [S, S, 2]``.
+        cell: The cell of the color grid of each of the square's pixels, ``int16 [S, S, 2]``.
         inside: ab of the poster alone, ``int8 [h, w, 2]``.
         rgb: The poster alone, ``uint8 [h, w, 3]``.
         lab: The poster alone, unscaled, ``float32 [h, w, 3]``.
     """
 
-    def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box):
-        self.ab = ab
+    def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box, name: str = ""):
+        self.ab, self.box, self.name = ab, box, name
+        self.square = lightness
         self.lightness = lightness[box.slices]
         self.cell = cell_of(ab)
         self.inside = ab[box.slices]
         self.rgb = lab8_to_rgb(self.lightness, self.inside)
-        self.lab = _lab(self.lightness, self.inside)
+        self.lab = self.with_ab(self.inside)
+
+    @classmethod
+    def of(cls, poster: Mapping[str, np.ndarray]) -> "Colors":
+        """Return the true colors of a poster, as of `recolor.datasets.shards.parse`."""
+        return cls(poster["lightness"][..., 0], poster["ab"], Box.of(poster), "true")
+
+    @cached_property
+    def pairs(self) -> "PixelPairs":
+        """Which of the poster's pixels belong together."""
+        return PixelPairs(self.lab)
+
+    def with_ab(self, inside: np.ndarray) -> np.ndarray:
+        """Return the poster with another ab, ``[h, w, 2]``, as CIELAB ``float32 [h, w, 3]``."""
+        stored = self.lightness[..., None].astype(np.float32) / np.float32(L_SCALE)
+        return np.concatenate([stored, inside.astype(np.float32)], axis=-1)
 
 
-class Truth:
-    """A poster as it is. All answers to it are compared with the same one.
+class PixelPairs:
+    """All pairs of a source's pixels on a grid: the same ones for all answers to it.
 
-    Args:
-        lightness: Stored L, ``uint8 [S, S]``.
-        ab: ``int8 [S, S, 2]``.
-        box: Where the poster lies in the square.
-
-    Attributes:
-        box: As above.
-        lightness: Stored L of the poster alone, ``uint8 [h, w]``.
-        colors: Its colors.
-    """
-
-    def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box):
-        self.box = box
-        self.square_lightness = lightness
-        self.lightness = lightness[box.slices]
-        self.colors = Colors(lightness, ab, box)
-
-
-class Given:
-    """A colored poster that was given to be restored, as all answers to it share it.
+    The grid has 32 rows or columns along the longer side and as many fewer along the other one as
+    that is shorter, evenly spaced from edge to edge. Of a smaller picture, all pixels are on it.
 
     Args:
-        truth: The poster as it is.
-        lightness: Stored L of what was given, ``uint8 [S, S]``.
-        ab: Its colors, ``int8 [S, S, 2]``.
-        age: What was done to it, in a word.
+        lab: The source in CIELAB, ``float32 [h, w, 3]``.
 
     Attributes:
-        colors: Its `Colors`.
-        delta_e: Its mean CIEDE2000 from the truth, over the poster alone.
-        age: As above.
+        alike: Whether a pair is less than 4 apart in CIELAB (dE 1976), and at most a fifth of the
+            source's height in the picture: ``bool [pairs]``.
+        different: Whether a pair is more than 25 apart in ab: ``bool [pairs]``.
     """
 
-    def __init__(self, truth: Truth, lightness: np.ndarray, ab: np.ndarray, age: str):
-        self.colors = Colors(lightness, ab, truth.box)
-        self.delta_e = float(np.mean(deltaE_ciede2000(truth.colors.lab, self.colors.lab)))
-        self.age = age
+    def __init__(self, lab: np.ndarray):
+        height, width = lab.shape[:2]
+        scale = min(1.0, GRID / max(height, width))
+        self._grid = np.ix_(
+            *[
+                np.rint(np.linspace(0, side - 1, max(1, round(side * scale)))).astype(int)
+                for side in (height, width)
+            ]
+        )
+        rows, columns = self._grid
+        places = np.stack(np.broadcast_arrays(rows, columns), axis=-1).reshape(-1, 2)
+        self.alike = pdist(lab[self._grid].reshape(-1, 3)) < ALIKE
+        self.alike &= pdist(places) <= NEAR * height
+        self.different = self.distances(lab[..., 1:]) > DIFFERENT
+
+    def distances(self, ab: np.ndarray) -> np.ndarray:
+        """Return how far apart in ab each pair is in a picture ``[h, w, 2]``: ``[pairs]``."""
+        return pdist(ab[self._grid].reshape(-1, 2))
 
 
-class Source:
-    """A colored poster that was given to be recolored, as all answers to it share it.
-
-    Args:
-        lightness: Stored L of what was given, ``uint8 [S, S]``.
-        ab: Its colors, ``int8 [S, S, 2]``.
-        box: Where the poster lies in the square.
+@dataclass(frozen=True)
+class Answer:
+    """The colors that are measured of a poster, and what is needed to measure them.
 
     Attributes:
-        colors: Its `Colors`.
-        pairs: Which of its pixels belong together.
+        ab: ``[S, S, 2]`` of any real type, rounded to integers in [-128, 127] to be measured.
+        asked: The palette that the answer was to have, if any.
+        suggestions: All answers that this one was chosen from, like ``ab``.
+        lightness: Stored L, ``uint8 [S, S]``; None for the poster's own.
+        given: The colored poster that was restored; None where it answers to something else.
+        source: The colored poster that was recolored; None where it answers to something else.
+        locked: How far each pixel of the poster alone was to keep the source's color, 0 to 1,
+            ``[h, w]``; None for not at all.
     """
 
-    def __init__(self, lightness: np.ndarray, ab: np.ndarray, box: Box):
-        self.colors = Colors(lightness, ab, box)
-        self.pairs = PixelPairs(self.colors.lab)
+    ab: np.ndarray
+    asked: Palette | None = None
+    suggestions: Sequence[np.ndarray] = ()
+    lightness: np.ndarray | None = None
+    given: Colors | None = None
+    source: Colors | None = None
+    locked: np.ndarray | None = None
+
+
+# From a poster, as of `recolor.datasets.shards.parse`, to an answer.
+Predictor = Callable[[Mapping[str, np.ndarray]], Answer]
 
 
 class Observation:
-    """A poster and an answer to it.
+    """A poster and an answer to it, as metrics look at them.
 
     What several metrics need is computed here, once. All metrics see the same rounded colors, as
     the data are rounded.
 
     Args:
-        truth: The poster.
-        predicted_ab: The answer, ``[S, S, 2]`` of any real type; it is rounded to integers in
-            [-128, 127].
-        asked: The palette that the answer was to have, if any.
-        suggestions: All answers that this one was chosen from, like ``predicted_ab``.
-        lightness: Stored L of the answer, ``uint8 [S, S]``; None where it is the poster's.
-        given: The colored poster that was restored; None where the answer is to something else.
-        source: The colored poster that was recolored; None where the answer is to something else.
-        locked: How far each pixel of the poster alone was to keep the source's color, 0 to 1,
-            ``[h, w]``; None for not at all.
+        true: The poster's colors.
+        answer: The answer.
 
     Attributes:
-        true, predicted: The `Colors` of both.
+        true, predicted: The colors of both.
         box: Where the poster lies in the square.
-        lightness: Stored L of the true poster alone, ``uint8 [h, w]``.
         cells_off: How many cells of the color grid the answer is away from the truth, the larger
             of the distances in a and b: ``int16 [S, S]``.
         delta_e: CIEDE2000 at each pixel of the poster alone, ``float32 [h, w]``.
-        asked, given, source, locked: As above.
+        asked, given, source, locked: As of `Answer`.
         suggestions: Rounded, and of the poster alone: ``int8 [h, w, 2]`` each.
 
     Raises:
         MeasurementError: If a predicted color is not a finite number.
     """
 
-    def __init__(
-        self,
-        truth: Truth,
-        predicted_ab: np.ndarray,
-        asked: Palette | None = None,
-        suggestions: Sequence[np.ndarray] = (),
-        lightness: np.ndarray | None = None,
-        given: Given | None = None,
-        source: Source | None = None,
-        locked: np.ndarray | None = None,
-    ):
-        for ab in (predicted_ab, *suggestions):
+    def __init__(self, true: Colors, answer: Answer):
+        for ab in (answer.ab, *answer.suggestions):
             if not np.isfinite(ab).all():
                 raise MeasurementError("the predicted colors are not finite numbers everywhere")
-        self.box = truth.box
-        self.lightness = truth.lightness
-        self.true = truth.colors
-        if lightness is None:
-            lightness = truth.square_lightness
-        self.predicted = Colors(lightness, round_ab(predicted_ab), truth.box)
-        self.cells_off = np.abs(self.true.cell - self.predicted.cell).max(axis=-1)
-        self.delta_e = deltaE_ciede2000(self.true.lab, self.predicted.lab)
-        self.asked = asked
-        self.given = given
-        self.source = source
-        self.locked = locked
-        self.suggestions = [round_ab(ab[truth.box.slices]) for ab in suggestions]
-
-    def lab(self, inside_ab: np.ndarray) -> np.ndarray:
-        """Put the poster's lightness to colors ``[h, w, 2]``: CIELAB ``float32 [h, w, 3]``."""
-        return _lab(self.lightness, inside_ab)
-
-
-def _lab(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    stored = lightness[..., None].astype(np.float32) / np.float32(L_SCALE)
-    return np.concatenate([stored, ab.astype(np.float32)], axis=-1)
+        self.true, self.box = true, true.box
+        lightness = true.square if answer.lightness is None else answer.lightness
+        self.predicted = Colors(lightness, round_ab(answer.ab), true.box)
+        self.cells_off = np.abs(true.cell - self.predicted.cell).max(axis=-1)
+        self.delta_e = deltaE_ciede2000(true.lab, self.predicted.lab)
+        self.asked, self.locked = answer.asked, answer.locked
+        self.given, self.source = answer.given, answer.source
+        self.suggestions = [round_ab(ab[true.box.slices]) for ab in answer.suggestions]

@@ -1,7 +1,6 @@
 """`recolor evaluate`."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -109,7 +108,7 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json_
     if markdown:
         _write(markdown, report)
     if json_file:
-        _write(json_file, json.dumps(asdict(evaluation), indent=2) + "\n")
+        _write(json_file, json.dumps(evaluation.describe(), indent=2) + "\n")
 
 
 def _write(file: Path, text: str) -> None:

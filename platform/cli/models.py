@@ -41,7 +41,9 @@ def models(history, as_json):
             found[task] = list(read_history(task).values()) if history else list_versions(task)
     if as_json:
         shown = [
-            {"model": task.model, **asdict(one)} for task, some in found.items() for one in some
+            {"model": task.model, **(asdict(one) if history else one.describe())}
+            for task, some in found.items()
+            for one in some
         ]
         click.echo(json.dumps(shown, indent=2))
         return
@@ -64,20 +66,27 @@ def models(history, as_json):
 
 def _show_versions(task, found):
     """Print `listing.ListedVersion`s of a task as a table."""
-    from recolor.evaluation.answers import FREE, TOLD_PALETTE
+    from recolor.evaluation.answers import (
+        AGED,
+        FREE,
+        LEFT_ALONE,
+        TOLD_PALETTE,
+        UNAGED,
+        MetricKey,
+    )
     from recolor.evaluation.metrics.catalog import METRICS
     from recolor.platform.registry.tasks import RESTORING, measure_of
 
-    measure, metric = measure_of(task.metric), METRICS[task.metric.removeprefix(task.own)]
+    measure, metric = measure_of(task.metric), METRICS[task.key.metric]
     if task is RESTORING:
         digits, how = 2, "aged artificially, beside those that had not aged"
-        columns = {"aged": "aged.", "unaged": "unaged.", "left alone": "left_alone."}
+        columns = {"aged": AGED, "unaged": UNAGED, "left alone": LEFT_ALONE}
     else:
         digits, how = metric.digits, "told the palette and free"
         columns = {"told": TOLD_PALETTE, "free": FREE}
 
     def measured(version, answer):
-        value = version.metrics.get(answer + metric.name)
+        value = version.metrics.get(MetricKey(answer, metric.name))
         return None if value is None else f"{value:.{digits}f}"
 
     def commit(version):

@@ -116,17 +116,14 @@ def report_trained(trained) -> None:
     Args:
         trained: A `publication.TrainedModel`.
     """
-    from recolor.evaluation.answers import ANSWERS
-    from recolor.platform.registry import restorer_card
+    from recolor.evaluation.answers import ANSWERS, RESTORED_ANSWERS
+    from recolor.platform.registry.model_card import shown_answers
     from recolor.platform.registry.tasks import RESTORING
 
     task = trained.task
-    answers = restorer_card.ANSWERS if task is RESTORING else ANSWERS
-    metric = task.metric.removeprefix(task.own)
-    values = {words: trained.metrics.get(answer + metric) for answer, words in answers.items()}
-    shown = [f"{words} {value:.4g}" for words, value in values.items() if value is not None]
-    if shown:
-        click.echo(f"validation, {metric}: {', '.join(shown)}")
+    answers = RESTORED_ANSWERS if task is RESTORING else ANSWERS
+    if shown := shown_answers(trained.measured, task.key.metric, answers):
+        click.echo(f"validation, {task.key.metric}: {shown}")
     which = f"{task.model} version" if task is RESTORING else "version"
     click.echo(f"run {trained.run_id}, registered as {which} {trained.version}")
     say_how_mlflow_finds_it()

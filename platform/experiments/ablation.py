@@ -25,6 +25,7 @@ from tqdm import tqdm
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.combination import load_data
 from recolor.datasets.manifest import Manifest
+from recolor.evaluation.answers import MetricKey, by_name
 from recolor.evaluation.figures import dots
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import KernelDistance
@@ -35,7 +36,7 @@ from recolor.models.catalog import MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
 from recolor.platform.experiments.ablation_plan import AblationError, AblationPlan, Variant
-from recolor.platform.experiments.evaluation import log_columns, metric_name, predictors_told
+from recolor.platform.experiments.evaluation import log_columns, predictors_told
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.registry.sources import WEIGHTS_FILE
 from recolor.platform.tracking.checkpoint import Checkpoint
@@ -268,7 +269,7 @@ def _write(made: Ablation, plan: AblationPlan) -> None:
             name: [run.data.metrics[metric] for run in runs if metric in run.data.metrics]
             for name, runs in made.results.items()
         }
-        for metric, words in _shown(plan).items()
+        for metric, words in by_name(_shown(plan)).items()
     }
     rows = [["variant", *shown, "commit"]]
     for name, runs in made.results.items():
@@ -280,14 +281,14 @@ def _write(made: Ablation, plan: AblationPlan) -> None:
         dots(shown).savefig(temporary, format="png", dpi=100)
 
 
-def _shown(plan: AblationPlan) -> dict[str, str]:
+def _shown(plan: AblationPlan) -> dict[MetricKey, str]:
     """Return which metrics are shown, by the words for them."""
-    found = {metric_name(told, "l2_ab"): f"L2ab, told {told}" for told in plan.told}
+    found = {MetricKey(told, "l2_ab"): f"L2ab, told {told}" for told in plan.told}
     # As colorful answers are to be compared, and of the fullest one.
     most = PALETTE if PALETTE in plan.told else plan.told[-1]
-    found[metric_name(most, "colorfulness")] = f"colorfulness, told {most}"
+    found[MetricKey(most, "colorfulness")] = f"colorfulness, told {most}"
     if plan.kernel_distance:
-        found[metric_name(most, KernelDistance.name)] = f"kernel distance, told {most}"
+        found[MetricKey(most, KernelDistance.name)] = f"kernel distance, told {most}"
     return found
 
 

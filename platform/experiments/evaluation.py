@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -11,24 +10,19 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.entities import LoggedModelInput
 
-from recolor.datasets.data_set import DataSet
 from recolor.datasets.dataset import Dataset
+from recolor.datasets.dataset_info import DatasetInfo
+from recolor.datasets.input_pipeline import Posters
+from recolor.evaluation.answers import Column, MetricKey
+from recolor.evaluation.baselines import baseline_predictors, baselines_told_the_source
 from recolor.evaluation.metrics.catalog import METRICS
-from recolor.evaluation.poster_sheets import comparison_sheet
-from recolor.evaluation.scoring import baseline_predictors, score, with_kernel_distance
-from recolor.evaluation.sources import Sources
-from recolor.evaluation.tables import report
-from recolor.evaluation.told import (
-    AGED,
-    NOTHING,
-    UNAGED,
-    Predictions,
-    Predictor,
-    Restorations,
-    Told,
-    ToldError,
-    baselines_told_the_source,
-)
+from recolor.evaluation.metrics.observation import Predictor
+from recolor.evaluation.pictures import AGED, UNAGED, Pictures
+from recolor.evaluation.restoring_baselines import baselines_restoring
+from recolor.evaluation.scoring import score, with_kernel_distance
+from recolor.evaluation.sheets import comparison_sheet
+from recolor.evaluation.tables import TRUTH, report
+from recolor.evaluation.told import NOTHING, Predictions, Told, ToldError
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.tracking import store
@@ -45,15 +39,29 @@ class Evaluation:
     Attributes:
         digest: The data set's.
         split: The split's name.
-        columns: The metrics by column: each model's source with what it was told, the baselines
+        measured: The metrics by column: each model's source with what it was told, the baselines
             that know as much, and ``truth``.
         may_know: The models that may have learned from some of these posters.
     """
 
     digest: str
     split: str
-    columns: dict[str, dict[str, float | None]]
+    measured: dict[Column, dict[str, float | None]]
     may_know: list[str]
+
+    @property
+    def columns(self) -> dict[str, dict[str, float | None]]:
+        """The metrics by the columns' names, as ``unet, told palette``."""
+        return {str(column): values for column, values in self.measured.items()}
+
+    def describe(self) -> dict:
+        """Return it as JSON holds it."""
+        return {
+            "digest": self.digest,
+            "split": self.split,
+            "columns": self.columns,
+            "may_know": self.may_know,
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table: a row for each answer, a column for each metric."""
@@ -66,7 +74,7 @@ class Evaluation:
 
     def to_markdown(self) -> str:
         """Return the table that `recolor evaluate` prints, beside the paper's figures."""
-        return report(self.columns, self.may_know)
+        return report(self.measured, self.may_know)
 
 
 def evaluate(
@@ -116,7 +124,7 @@ def evaluate(
 
 
 def evaluate_models(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     split: str,
     models: Sequence[Model],
     decoding: Decoding = DEFAULT_DECODING,
@@ -140,9 +148,9 @@ def evaluate_models(
         MeasurementError: If a model's colors are not finite.
         DatasetError: If the split is empty.
     """
-    predictors, restorations, sources = {}, Restorations(), Sources()
+    predictors, pictures = {}, Pictures()
     for model in models:
-        predictors |= predictors_told(model, manifest, told, decoding, restorations, sources)
+        predictors |= predictors_told(model, manifest, told, decoding, pictures)
     parsed = [Told.parse(text) for text in told]
     ages = [one.age for one in parsed if one.age]
     palettes = any(one.palette for one in parsed)
@@ -157,21 +165,24 @@ def evaluate_models(
         _log_models(run, models, labels, decoding)
         answers = dict(predictors)
         if len(ages) < len(told):
-            answers |= baseline_predictors(manifest, palettes, vividness)
+            answers |= _columns(baseline_predictors(manifest, palettes, vividness))
         if any(one.source for one in parsed):
-            answers |= baselines_told_the_source(sources)
+            answers |= _columns(baselines_told_the_source(pictures))
         for age in ages:
-            baselines = restorations.baselines(age)
-            answers |= {f"{name}, told {age}": answer for name, answer in baselines.items()}
+            answers |= _columns(baselines_restoring(pictures, age), f"told {age}")
         metrics = with_kernel_distance(manifest, split) if kernel_distance else METRICS
-        measured = score(manifest, split, answers, progress, metrics)
-        columns = {name: metrics.result() for name, metrics in measured.items()}
-        log_columns({_logged_name(name, labels): values for name, values in columns.items()})
+        scored = score(manifest, split, answers, progress, metrics)
+        results = [metrics.result() for metrics in scored.values()]
+        measured = dict(zip([*answers, TRUTH], results, strict=True))
+        # Sources may be paths or URIs.
+        labeled = [one._replace(by=labels.get(one.by, one.by)) for one in measured]
+        log_columns(dict(zip(labeled, results, strict=True)))
         may_know = [model.source for model in models if model.may_know(manifest, split)]
-        evaluation = Evaluation(manifest.digest, split, columns, may_know)
+        evaluation = Evaluation(manifest.digest, split, measured, may_know)
         mlflow.log_text(evaluation.to_markdown(), "metrics.md")
         if predictors:
-            mlflow.log_image(comparison_sheet(manifest, split, predictors), "predictions.png")
+            sheet = comparison_sheet(Posters(manifest, split), predictors)
+            mlflow.log_image(sheet, "predictions.png")
     return evaluation
 
 
@@ -205,48 +216,38 @@ def _log_models(
         mlflow.log_params({f"{labels[model.source]}.{name}": fact for name, fact in facts.items()})
 
 
-def _logged_name(column: str, labels: dict[str, str]) -> str:
-    """Put a model's label in the place of its source, which may be a path or a URI."""
-    for source, label in labels.items():
-        if column == source or column.startswith(f"{source}, "):
-            return label + column.removeprefix(source)
-    return column
+def _columns(baselines: dict[str, Predictor], how: str = "") -> dict[Column, Predictor]:
+    return {Column(name, how): answer for name, answer in baselines.items()}
 
 
-def log_columns(columns: dict[str, dict[str, float | None]]) -> None:
-    """Log a table of metrics to the active run, as a file and as metrics ``COLUMN.METRIC``.
+def log_columns(columns: Mapping[Column | str, dict[str, float | None]]) -> None:
+    """Log a table of metrics to the active run, as a file and by the text of their `MetricKey`.
 
-    The column ``gray`` has metrics like ``gray.l2_ab``, and the column ``classification, told
-    palette`` has metrics like ``classification.told_palette.l2_ab``, see `metric_name`.
+    The column ``classification, told palette`` has metrics like
+    ``classification.told_palette.l2_ab``.
     """
-    for column, metrics in columns.items():
+    named = {str(column): metrics for column, metrics in columns.items()}
+    for column, metrics in named.items():
         known = {name: value for name, value in metrics.items() if value is not None}
-        mlflow.log_metrics({metric_name(column, name): value for name, value in known.items()})
-    mlflow.log_dict(columns, "metrics.json")
-
-
-def metric_name(column: str, metric: str) -> str:
-    """Return what `log_columns` calls a metric of a column."""
-    # MLflow's names take neither commas nor plus signs.
-    return re.sub(r"[^\w.-]+", "_", column.replace(", ", ".")) + f".{metric}"
+        mlflow.log_metrics({str(MetricKey(column, name)): one for name, one in known.items()})
+    mlflow.log_dict(named, "metrics.json")
 
 
 def predictors_told(
     model: Model,
-    manifest: DataSet,
+    manifest: DatasetInfo,
     told: Sequence[str] = (NOTHING,),
     decoding: Decoding = DEFAULT_DECODING,
-    restorations: Restorations | None = None,
-    sources: Sources | None = None,
-) -> dict[str, Predictor]:
-    """Make a model answer for a data set's posters, by column name.
+    pictures: Pictures | None = None,
+) -> dict[Column, Predictor]:
+    """Make a model answer for a data set's posters, by column: one for each text of ``told``.
 
     Args:
         model: The model.
         manifest: The data set.
         told: What it is told, each as `Told.parse` takes it.
         decoding: How its answers become colors.
-        restorations, sources: As for `Predictions`.
+        pictures: As for `Predictions`.
 
     Returns:
         The predictors. A restoration network answers to colored posters only.
@@ -262,11 +263,11 @@ def predictors_told(
                 f"{AGED} or {UNAGED}"
             )
     embedded = model.knows_embeddings_of(manifest)
-    predictions = Predictions(model.painter, decoding, embedded, restorations, sources)
+    predictions = Predictions(model.painter, decoding, embedded, pictures)
     palette = decoding.describe()["palette"]
-    free = model.source if palette in (None, FREE) else f"{model.source}, palette {palette}"
+    free = "" if palette in (None, FREE) else f"palette {palette}"
     return {
-        free if text == NOTHING else f"{model.source}, told {text}": predictions.told(
+        Column(model.source, free if text == NOTHING else f"told {text}"): predictions.told(
             Told.parse(text)
         )
         for text in told

@@ -6,13 +6,14 @@ from os import PathLike
 
 from recolor.datasets import preparation, remote_data_set
 from recolor.datasets.dataset import Dataset
+from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.inputs import Place
 from recolor.datasets.manifest import Manifest
 from recolor.datasets.object_storage import RemotePath, place_of
 from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.splits import SPLITS, parse_split
 from recolor.evaluation.figures import class_distribution
-from recolor.evaluation.poster_sheets import preview_sheet
+from recolor.evaluation.sheets import comparison_sheet
 
 # On 10,800 posters and over 16 seeds, 800 test posters have 362 to 388 color classes; the posters
 # of this seed are typical by all measures.
@@ -127,4 +128,4 @@ def draw(manifest: Manifest) -> None:
     first = next(name for name in SPLITS if manifest.count(name))
     distribution = class_distribution({first: manifest.cell_counts(first)})
     distribution.savefig(manifest.folder / "classes.png", dpi=150)
-    preview_sheet(manifest, first).save(manifest.folder / "preview.png")
+    comparison_sheet(Posters(manifest, first), {}).save(manifest.folder / "preview.png")

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
-from recolor.evaluation.answers import told_or_free
+from recolor.evaluation.answers import Measured, MetricKey, by_name, ranking, ranking_in_words
 from recolor.models.weights import pretrained_file
-from recolor.platform.registry.tasks import RECOLORING, Task, measure_of, task_of_metric
+from recolor.platform.registry.tasks import RECOLORING, Task, measure_of
 from recolor.platform.registry.versions import RegistryError, registered_versions, task_of
 from recolor.platform.tracking.store import logged_data
 
 if TYPE_CHECKING:
-    from recolor.datasets.data_set import DataSet
+    from recolor.datasets.dataset_info import DatasetInfo
 
 COMPARISON_TAG = "bundled.comparison"
 # Makes a progress bar of a number of posters and a label; its `update` takes a count.
@@ -44,7 +44,7 @@ class Comparison:
         metric: The metric's name.
         data: Digest of the data set.
         version: The version's value; of answers, told the palette or, where it takes none, free.
-        bundled: The bundled network's, by its name in `recolor.evaluation.validation`.
+        bundled: The bundled network's, as of `recolor.evaluation.validation`.
         may_know: Whether the bundled network may have learned from these posters.
         weights: `bundled_digest` of the bundled network.
     """
@@ -52,7 +52,7 @@ class Comparison:
     metric: str
     data: str
     version: float
-    bundled: dict[str, float]
+    bundled: Measured
     may_know: bool
     weights: str
 
@@ -65,8 +65,10 @@ class Comparison:
             used here: it is damaged, or its metric is unknown.
         """
         try:
-            known = cls(**json.loads(version.tags[COMPARISON_TAG]))
-        except (KeyError, ValueError, TypeError):
+            said = json.loads(version.tags[COMPARISON_TAG])
+            bundled = {MetricKey.parse(name): value for name, value in said["bundled"].items()}
+            known = cls(**said | {"bundled": bundled})
+        except (AttributeError, KeyError, ValueError, TypeError):
             return None
         task = task_of(version)
         usable = task.knows(known.metric) and known.bundled_value is not None
@@ -75,7 +77,7 @@ class Comparison:
     @property
     def bundled_value(self) -> float:
         """The bundled network's value."""
-        return told_or_free(self.bundled, self.metric)
+        return ranking(self.bundled, self.metric)
 
     @property
     def won(self) -> bool:
@@ -85,7 +87,7 @@ class Comparison:
     @property
     def told(self) -> str:
         """The bundled network's value and how it answered, in words."""
-        return task_of_metric(self.metric).in_words(self.bundled, self.metric)
+        return ranking_in_words(self.bundled, self.metric)
 
     @property
     def values(self) -> str:
@@ -95,7 +97,8 @@ class Comparison:
     def keep(self, number: str, task: Task = RECOLORING) -> None:
         """Keep it as a tag of a task's version."""
         client = mlflow.MlflowClient()
-        client.set_model_version_tag(task.model, number, COMPARISON_TAG, json.dumps(asdict(self)))
+        text = json.dumps(asdict(self) | {"bundled": by_name(self.bundled)})
+        client.set_model_version_tag(task.model, number, COMPARISON_TAG, text)
 
 
 def compare(
@@ -103,7 +106,7 @@ def compare(
     metric: str,
     value: float | None,
     digest: str | None,
-    data: DataSet | None = None,
+    data: DatasetInfo | None = None,
     bar: Bar = no_bar,
 ) -> Comparison:
     """Compare a version with the bundled network, which is measured only if it was not before.

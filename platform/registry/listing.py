@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from recolor.evaluation.answers import Measured, by_name
 from recolor.platform.registry.comparison import shortfall
 from recolor.platform.registry.tasks import CHAMPION, RECOLORING, Task
 from recolor.platform.registry.versions import (
@@ -48,7 +49,7 @@ class ListedVersion:
     kind: str | None
     aliases: list[str]
     by_default: bool
-    metrics: dict[str, float]
+    metrics: Measured
     data: str | None
     training_posters: int | None
     run: str | None
@@ -56,6 +57,10 @@ class ListedVersion:
     commit: str | None
     dirty: bool
     time: str
+
+    def describe(self) -> dict:
+        """Return it as JSON holds it, with metrics by their names in MLflow."""
+        return asdict(self) | {"metrics": by_name(self.metrics)}
 
 
 def list_versions(task: Task = RECOLORING) -> list[ListedVersion]:
@@ -78,7 +83,7 @@ def _listed(version: ModelVersion, aliases: list[str]) -> ListedVersion:
         kind=version.tags.get(KIND_TAG),
         aliases=aliases,
         by_default=CHAMPION in aliases and shortfall(version) is None,
-        metrics=validated_metrics(version),
+        metrics=validated_metrics(version.tags),
         data=version.tags.get(DATA_TAG),
         training_posters=None if posters is None else int(posters),
         run=version.run_id or None,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.embeddings.catalog import EMBEDDINGS
 from recolor.datasets.embeddings.embedding import NONE, EmbeddingError
 from recolor.datasets.images import as_picture
@@ -50,7 +50,7 @@ class Model:
 
     Attributes:
         source: Where it was found, as it was asked for.
-        embedding: The `DataSet.embedding_id` that it was trained with.
+        embedding: The `DatasetInfo.embedding_id` that it was trained with.
         painter: What recolors pictures by it; the color network is loaded when one needs it.
         find_weights: Returns its weights; ask for `weights` instead, which keeps them.
         label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
@@ -151,11 +151,11 @@ class Model:
         """
         return self.find_weights()
 
-    def knows_embeddings_of(self, manifest: DataSet) -> bool:
+    def knows_embeddings_of(self, manifest: DatasetInfo) -> bool:
         """Whether a data set has the model's embeddings; the model must compute them otherwise."""
         return self.embedding == manifest.embedding_id
 
-    def may_know(self, manifest: DataSet, split: str) -> bool:
+    def may_know(self, manifest: DatasetInfo, split: str) -> bool:
         """Whether the model may have learned from posters of a split: if not known, yes."""
         return split == "train" or set(self.held_out) != {manifest.held_out}
 

@@ -4,8 +4,16 @@ from dataclasses import asdict
 
 import numpy as np
 
-from recolor.datasets.data_set import DataSet
-from recolor.evaluation.answers import ANSWERS, FREE, GRAY, MEAN_COLOR, TOLD_PALETTE
+from recolor.datasets.dataset_info import DatasetInfo
+from recolor.evaluation.answers import (
+    ANSWERS,
+    FREE,
+    GRAY,
+    MEAN_COLOR,
+    TOLD_PALETTE,
+    Measured,
+    MetricKey,
+)
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC, METRICS
 from recolor.evaluation.tables import markdown, metric_table
 from recolor.models.catalog import MODELS
@@ -21,7 +29,7 @@ PICTURES = {
 }
 
 
-def description(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def description(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> str:
     """Describe a version in two sentences.
 
     Args:
@@ -33,15 +41,14 @@ def description(manifest: DataSet, weights: Weights, metrics: dict[str, float]) 
         f"A {weights.model} network, trained on {weights.origin['training_posters']:,} posters of "
         f"{manifest.size} pixels (data {manifest.digest[:12]})."
     )
-    values = {words: metrics.get(name + DEFAULT_METRIC) for name, words in ANSWERS.items()}
-    known = [f"{words} {value:.4g}" for words, value in values.items() if value is not None]
+    known = shown_answers(metrics, DEFAULT_METRIC, ANSWERS)
     if not known:
         return f"{said} It was not validated."
     posters = f"{manifest.count('validation'):,} validation posters"
-    return f"{said} Its {DEFAULT_METRIC} on {posters}: {', '.join(known)}."
+    return f"{said} Its {DEFAULT_METRIC} on {posters}: {known}."
 
 
-def model_card(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def model_card(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> str:
     """Write a version's model card, as Markdown that shows `PICTURES` beside it.
 
     Args:
@@ -75,7 +82,7 @@ def written(title: str, introduction: str, sections: dict[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def data_facts(manifest: DataSet) -> dict[str, object]:
+def data_facts(manifest: DatasetInfo) -> dict[str, object]:
     """Return what a network was trained on, in words by words."""
     counts = [
         f"{manifest.count(split):,} to {verb}"
@@ -106,14 +113,10 @@ def training_facts(weights: Weights) -> dict[str, object]:
     }
 
 
-def _metrics(manifest: DataSet, metrics: dict[str, float]) -> str:
+def _metrics(manifest: DatasetInfo, metrics: Measured) -> str:
     if not metrics:
         return "There were no validation posters, so nothing was measured."
-    columns = {
-        words: {name: metrics[answer + name] for name in METRICS if answer + name in metrics}
-        for answer, words in ANSWERS.items()
-    }
-    table = markdown(metric_table({words: known for words, known in columns.items() if known}))
+    table = answer_table(metrics, ANSWERS)
     return (
         f"On the {manifest.count('validation'):,} validation posters. Told the palette, an answer "
         "knows which colors the poster has, and how much of each, but not where. Gray and the mean "
@@ -121,7 +124,7 @@ def _metrics(manifest: DataSet, metrics: dict[str, float]) -> str:
     )
 
 
-def _limits(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> list[str]:
+def _limits(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> list[str]:
     limits = [
         "A gray poster has many right colors. The answer is a plausible one, and often not the "
         "true one, above all for clothes, letters and plain backgrounds.",
@@ -136,15 +139,30 @@ def _limits(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> l
         limits.append("It takes neither palettes nor hints.")
     metric = METRICS[DEFAULT_METRIC]
     for answer, words in ((FREE, "free answer"), (TOLD_PALETTE, "answer when told the palette")):
-        value = metrics.get(answer + metric.name)
+        value = metrics.get(MetricKey(answer, metric.name))
         for baseline in (GRAY, MEAN_COLOR):
-            other = metrics.get(baseline + metric.name)
+            other = metrics.get(MetricKey(baseline, metric.name))
             if None not in (value, other) and metric.is_better(other, than=value):
                 limits.append(
                     f"Its {words} is worse than {ANSWERS[baseline]}: {metric.name} {value:.4g}, "
                     f"not {other:.4g}."
                 )
     return limits
+
+
+def shown_answers(metrics: Measured, metric: str, answers: dict[str, str]) -> str:
+    """Return a metric of some answers, named in words, as far as it is known."""
+    values = {words: metrics.get(MetricKey(answer, metric)) for answer, words in answers.items()}
+    return ", ".join(f"{words} {value:.4g}" for words, value in values.items() if value is not None)
+
+
+def answer_table(metrics: Measured, answers: dict[str, str]) -> str:
+    """Return a table of the answers that were measured, named in words, as Markdown."""
+    columns: dict[str, dict[str, float]] = {}
+    for answer, words in answers.items():
+        if known := {key.metric: value for key, value in metrics.items() if key.answer == answer}:
+            columns[words] = known
+    return markdown(metric_table(columns))
 
 
 def listed(facts: dict[str, object]) -> str:

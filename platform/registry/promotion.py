@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlflow.entities.model_registry import ModelVersion
 
 from recolor.datasets.errors import RecolorError, first_line
-from recolor.evaluation.answers import told_or_free
+from recolor.evaluation.answers import Measured, ranking, ranking_in_words
 from recolor.evaluation.metrics.metric import HIGHER
 from recolor.evaluation.tables import MAY_KNOW
 from recolor.platform.registry.comparison import Bar, Comparison, compare, forget, no_bar
@@ -26,7 +26,7 @@ from recolor.platform.registry.versions import (
 )
 
 if TYPE_CHECKING:
-    from recolor.datasets.data_set import DataSet
+    from recolor.datasets.dataset_info import DatasetInfo
 
 
 def promote(
@@ -34,7 +34,7 @@ def promote(
     chosen: str | None = None,
     force: bool = False,
     reason: str | None = None,
-    data: DataSet | None = None,
+    data: DatasetInfo | None = None,
     bar: Bar = no_bar,
     task: Task = RECOLORING,
 ) -> tuple[str, str]:
@@ -169,7 +169,7 @@ class _Candidate:
     number: str
     metric: str
     data: str | None
-    measured: dict[str, float]
+    measured: Measured
     place: str = "the validation posters"
     may_know: bool = False
 
@@ -177,14 +177,14 @@ class _Candidate:
     def of(cls, version: ModelVersion, metric: str) -> _Candidate:
         """Take what was measured when a version was registered."""
         data = version.tags.get(DATA_TAG)
-        measured = validated_metrics(version)
+        measured = validated_metrics(version.tags)
         return cls(task_of(version), str(version.version), metric, data, measured)
 
-    def validated_on(self, data: DataSet) -> bool:
+    def validated_on(self, data: DatasetInfo) -> bool:
         """Whether its metric on a data set is known."""
         return self.data == data.digest and self.value is not None
 
-    def measured_on(self, data: DataSet, bar: Bar) -> _Candidate:
+    def measured_on(self, data: DatasetInfo, bar: Bar) -> _Candidate:
         """Measure the version again."""
         # Only here, since it takes TensorFlow.
         from recolor.platform.registry.revalidation import may_know, validate_version
@@ -192,7 +192,7 @@ class _Candidate:
         place = f"the validation posters of {data.folder}"
         with bar(data.count("validation"), f"measuring version {self.number}") as shown:
             measured = validate_version(data, self.task, self.number, shown.update)
-        if told_or_free(measured, self.metric) is None:
+        if ranking(measured, self.metric) is None:
             raise RegistryError(f"version {self.number} has no {self.metric} on {place}")
         known = may_know(data, version_uri(self.number, self.task))
         return _Candidate(self.task, self.number, self.metric, data.digest, measured, place, known)
@@ -200,12 +200,12 @@ class _Candidate:
     @property
     def value(self) -> float | None:
         """Its metric; None if it was not validated."""
-        return told_or_free(self.measured, self.metric)
+        return ranking(self.measured, self.metric)
 
     @property
     def measure(self) -> str:
         """Its metric, and how it answered, in words."""
-        return self.task.in_words(self.measured, self.metric)
+        return ranking_in_words(self.measured, self.metric)
 
     @property
     def baselines(self) -> dict[str, float]:
@@ -257,7 +257,7 @@ def _best(candidates: Sequence[_Candidate]) -> _Candidate:
 
 
 def _compare(
-    version: ModelVersion, best: _Candidate, data: DataSet | None, bar: Bar
+    version: ModelVersion, best: _Candidate, data: DatasetInfo | None, bar: Bar
 ) -> tuple[Comparison | None, str]:
     """Compare a version with the bundled network; say why, if that can't be done."""
     try:

@@ -1,14 +1,15 @@
 """What people read of a registered restoration network: a short description, and a model card."""
 
-from recolor.datasets.data_set import DataSet
-from recolor.evaluation.metrics.catalog import METRICS
-from recolor.evaluation.tables import markdown, metric_table
+from recolor.datasets.dataset_info import DatasetInfo
+from recolor.evaluation.answers import RESTORED_ANSWERS, Measured
 from recolor.models.weights import Weights
 from recolor.platform.registry.model_card import (
     LEARNING_CURVE,
     PREDICTIONS,
+    answer_table,
     data_facts,
     listed,
+    shown_answers,
     training_facts,
     written,
 )
@@ -18,16 +19,9 @@ PICTURES = {
     LEARNING_CURVE: "The loss of each epoch",
     PREDICTIONS: "Posters: aged, restored, and true",
 }
-# The answers that are measured, by how the names of their metrics begin.
-ANSWERS = {
-    "aged.": "restored",
-    "left_alone.": "left alone",
-    "autocontrast.": "autocontrast",
-    "unaged.": "unaged posters restored",
-}
 
 
-def restorer_description(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def restorer_description(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> str:
     """Describe a version in two sentences.
 
     Args:
@@ -39,16 +33,14 @@ def restorer_description(manifest: DataSet, weights: Weights, metrics: dict[str,
         f"A {weights.model} network, trained on {weights.origin['training_posters']:,} posters of "
         f"{manifest.size} pixels that were aged artificially (data {manifest.digest[:12]})."
     )
-    name = RESTORING.metric.removeprefix(RESTORING.own)
-    values = {words: metrics.get(answer + name) for answer, words in ANSWERS.items()}
-    known = [f"{words} {value:.4g}" for words, value in values.items() if value is not None]
+    known = shown_answers(metrics, RESTORING.key.metric, RESTORED_ANSWERS)
     if not known:
         return f"{said} It was not validated."
     posters = f"{manifest.count('validation'):,} validation posters"
-    return f"{said} CIEDE2000 on {posters}, aged artificially: {', '.join(known)}."
+    return f"{said} CIEDE2000 on {posters}, aged artificially: {known}."
 
 
-def restorer_card(manifest: DataSet, weights: Weights, metrics: dict[str, float]) -> str:
+def restorer_card(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> str:
     """Write a version's model card, as Markdown that shows `PICTURES` beside it.
 
     Args:
@@ -74,21 +66,17 @@ def restorer_card(manifest: DataSet, weights: Weights, metrics: dict[str, float]
     return written(f"Poster restorer: {weights.model}", description, sections)
 
 
-def _metrics(manifest: DataSet, metrics: dict[str, float]) -> str:
+def _metrics(manifest: DatasetInfo, metrics: Measured) -> str:
     if not metrics:
         return "There were no validation posters, so nothing was measured."
-    columns = {
-        words: {name: metrics.get(answer + name) for name in METRICS}
-        for answer, words in ANSWERS.items()
-    }
     return (
         f"On the {manifest.count('validation'):,} validation posters, each aged in one way that is "
         "always the same, against the posters as they were. Left alone and autocontrast need no "
-        f"network.\n\n{markdown(metric_table(columns))}"
+        f"network.\n\n{answer_table(metrics, RESTORED_ANSWERS)}"
     )
 
 
-def _limits(weights: Weights, metrics: dict[str, float]) -> str:
+def _limits(weights: Weights, metrics: Measured) -> str:
     limits = [
         "It learned from modern posters that were aged by a formula, not from old prints and what "
         "they once looked like. Real ageing may differ.",
@@ -100,10 +88,9 @@ def _limits(weights: Weights, metrics: dict[str, float]) -> str:
         "The validation posters also chose the best epoch, so other posters may come out a little "
         "worse: `recolor evaluate --told aged` measures the test posters.",
     ]
-    name = RESTORING.metric.removeprefix(RESTORING.own)
-    value = metrics.get(RESTORING.metric)
+    value = metrics.get(RESTORING.key)
     for baseline, words in RESTORING.baselines.items():
-        other = metrics.get(baseline + name)
+        other = RESTORING.baseline(metrics, baseline, RESTORING.metric)
         if None not in (value, other) and other < value:
             limits.append(
                 f"It is worse than {words}: CIEDE2000 {value:.4g} instead of {other:.4g}."

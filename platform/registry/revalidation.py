@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
+from recolor.evaluation.answers import Measured
 from recolor.evaluation.validation import validate, validate_by, validate_restoration
 from recolor.models.restoring import Restorer
 from recolor.platform.registry.model import load_model
@@ -12,8 +13,8 @@ from recolor.platform.registry.versions import RegistryError, version_uri
 
 
 def validate_version(
-    manifest: DataSet, task: Task, number: str, progress: Callable[[int], None]
-) -> dict[str, float]:
+    manifest: DatasetInfo, task: Task, number: str, progress: Callable[[int], None]
+) -> Measured:
     """Measure a version on a data set's validation posters, as after a training.
 
     Args:
@@ -36,8 +37,8 @@ def validate_version(
 
 
 def validate_bundled(
-    manifest: DataSet, task: Task, metric: str, progress: Callable[[int], None]
-) -> dict[str, float]:
+    manifest: DatasetInfo, task: Task, metric: str, progress: Callable[[int], None]
+) -> Measured:
     """Measure a task's bundled network on a data set's validation posters.
 
     Args:
@@ -47,21 +48,21 @@ def validate_bundled(
         progress: Called with 1 after each poster.
 
     Returns:
-        The value by its name in `recolor.evaluation.validation`. Nothing if it is undefined, or
-        there are no validation posters.
+        The value, as of `recolor.evaluation.validation`. Nothing if it is undefined, or there are
+        no validation posters.
 
     Raises:
         MeasurementError: If what the network answers is not finite.
     """
     if task is RESTORING:
         measured = validate_restoration(manifest, Restorer.bundled(), progress)
-        return {metric: measured[metric]} if metric in measured else {}
+        return {key: value for key, value in measured.items() if str(key) == metric}
     model = load_model(task.bundled)
     embedded = model.knows_embeddings_of(manifest)
     return validate_by(metric, manifest, model.painter, progress, embedded)
 
 
-def may_know(manifest: DataSet, source: str) -> bool:
+def may_know(manifest: DatasetInfo, source: str) -> bool:
     """Whether a model may have learned from posters that a data set holds out: if not known, yes.
 
     Args:

@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from recolor.evaluation.answers import GRAY, MEAN_COLOR, told_or_free_in_words
+from recolor.evaluation.answers import (
+    AUTOCONTRAST,
+    GRAY,
+    LEFT_ALONE,
+    MEAN_COLOR,
+    Measured,
+    MetricKey,
+)
 from recolor.evaluation.metrics.catalog import DEFAULT_METRIC, METRICS, rankable
 from recolor.evaluation.metrics.metric import HIGHER, LOWER
 from recolor.models.catalog import BUNDLED, RECOLOR, RESTORE
@@ -48,12 +55,10 @@ class Task:
         network: What its bundled network is called.
         answers: What a network does, as "the bundled unet answers by default".
         champion: How `--model` names its champion.
-        metric: What ranks its versions where nothing else is asked for.
-        baselines: What needs no network: how the names of its metrics begin, and what it is called.
-            A version that is worse than the first one is not promoted.
-        own: How the names of the versions' metrics begin; the names of the baselines' metrics are
-            made of the rest.
-        measures: What can rank its versions; None for the metrics of answers.
+        metric: Name of what ranks its versions where nothing else is asked for.
+        baselines: The answers that need no network, and what they are called. A version that is
+            worse than the first one is not promoted.
+        measures: What can rank its versions, by name; None for the metrics of answers.
     """
 
     name: str
@@ -64,8 +69,12 @@ class Task:
     champion: str
     metric: str
     baselines: Mapping[str, str]
-    own: str = ""
     measures: Mapping[str, Measure] | None = None
+
+    @property
+    def key(self) -> MetricKey:
+        """The answer that is ranked, and the metric that ranks it."""
+        return MetricKey.parse(self.metric)
 
     @property
     def bundled(self) -> str:
@@ -91,18 +100,7 @@ class Task:
         """Whether versions may have a metric."""
         return metric in (METRICS if self.measures is None else self.measures)
 
-    def in_words(self, measured: Mapping[str, float], metric: str) -> str:
-        """Return a version's metric in words, and how it answered where that may differ.
-
-        Args:
-            measured: As `recolor.evaluation.validation` returns it.
-            metric: The metric's name.
-        """
-        if self.measures is None or metric not in measured:
-            return told_or_free_in_words(measured, metric)
-        return f"{metric} {measured[metric]:.4g}"
-
-    def baseline(self, measured: Mapping[str, float], baseline: str, metric: str) -> float | None:
+    def baseline(self, measured: Measured, baseline: str, metric: str) -> float | None:
         """Return a baseline's metric; None if it was not measured.
 
         Args:
@@ -110,7 +108,9 @@ class Task:
             baseline: One of `baselines`.
             metric: The metric's name.
         """
-        return measured.get(baseline + metric.removeprefix(self.own))
+        key = MetricKey.parse(metric)
+        same = key.answer == self.key.answer
+        return measured.get(MetricKey(baseline, key.metric)) if same else None
 
 
 RECOLORING = Task(
@@ -132,8 +132,7 @@ RESTORING = Task(
     answers="restores",
     champion=f"models:/poster-restore@{CHAMPION}",
     metric="aged.delta_e_2000",
-    baselines={"left_alone.": "leaving posters alone", "autocontrast.": "autocontrast"},
-    own="aged.",
+    baselines={LEFT_ALONE: "leaving posters alone", AUTOCONTRAST: "autocontrast"},
     measures={
         "aged.delta_e_2000": Measure("CIEDE2000 of restored posters", LOWER),
         "aged.l2_ab": Measure("L2ab of restored posters", LOWER),

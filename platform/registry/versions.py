@@ -3,11 +3,14 @@
 It takes neither Keras nor TensorFlow to ask for them.
 """
 
+from collections.abc import Mapping
+
 import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from recolor.datasets.errors import RecolorError
+from recolor.evaluation.answers import Measured, MetricKey
 from recolor.platform.registry.tasks import CHAMPION, RECOLORING, Task, task_of_model
 from recolor.platform.tracking import store
 from recolor.platform.tracking.place import store_exists
@@ -91,10 +94,14 @@ def check_files(uri: str) -> None:
         )
 
 
-def validated_metrics(version: ModelVersion) -> dict[str, float]:
-    """Return a version's metrics as `recolor.evaluation.validation` has measured them."""
+def validated_metrics(logged: Mapping[str, str | float]) -> Measured:
+    """Return what `recolor.evaluation.validation` has measured.
+
+    Args:
+        logged: A version's tags, or the metrics of the run that has registered it.
+    """
     return {
-        name.removeprefix(METRIC_TAG): float(value)
-        for name, value in version.tags.items()
+        MetricKey.parse(name.removeprefix(METRIC_TAG)): float(value)
+        for name, value in logged.items()
         if name.startswith(METRIC_TAG)
     }

@@ -16,7 +16,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from recolor.datasets.manifest import Manifest
-from recolor.evaluation.answers import told_or_free
+from recolor.evaluation.answers import ranking
 from recolor.evaluation.figures import learning_curve
 from recolor.platform.search.options import VAL_LOSS
 from recolor.platform.search.plan import Plan, PlanError
@@ -158,7 +158,7 @@ class Objective:
             _, _, metrics = measure(
                 self.manifest, last, self.plan.decoding, embedding, Path(folder)
             )
-        value = told_or_free(metrics, self.plan.objective)
+        value = ranking(metrics, self.plan.objective)
         if value is None:
             raise PlanError(f"{self.plan.objective} is not defined for these validation posters")
         return value

@@ -35,7 +35,7 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> tuple[Painte
 
     Returns:
         What recolors pictures by it, and what is known of the model: ``facts``, for people to read,
-        ``embedding``, its `DataSet.embedding_id`, and ``held_out``, see `Weights`.
+        ``embedding``, its `DatasetInfo.embedding_id`, and ``held_out``, see `Weights`.
 
     Raises:
         OnnxError: If there is no such file, it is another's, or onnxruntime is not installed.

@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import get_uri_scheme, is_local_uri
 
 from recolor.datasets.combination import load_data
-from recolor.datasets.data_set import DataSet, DatasetError
+from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.manifest import Manifest
 from recolor.platform.tracking.database import check_writable, ensure_database, sqlite_file
@@ -198,7 +198,7 @@ def log_parameters(run: mlflow.ActiveRun, parameters: dict[str, object]) -> None
     mlflow.log_params({free(name, value): value for name, value in parameters.items()})
 
 
-def log_dataset(manifest: DataSet, context: str) -> None:
+def log_dataset(manifest: DatasetInfo, context: str) -> None:
     """Log a data set as the run's input, or each that it consists of, and its digest."""
     for part in manifest.parts:
         folder = part.folder.resolve()

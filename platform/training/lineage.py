@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import keras
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
@@ -18,7 +18,7 @@ from recolor.platform.training.settings import Settings, TrainingError
 _logger = logging.getLogger(__name__)
 
 
-def embedding_network_of(manifest: DataSet, model: str) -> keras.Model | None:
+def embedding_network_of(manifest: DatasetInfo, model: str) -> keras.Model | None:
     """Return the network of a data set's embedding; None for a model kind that takes none.
 
     Args:
@@ -33,7 +33,7 @@ def embedding_network_of(manifest: DataSet, model: str) -> keras.Model | None:
     return embedding_of(manifest).network(manifest.size)
 
 
-def check_initial_weights(weights: Weights, manifest: DataSet, settings: Settings) -> None:
+def check_initial_weights(weights: Weights, manifest: DatasetInfo, settings: Settings) -> None:
     """Check that a training may begin with weights.
 
     Posters that are held out must not have been among those that the weights learned from. Where
@@ -63,7 +63,7 @@ def check_initial_weights(weights: Weights, manifest: DataSet, settings: Setting
 
 
 def lineage(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     settings: Settings,
     decoding: OwnDecoding,
     initial: Weights | None,

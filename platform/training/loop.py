@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from recolor.datasets.augmentation.catalog import PORTRAIT, names_of
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.datasets.input_pipeline import (
     Batch,
@@ -30,7 +30,7 @@ PLATEAU_EPOCHS = 10
 
 
 def fit(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     settings: Settings,
     devices: Devices,
     start: Checkpoint | None = None,
@@ -145,7 +145,7 @@ def fit(
     return keeper.last or Checkpoint.of(network, best, progress)
 
 
-def _side(manifest: DataSet, settings: Settings) -> int | None:
+def _side(manifest: DatasetInfo, settings: Settings) -> int | None:
     """Return the side of all pictures; None where posters of training are no squares."""
     return None if PORTRAIT in names_of(settings.augment) else manifest.size
 

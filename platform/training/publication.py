@@ -15,14 +15,16 @@ import mlflow
 import numpy as np
 
 from recolor.datasets.combination import load_data
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.embeddings.embedding import NONE
-from recolor.datasets.input_pipeline import posters_in
+from recolor.datasets.input_pipeline import Posters, posters_in
 from recolor.datasets.posters import Box
+from recolor.evaluation.answers import Measured, by_name
 from recolor.evaluation.figures import learning_curve
-from recolor.evaluation.poster_sheets import comparison_sheet
+from recolor.evaluation.pictures import AGED, Pictures
 from recolor.evaluation.scoring import posters
-from recolor.evaluation.told import AGED, FiniteRestorer, Predictions, Restorations, Told
+from recolor.evaluation.sheets import comparison_sheet
+from recolor.evaluation.told import FiniteRestorer, Predictions, Told
 from recolor.evaluation.validation import validate, validate_restoration
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
@@ -46,6 +48,7 @@ from recolor.platform.registry.versions import (
     KIND_TAG,
     METRIC_TAG,
     POSTERS_TAG,
+    validated_metrics,
     version_uri,
 )
 from recolor.platform.serving.saved_model import RecoloringGraph
@@ -68,22 +71,27 @@ class TrainedModel:
     Attributes:
         run_id: The run.
         version: The version that it has registered.
-        metrics: As `validate` or `validate_restoration` has returned them.
+        measured: As `validate` or `validate_restoration` has returned it.
         task: What the network is for.
         model: The model itself, as `load_model` returns it.
     """
 
     run_id: str
     version: str
-    metrics: dict[str, float]
+    measured: Measured
     task: Task = RECOLORING
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics in validation by their names in MLflow, as ``told_palette.l2_ab``."""
+        return by_name(self.measured)
 
     @cached_property
     def model(self) -> Model:
         return load_model(version_uri(self.version, self.task))
 
 
-def best_weights(manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
+def best_weights(manifest: DatasetInfo, checkpoint: Checkpoint, decoding: OwnDecoding) -> Weights:
     """Take what is published of a training: the weights of its best epoch, and where they are from.
 
     The calibration of a color network changes nothing yet, see `calibrate_colors`; a restoration
@@ -123,7 +131,7 @@ def best_weights(manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecodin
     )
 
 
-def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarray:
+def calibrate_colors(manifest: DatasetInfo, recolorer: RecoloringGraph) -> np.ndarray:
     """Fit the calibration of a model's colors to the posters held out, as `vividness` tells.
 
     Returns:
@@ -133,7 +141,7 @@ def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarra
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for poster in posters(manifest, _held_out_split(manifest)):
-            inside = Box(*poster["box"]).slices
+            inside = Box.of(poster).slices
             yield poster["lightness"][inside], predict(poster).ab[inside], poster["ab"][inside]
 
     calibration = calibrate(pictures())
@@ -142,7 +150,10 @@ def calibrate_colors(manifest: DataSet, recolorer: RecoloringGraph) -> np.ndarra
 
 
 def publish(
-    manifest: DataSet, checkpoint: Checkpoint, decoding: OwnDecoding, embedding: keras.Model | None
+    manifest: DatasetInfo,
+    checkpoint: Checkpoint,
+    decoding: OwnDecoding,
+    embedding: keras.Model | None,
 ) -> TrainedModel:
     """Register what was trained, by whatever backend; log its pictures and metrics.
 
@@ -176,7 +187,7 @@ def publish(
             KIND_TAG: weights.model,
             DATA_TAG: manifest.digest,
             POSTERS_TAG: learned_from,
-            **{METRIC_TAG + name: value for name, value in metrics.items()},
+            **{f"{METRIC_TAG}{key}": value for key, value in metrics.items()},
         }
         if recolorer is None:
             about = restorer_description(manifest, weights, metrics)
@@ -190,12 +201,12 @@ def publish(
 
 
 def measure(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     checkpoint: Checkpoint,
     decoding: OwnDecoding,
     embedding: keras.Model | None,
     pages: Path,
-) -> tuple[RecoloringGraph | None, Weights, dict[str, float]]:
+) -> tuple[RecoloringGraph | None, Weights, Measured]:
     """Log the pictures and metrics of what was trained to the active run; register nothing.
 
     Args:
@@ -213,7 +224,7 @@ def measure(
     recolorer = None
     if MODELS[weights.model].task == RESTORE:
         restorer = Restorer(weights.tensors, f"the network of {weights.model}")
-        predictors = {"restored": Restorations().by(FiniteRestorer(restorer).restored, AGED)}
+        predictors = {"restored": Pictures().restored(FiniteRestorer(restorer).restored, AGED)}
     else:
         recolorer = RecoloringGraph(weights, embedding)
         weights = replace(weights, calibration=calibrate_colors(manifest, recolorer))
@@ -222,14 +233,14 @@ def measure(
     learned_from = f"{weights.origin['training_posters']} posters of {manifest.size} pixels"
     curve = learning_curve(weights.origin["history"], f"{weights.model}, {learned_from}")
     curve.savefig(pages / LEARNING_CURVE)
-    sheet = comparison_sheet(manifest, _held_out_split(manifest), predictors)
+    sheet = comparison_sheet(Posters(manifest, _held_out_split(manifest)), predictors)
     sheet.save(pages / PREDICTIONS)
     mlflow.log_artifacts(str(pages))
     if recolorer is None:
         metrics = validate_restoration(manifest, restorer)
     else:
         metrics = validate(manifest, painter)
-    measured = {METRIC_TAG + name: value for name, value in metrics.items()}
+    measured = {f"{METRIC_TAG}{key}": value for key, value in metrics.items()}
     mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
     return recolorer, weights, metrics
 
@@ -237,17 +248,12 @@ def measure(
 def published_model(run_id: str) -> TrainedModel:
     """Return what `publish` has returned for a run."""
     data = mlflow.get_run(run_id).data
-    metrics = {
-        name.removeprefix(METRIC_TAG): value
-        for name, value in data.metrics.items()
-        if name.startswith(METRIC_TAG)
-    }
     task = task_of_model(data.tags.get(MODEL_TAG, RECOLORING.model))
-    return TrainedModel(run_id, data.tags[VERSION_TAG], metrics, task)
+    return TrainedModel(run_id, data.tags[VERSION_TAG], validated_metrics(data.metrics), task)
 
 
 def import_weights(
-    manifest: DataSet, file: Path, decoding: Decoding = DEFAULT_DECODING
+    manifest: DatasetInfo, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> TrainedModel:
     """Make a tracked run and a registered model of a file of `recolor train --untracked`.
 
@@ -280,12 +286,12 @@ def import_weights(
         return publish(manifest, checkpoint, own, embedding)
 
 
-def _training_posters(manifest: DataSet, checkpoint: Checkpoint) -> int:
+def _training_posters(manifest: DatasetInfo, checkpoint: Checkpoint) -> int:
     settings = Settings.of_saved(checkpoint.origin["settings"])
     return posters_in(manifest, "train", settings.train_fraction)
 
 
-def _held_out_split(manifest: DataSet) -> str:
+def _held_out_split(manifest: DatasetInfo) -> str:
     return "validation" if manifest.count("validation") else "train"
 
 

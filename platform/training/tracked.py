@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 import mlflow
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.errors import first_line
 from recolor.datasets.input_pipeline import posters_in
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
@@ -74,7 +74,7 @@ def _saved(run_id: str, file: str) -> dict:
 
 
 def train(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     settings: Settings,
     resume: str | None = None,
     started: Callable[[str], None] = lambda run_id: None,
@@ -123,7 +123,7 @@ def train(
 
 
 def _train(
-    manifest: DataSet,
+    manifest: DatasetInfo,
     settings: Settings,
     devices: Devices,
     resume: str | None,
@@ -162,7 +162,7 @@ def _train(
             return _publish_by_tensorflow(manifest, run.info.run_id)
 
 
-def initial_weights(manifest: DataSet, settings: Settings) -> Weights | None:
+def initial_weights(manifest: DatasetInfo, settings: Settings) -> Weights | None:
     """Find the weights that a training begins with; None if it begins with random ones.
 
     Raises:
@@ -177,7 +177,7 @@ def initial_weights(manifest: DataSet, settings: Settings) -> Weights | None:
 
 def train_in_run(
     run: mlflow.ActiveRun,
-    manifest: DataSet,
+    manifest: DatasetInfo,
     settings: Settings,
     decoding: OwnDecoding,
     devices: Devices,
@@ -248,7 +248,7 @@ def train_in_run(
 
 
 @contextmanager
-def _how_to_go_on(outbox: Outbox, manifest: DataSet) -> Iterator[None]:
+def _how_to_go_on(outbox: Outbox, manifest: DatasetInfo) -> Iterator[None]:
     """Say where a training is, and how to resume it, if the store fails after the last epoch."""
     try:
         yield
@@ -262,7 +262,7 @@ def _how_to_go_on(outbox: Outbox, manifest: DataSet) -> Iterator[None]:
         ) from None
 
 
-def _publish_by_tensorflow(manifest: DataSet, run_id: str):
+def _publish_by_tensorflow(manifest: DatasetInfo, run_id: str):
     """Let another process publish: Keras has one backend only in each."""
     from recolor.platform.training.publication import published_model
 
@@ -290,7 +290,7 @@ def _publish_by_tensorflow(manifest: DataSet, run_id: str):
 
 
 def _check_resumable(
-    manifest: DataSet, settings: Settings, run_id: str, decodes_again: bool
+    manifest: DatasetInfo, settings: Settings, run_id: str, decodes_again: bool
 ) -> None:
     settings.check_continues(saved_settings(run_id), f"run {run_id}")
     run = mlflow.get_run(run_id)

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from recolor.datasets.data_set import DataSet
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.sources import local_weights, no_weights
@@ -17,7 +17,7 @@ from recolor.platform.training.settings import Settings, TrainingError, check_de
 
 
 def train_untracked(
-    manifest: DataSet, settings: Settings, file: Path, decoding: Decoding = DEFAULT_DECODING
+    manifest: DatasetInfo, settings: Settings, file: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> Checkpoint | None:
     """Train a network; the file is rewritten after each epoch.
 
@@ -67,7 +67,7 @@ def train_untracked(
     return last if devices.chief else None
 
 
-def load_checkpoint(file: Path, manifest: DataSet) -> Checkpoint:
+def load_checkpoint(file: Path, manifest: DatasetInfo) -> Checkpoint:
     """Read a file of `train_untracked`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is read as one data set, whether it lies in one folder or in several."""
+"""What is known of a data set, whether it lies in one folder or in several."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class DatasetError(RecolorError):
 
 
 @dataclass(frozen=True)
-class DataSet(ABC):
-    """What training and evaluation need to know of a data set.
+class DatasetInfo(ABC):
+    """What training and evaluation need to know of a data set: a `Manifest` or a `Combination`.
 
     Attributes:
         folder: Where the shards lie, those of the validation and test posters in any case.
@@ -37,7 +37,7 @@ class DataSet(ABC):
 
     @property
     @abstractmethod
-    def parts(self) -> tuple["DataSet", ...]:
+    def parts(self) -> tuple["DatasetInfo", ...]:
         """The data sets that it consists of, each in a folder of its own."""
 
     @abstractmethod
