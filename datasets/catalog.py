@@ -52,6 +52,14 @@ class Catalog(Mapping[str, Thing]):
             self._things[name] = getattr(import_module(module), attribute)
         return self._things[name]
 
+    def get(self, name: str, default: Thing | None = None) -> Thing | None:
+        """Return a thing, or the default if the name is unknown.
+
+        Raises:
+            KeyError: If importing the thing raises one; `Mapping.get` would return the default.
+        """
+        return self[name] if name in self else default  # noqa: SIM401 - this is `get`
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 

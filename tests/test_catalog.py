@@ -24,6 +24,15 @@ def test_names_are_known_before_anything_is_imported():
     assert result.returncode == 0, result.stderr
 
 
+def test_an_error_of_the_import_is_not_taken_for_an_unknown_name(tmp_path, monkeypatch):
+    (tmp_path / "broken_things.py").write_text("{}['missing']")
+    monkeypatch.syspath_prepend(tmp_path)
+    things = Catalog({"broken": "broken_things:thing"})
+    assert things.get("unknown") is None
+    with pytest.raises(KeyError, match="missing"):
+        things.get("broken")
+
+
 def test_a_registered_thing_takes_its_name_and_may_be_taken_out():
     things = Catalog({"pi": "math:pi"})
     things.register("pi", 3)
