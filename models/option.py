@@ -23,7 +23,7 @@ FINITE = ConfigDict(allow_inf_nan=False)
 # In Python, a text is no number, and True neither.
 STRICT = ConfigDict(FINITE, strict=True, extra="forbid")
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a sequence"}
-LIMITS = {"ge": "of at least", "gt": "above", "le": "at most"}
+LIMITS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Option:
         help: What it is for.
         metavar: What the help calls a value; None for the usual word.
         kind: ``bool``, ``int``, ``float``, ``str``, or ``tuple`` for several texts.
-        limits: Of a number: ``ge``, ``gt`` and ``le``, where it has them.
+        limits: Of a number: ``ge``, ``gt``, ``le`` and ``lt``, where it has them.
+        low, high: The limits, whether they are allowed values or not; None where it has none.
         choices: Names to choose from; of a number, words that may stand for one.
     """
 
@@ -71,6 +72,8 @@ class Option:
         self.limits = {
             name: getattr(part, name) for part in parts for name in LIMITS if hasattr(part, name)
         }
+        self.low = self.limits.get("ge", self.limits.get("gt"))
+        self.high = self.limits.get("le", self.limits.get("lt"))
         choices = [get_args(part) for part in parts if get_origin(part) is Literal]
         choices += [part.names for part in parts if isinstance(part, OneOf)]
         self.choices: Collection[str] = choices[0] if choices else ()

@@ -38,11 +38,9 @@ def _option(declared: Option, help: str | None) -> Callable:
     if declared.kind is tuple:
         return click.option(f"--{name}", cls=Repeated, **more)
     kind = TEXT
-    if declared.kind is int:
-        kind = click.IntRange(limits["ge"], limits.get("le"))
-    elif declared.kind is float and not declared.choices:
-        low = limits.get("ge", limits.get("gt"))
-        kind = Finite(low, limits.get("le"), min_open="gt" in limits)
+    if declared.kind in (int, float) and not declared.choices:
+        in_range = click.IntRange if declared.kind is int else Finite
+        kind = in_range(declared.low, declared.high, "gt" in limits, "lt" in limits)
     elif declared.kind is str and declared.choices:
         kind = Name(declared.choices)
     return click.option(f"--{name}", type=kind, **more)

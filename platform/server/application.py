@@ -189,4 +189,4 @@ def _described(model: Model, studio: Studio, limits: Limits) -> dict:
 def _values_of(option: Option) -> dict:
     if not option.limits:
         return {"choices": option.choices, "default": option.default}
-    return {"low": option.limits["ge"], "high": option.limits["le"], "default": option.default}
+    return {"low": option.low, "high": option.high, "default": option.default}
