@@ -12,8 +12,13 @@ import keras
 import numpy as np
 
 from recolor.datasets.classes import ColorClasses
+from recolor.datasets.errors import RecolorError
 from recolor.datasets.posters import stored_inputs
 from recolor.models.catalog import EMBEDDING_SIZE, RECOLOR
+
+
+class ModelKindError(RecolorError):
+    """A model kind does not keep to what `ModelKind` asks of it."""
 
 
 class ModelKind(ABC):
@@ -24,7 +29,7 @@ class ModelKind(ABC):
         task: What it is for: `catalog.RECOLOR` or `catalog.RESTORE`.
         epochs, batch_size: Defaults of its training.
         size_multiple: The sides of its squares are multiples of this, in pixels.
-        takes_embedding: Whether its networks look at the embedding.
+        takes_embedding: Whether its networks look at the embedding; if not, `inputs` leaves it out.
         takes_palette: Whether it is a `DistributionKind`, which can be told a palette and hints.
         variants: By name, the attributes that differ in a variant. The kind ``unet+frozen`` is the
             variant ``frozen`` of ``unet``; several may be joined.
@@ -67,10 +72,12 @@ class ModelKind(ABC):
 
         None stands for pictures of any shape: for training with the augmentation ``portrait``.
 
-        Every layer that has weights needs a name of its own, since the weights are kept by it:
-        Keras' own names depend on what else was built before. The weights may not depend on the
-        size: the network is also called for squares of other ones. Its outputs are ``float32
-        [batch, S / k, S / k, m]`` with an integer k.
+        Its inputs are what `inputs` returns. Its outputs are ``float32 [batch, S / k, S / k, m]``
+        with an integer k.
+
+        Give every layer that has weights a name: the weights are kept by it, and the names that
+        Keras makes up depend on what else was built before. The weights may not depend on the size:
+        the network is also called for squares of other sizes. `check_weights` checks both.
         """
 
     @abstractmethod
@@ -96,12 +103,15 @@ class ModelKind(ABC):
     def inputs(self, poster: Mapping) -> tuple:
         """Return what the network takes of one poster, in the order of its inputs.
 
+        By default, its lightness, and its embedding where `takes_embedding` is true.
+
         Args:
             poster: NumPy arrays in training, tensors where a picture is recolored, without a batch
                 axis: ``lightness``, ``uint8 [S, S, 1]``; ``embedding``, ``float32 [n]``; ``box``,
                 integers ``[4]``: top, left, height, width.
         """
-        return stored_inputs(poster)
+        inputs = stored_inputs(poster)
+        return inputs if self.takes_embedding else inputs[:1]
 
     def example(
         self, poster: Mapping, generator: np.random.Generator
@@ -118,9 +128,33 @@ class ModelKind(ABC):
     def initialize(self, network: keras.Model) -> None:  # noqa: B027 - most kinds need not
         """Give a new network weights to begin a training with, where they are not all random.
 
-        This is the place to load a pretrained encoder. It is not called for a training that goes
-        on, or begins with ``--initial-weights``.
+        This is the place to load a pretrained encoder. It is not called for a training that is
+        resumed, or begins with other initial weights.
         """
+
+    def check_weights(self, network: keras.Model) -> None:
+        """Check that another network of this kind, for squares of another size, fits its weights.
+
+        Args:
+            network: What `build` has returned.
+
+        Raises:
+            ModelKindError: If a layer with weights has no name, or its weights depend on the size.
+        """
+        size = 3 * self.size_multiple
+        other = type(self)(self.classes, self.embedding_size).build(size)
+        shapes = {variable.path: tuple(variable.shape) for variable in other.weights}
+        for variable in network.weights:
+            if variable.path not in shapes:
+                raise ModelKindError(
+                    f"{variable.path} of a {self.name} network has another name in each network: "
+                    "give its layer a name"
+                )
+            if shapes[variable.path] != tuple(variable.shape):
+                raise ModelKindError(
+                    f"{variable.path} of a {self.name} network has another shape for squares of "
+                    f"{size} pixels: weights may not depend on the size"
+                )
 
     def learning_rate_scale(self, path: str) -> float:
         """Return by what the learning rate is multiplied for a variable.

@@ -102,10 +102,6 @@ class UNet(ClassDistribution):
                 layer.trainable = self.encoder_rate > 0
         return network
 
-    def inputs(self, poster):
-        """Return its lightness alone."""
-        return (poster["lightness"],)
-
     def initialize(self, network):
         """Give the encoder the weights of ImageNet."""
         if self.pretrained:

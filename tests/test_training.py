@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT, own_store
+from keras import layers
 
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError
 from recolor.datasets.preparation import prepare
 from recolor.models.catalog import MODELS
+from recolor.models.kind import ModelKind, ModelKindError
 from recolor.models.weights import assign_by_name, named_values
 from recolor.platform.cli.main import main
 from recolor.platform.tracking.checkpoint import Checkpoint, Progress
@@ -106,6 +108,38 @@ def test_no_run_is_begun_without_training_posters(posters, tmp_path, store):
     with pytest.raises(DatasetError, match="has no training posters"):
         train(dataset, Settings("regression"))
     assert len(mlflow.search_runs(search_all_experiments=True)) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "flat", "words"),
+    [
+        (None, False, r"dense\w*/kernel of a rough network .* give its layer a name"),
+        ("ab", True, r"ab/kernel of a rough network .* weights may not depend on the size"),
+    ],
+)
+def test_weights_that_fit_no_other_network_are_found_before_the_training(
+    manifest, monkeypatch, name, flat, words
+):
+    class Rough(ModelKind):
+        name, epochs, batch_size, takes_embedding = "rough", 1, 5, False
+
+        def build(self, size):
+            lightness = keras.Input((size, size, 1))
+            pixels = layers.Flatten()(lightness) if flat else lightness
+            ab = layers.Dense(2 * size * size if flat else 2, name=layer)(pixels)
+            return keras.Model(lightness, layers.Reshape((size, size, 2))(ab))
+
+        def loss(self, ab, outputs):
+            raise AssertionError("the training began")
+
+        def decode(self, outputs, temperature):
+            return outputs
+
+    layer = name
+    monkeypatch.setitem(MODELS._places, "rough", "")
+    monkeypatch.setitem(MODELS._things, "rough", Rough)
+    with pytest.raises(ModelKindError, match=words):
+        fit(manifest, Settings("rough"), Devices())
 
 
 def test_a_diverging_run_says_what_to_do(manifest, store):

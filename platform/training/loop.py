@@ -57,6 +57,7 @@ def fit(
         DivergenceError: If a loss is not finite any more.
         TrainingError: If the settings don't fit the devices or the checkpoint, or a worker was
             lost.
+        ModelKindError: If the kind's weights can't be given to another network.
         WeightsError: If the initial weights are another network's.
     """
     settings = settings.complete()
@@ -89,6 +90,9 @@ def fit(
     with _explained(devices, failures):
         kind = MODELS[settings.model](classes, manifest.embedding_size)
         network = compiled_network(kind, _side(manifest, settings), settings, devices)
+        if start is None:
+            # Else a training would end with weights that fit no other network.
+            kind.check_weights(network)
         if start is not None:
             try:
                 start.restore(network)
