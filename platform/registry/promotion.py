@@ -238,7 +238,10 @@ def _choose(
     if chosen in existing and unvalidated:
         return existing[chosen]
     if not versions:
-        raise RegistryError(f"no version of {task.model} has a validated {metric}: train one first")
+        raise RegistryError(
+            f"no version of {task.model} has a validated {metric}: train one first"
+            + ", or measure one with --version and --data" * bool(existing)
+        )
     if chosen is None:
         newest = versions[max(versions, key=int)]
         return _best([newest, *versions.values()])
