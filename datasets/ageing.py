@@ -196,7 +196,7 @@ def density_of(linear: np.ndarray) -> np.ndarray:
 
 
 def light_of(density: np.ndarray) -> np.ndarray:
-    """Return the linear light of a density, below 0 where it is above 3."""
+    """Return the linear light of a density; it is negative where the density is above 3."""
     return (np.exp(-np.log(10, dtype=density.dtype) * density) - BLACK) / (1 - BLACK)
 
 

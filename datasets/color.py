@@ -69,7 +69,7 @@ def small_lab8(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndarray]
     """Convert a small copy of an RGB picture, whose pixels are means of the picture's.
 
     Args:
-        picture: Of any size; there is no second one of it in memory.
+        picture: Of any size; it is not copied.
         side: Longest side of the copy.
 
     Returns:

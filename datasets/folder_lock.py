@@ -20,7 +20,7 @@ class LockError(RecolorError):
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Make a folder if need be, and keep other processes from taking its lock meanwhile.
+    """Hold the lock of a folder, which is made if it is missing.
 
     The lock is the operating system's: it ends with its process, however that ends. Its file,
     which says who holds it, stays.

@@ -117,7 +117,7 @@ def _rough_edges(pixels: np.ndarray, gray: np.ndarray, block: int) -> np.ndarray
 
     Returns:
         The widths at the top, bottom, left and right, ``int64 [4]``, 0 where there is no margin.
-        None if there is none on any side, or if it may be the poster's own.
+        None if no side has a margin, or if it may be the poster's own.
     """
     away = _away(pixels, gray)
     off = away > TOLERANCE

@@ -90,7 +90,7 @@ class PictureFile:
             return cls(picture, kind, alpha, exif, dpi, _animated(image))
 
     def cropped(self, box: Box) -> "PictureFile":
-        """Return the file of a part of the picture."""
+        """Return a copy with a part of the picture."""
         corners = (box.left, box.top, box.left + box.width, box.top + box.height)
         alpha = self.alpha and self.alpha.crop(corners)
         return replace(self, picture=self.picture.crop(corners), alpha=alpha)

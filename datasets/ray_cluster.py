@@ -205,8 +205,8 @@ class Reading:
             raise ClusterError(
                 f"the process that reads the {len(self.files)} posters from {self.files[0][0]} to "
                 f"{self.files[-1][0]} was lost {MOST_LOSSES + 1} times ({type(error).__name__}): "
-                "one of them may need more memory than a node has; the same command continues "
-                "where it stopped"
+                "one of them may need more memory than a node has; run the same command again to "
+                "continue where it stopped"
             ) from None
         self._check_skipped(index, node)
         save_chunk(self.chunk, framed, index)

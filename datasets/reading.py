@@ -185,7 +185,7 @@ def _chunk_name(chunk: list[tuple[str, Path]], form: Form) -> str:
 
 
 def _version(path: Path) -> tuple | None:
-    """Tell a file's content from an earlier one; None if there is no file any more."""
+    """Tell a file's content from an earlier one; None if the file is gone."""
     try:
         stat = path.stat()
         return str(path.resolve()), stat.st_size, stat.st_mtime_ns

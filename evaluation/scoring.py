@@ -65,7 +65,7 @@ class SplitMetrics:
 
 
 def with_kernel_distance(manifest: DatasetInfo, split: str) -> dict[str, Callable[[], Metric]]:
-    """Return what makes each metric, the kernel distance of a split among them.
+    """Return all metrics for `score`, with what the kernel distance of a split needs.
 
     Args:
         manifest: The data set.

@@ -20,7 +20,7 @@ from recolor.datasets.errors import RecolorError
 Declared = TypeVar("Declared", bound=type)
 
 FINITE = ConfigDict(allow_inf_nan=False)
-# In Python, a text is no number, and True neither.
+# In Python, neither a text nor True is a number.
 STRICT = ConfigDict(FINITE, strict=True, extra="forbid")
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a sequence"}
 LIMITS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}

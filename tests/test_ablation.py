@@ -97,7 +97,7 @@ def killed(tiny, small_network, forge, tmp_path_factory):
     return place, place.call()
 
 
-def test_it_goes_on_where_it_was_killed(killed):
+def test_it_continues_where_it_was_killed(killed):
     _, said = killed
     assert "plain, seed 0: judged already" in said
     assert "plain, seed 1: small" in said and "mirrored, seed 0: small" in said
@@ -166,7 +166,9 @@ def test_a_second_command_does_not_interfere(tiny, small_network, forge, tmp_pat
     assert re.search("^Error: .*works on run", said, re.MULTILINE), said
     first.signal(signal.SIGINT)
     ended = first.wait()
-    assert ended.status == 130 and "interrupted: the same command continues" in ended.said
+    assert (
+        ended.status == 130 and "interrupted: run the same command again to continue" in ended.said
+    )
     (whole,), within = place.runs()
     assert [run.info.status for run in (whole, within[-1])] == ["KILLED", "KILLED"]
 
@@ -322,7 +324,7 @@ def test_a_worker_among_several_is_refused(tiny, tmp_path, monkeypatch):
         ("[variant]", "the file: variant is not one of judged, all, variants"),
         ("all = 1\n[variants]\na = {}", r"\[all\] must be a table, not 1"),
         ("[variants]\na = 1", "a must be a table of options, not 1"),
-        ("[variants]\na = {}", "a: there is no model"),
+        ("[variants]\na = {}", "a: set `model`"),
         ("[variants]\na = {model = 'unet', epoch = 1}", "a: epoch is not one of data, seeds, acc"),
         ("[variants]\na = {model = 'unet', seed = 1}", "a: seed is not one of"),
         ("[variants]\na = {model = 'net'}", "a: model must be one of .*, not 'net'"),

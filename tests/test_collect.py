@@ -541,7 +541,7 @@ def wait_for(condition, process) -> None:
         time.sleep(0.002)
 
 
-def test_a_killed_command_goes_on_and_nothing_is_half_written(server, tmp_path):
+def test_a_killed_command_continues_and_nothing_is_half_written(server, tmp_path):
     """Kill -9 twice; what was settled by then is asked for once in all."""
     count, at_once = 80, 4
     server.seconds = 0.02
@@ -585,6 +585,6 @@ def test_an_interrupted_command_ends_in_one_line(server, tmp_path, number, heard
     assert process.returncode == 128 + number and not said
     lines = [line for line in re.split("[\r\n]", error) if line and "collecting" not in line]
     by = "" if number == signal.SIGINT else " by SIGTERM"
-    assert lines == [f"Error: interrupted{by}: the same command continues"]
+    assert lines == [f"Error: interrupted{by}: run the same command again to continue"]
     assert not list(out.glob(".recolor-*"))
     assert {file.stem for file in out.glob("*.jpg")} >= settled(out)

@@ -247,7 +247,7 @@ def test_a_study_goes_on_after_everything_that_may_end_it(place, tiny):
     process.signal(signal.SIGTERM)
     ended = process.wait()
     assert ended.status == 143, ended.said
-    assert "Error: interrupted by SIGTERM: the same command continues" in ended.said
+    assert "Error: interrupted by SIGTERM: run the same command again to continue" in ended.said
     states = newest_states(place.study)
     assert states[number_of(begun)] == TrialState.WAITING
     statuses = {run.info.status for run in place.runs()}

@@ -30,6 +30,6 @@ class OwnDecoding:
         Decoding(**asdict(self))
 
     def changed(self, asked: Decoding) -> OwnDecoding:
-        """Return it with what is asked for, where that is not None."""
+        """Return a copy with the values that are asked for, those that are not None."""
         wanted = {field.name: getattr(asked, field.name) for field in fields(self)}
         return replace(self, **{name: one for name, one in wanted.items() if one is not None})

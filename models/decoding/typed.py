@@ -1,4 +1,4 @@
-"""A decoding of what people type: on the command line, in Python, or in a request to a server."""
+"""Options of decoding as people type them: on the command line, in Python or in a request."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields

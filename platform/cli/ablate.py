@@ -35,6 +35,6 @@ def ablate(file, out):
     try:
         made = ablation.ablate(plan, file, out, echo=click.echo, bar=progress_bar)
     except KeyboardInterrupt as error:
-        raise interrupted(error, ": the same command continues") from None
+        raise interrupted(error, ": run the same command again to continue") from None
     click.echo(made.report.read_text(encoding="utf-8"), nl=False)
     click.echo(f"table and picture: {made.report}, {made.report.with_suffix('.png')}")

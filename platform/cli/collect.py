@@ -78,7 +78,7 @@ def collect(csv, out, years, limit, concurrency, rate, timeout, retries, max_siz
         try:
             results = collect_posters(rows[:limit], out, policy, show)
         except KeyboardInterrupt as error:
-            raise interrupted(error, ": the same command continues") from None
+            raise interrupted(error, ": run the same command again to continue") from None
     failed = [result for result in results if result.status != DONE]
     posters = len(results) - len(failed)
     said = f"{posters or 'no'} poster{'' if posters == 1 else 's'} in {out}"

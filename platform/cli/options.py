@@ -120,7 +120,7 @@ class Repeated(click.Option):
         super().__init__(*declarations, multiple=True, **options)
 
     def value_from_envvar(self, ctx):
-        """Return the lines of the environment variable; None if there is none."""
+        """Return the lines of the environment variable; None if it is not set."""
         text = self.resolve_envvar_value(ctx)
         return None if text is None else [line for line in text.split("\n") if line]
 

@@ -178,7 +178,7 @@ def tune(
     try:
         found = tuning.tune(manifest, plan, demand, _say_where, lines)
     except KeyboardInterrupt as error:
-        raise interrupted(error, ": the same command continues") from None
+        raise interrupted(error, ": run the same command again to continue") from None
     finally:
         lines.close()
     if found.best is None:

@@ -51,7 +51,7 @@ class Result:
         file: Name of the poster's file; empty if it could not be had.
         sha256: Of the file, in hex.
         status: ``ok``, or why the poster could not be had.
-        final: Whether there is no use in trying again.
+        final: Whether another try would be in vain.
     """
 
     file: str

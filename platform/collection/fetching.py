@@ -36,7 +36,7 @@ LONGEST_WAIT = 60.0
 
 
 class FetchError(Exception):
-    """There is no poster at a URL, and never will be.
+    """A URL has no poster, and another try would be in vain.
 
     Args:
         reason: In a few words; what follows a colon is left out where reasons are counted.

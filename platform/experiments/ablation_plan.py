@@ -109,7 +109,7 @@ def _with_every_seed(name: str, options: dict) -> list[Variant]:
     known = {option.name for option in fields(Settings)} - {"seed"}
     _check_names(options, (DATA, SEEDS, *sorted(known)), name)
     if "model" not in options:
-        raise AblationError(f"{name}: there is no model")
+        raise AblationError(f"{name}: set `model`")
     data, seeds = options.pop(DATA, ["data"]), options.pop(SEEDS, [0])
     _check_are(data, str, f"{name}: {DATA}", "folders")
     _check_are(seeds, int, f"{name}: {SEEDS}", "numbers")

@@ -240,7 +240,7 @@ def predictors_told(
     decoding: Decoding = DEFAULT_DECODING,
     pictures: Pictures | None = None,
 ) -> dict[Column, Predictor]:
-    """Make a model answer for a data set's posters, by column: one for each text of ``told``.
+    """Return what predicts colors with a model, by column: one for each text of ``told``.
 
     Args:
         model: The model.

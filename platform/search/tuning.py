@@ -112,7 +112,7 @@ def tune(
             if done < trials:
                 raise TuningError(
                     f"{done} of {trials} trials are done, and no worker is left to run more "
-                    f"({'; '.join(failures)}): the same command continues"
+                    f"({'; '.join(failures)}): run the same command again to continue"
                 )
             trained = None
             if best and demand.train_best:

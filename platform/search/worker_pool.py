@@ -74,7 +74,7 @@ class WorkerPool:
         return failures
 
     def stop(self) -> None:
-        """Ask all workers to put their trials back and to end."""
+        """Ask all workers to return their trials to the queue and exit."""
         for process in self._processes:
             process.stdin.close()
 

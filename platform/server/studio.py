@@ -234,7 +234,7 @@ class Studio:
         return PictureFile(small, file.kind, alpha)
 
     def _picture(self, key: str, file: PictureFile, side: int | None) -> Image.Image:
-        """Return a picture in a size."""
+        """Return a picture, its longest side at most ``side`` pixels."""
         if side is None:
             return file.picture
 

@@ -36,8 +36,8 @@ def checkpoint_name(epoch: int) -> str:
 class Outbox:
     """The metrics and the checkpoint of a run that its store does not have yet.
 
-    Everything is written to the folder first, and deleted when it has arrived. So a training goes
-    on while its tracking server is gone, and nothing is lost if it is killed meanwhile.
+    Everything is written to the folder first, and deleted when it has arrived. So a training
+    continues while its tracking server is down, and loses nothing if it is killed then.
 
     Args:
         run_id: The run.

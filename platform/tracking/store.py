@@ -176,7 +176,7 @@ def _ended_by_errors(run: mlflow.ActiveRun) -> Iterator[None]:
 
 
 def _next_resumption(run: mlflow.ActiveRun) -> str:
-    """Return how the tags of this resumption begin: those of the first start and others stay."""
+    """Return the prefix of this resumption's tags, ``resumed.N.``; earlier tags stay."""
     earlier = {name.split(".")[1] for name in run.data.tags if name.startswith("resumed.")}
     return f"resumed.{len(earlier) + 1}."
 
