@@ -46,7 +46,7 @@ from recolor.platform.server.limits import MEGABYTE, Limits
     metavar="SECONDS",
     default=Limits.seconds,
     show_default=True,
-    help="Longest time for a request, and for its body to arrive.",
+    help="Longest time for a request, for its body to arrive, and for its answer to be read.",
 )
 @click.option(
     "--max-body",
