@@ -1,7 +1,10 @@
 """Connections: clients that don't read what they asked for, and addresses with too many."""
 
 import asyncio
+import platform
 import socket
+import subprocess
+import sys
 from functools import partial
 
 import anyio
@@ -119,3 +122,37 @@ def test_an_address_has_some_of_the_connections(most, monkeypatch):
             assert await asyncio.to_thread(content, clients[0]) >= len(ANSWER)
 
     asyncio.run(run())
+
+
+HOLES = """
+from recolor.platform.server.memory import return_large_blocks
+
+def megabytes():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+
+if {returned}:
+    return_large_blocks()
+before, large, small = megabytes(), [], []
+del [b"x" * (20 << 20)][:]
+for _ in range(20):
+    large.append(b"x" * (10 << 20))
+    small.append(b"x" * (100 << 10))
+del large
+print(megabytes() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library's malloc")
+def test_memory_of_answers_goes_back_to_the_system():
+    """Though small things were allocated between them, and are still in use."""
+    left = {
+        returned: float(
+            subprocess.run(
+                [sys.executable, "-c", HOLES.format(returned=returned)],
+                check=True,
+                capture_output=True,
+            ).stdout
+        )
+        for returned in (False, True)
+    }
+    assert left[False] > 150 and left[True] < 20

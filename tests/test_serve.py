@@ -405,15 +405,16 @@ class TestHttp:
     @pytest.mark.parametrize(
         "options",
         [
-            {"palette": "#" + ",#".join(["c1121f"] * 500)},
-            {"palette": ",".join(["teal:0.5"] * 400)},
-            {"lock": ["#c1121f"] * 200},
-            {"assign": ["#c1121f=#0b3c5d"] * 100},
-            {"hint": ["5,5=#c1121f"] * 150},
+            {"palette": " " * 3900 + "teal"},
+            {"palette": ",".join(["teal, orange"] * 32)},
+            {"lock": ["#c1121f"] * 100},
+            {"assign": ["#c1121f=#0b3c5d"] * 99, "palette": "teal,orange"},
+            {"hint": ["5,5=#c1121f"] * 99},
         ],
     )
     def test_headers_that_any_proxy_takes(self, served, options):
-        _, headers, _ = served.ask("POST", f"/recolor?{query(**options)}", POSTER)
+        status, headers, _ = served.ask("POST", f"/recolor?{query(**options)}", POSTER)
+        assert status == 200
         assert sum(len(name) + len(value) + 4 for name, value in headers.items()) < 4000
 
 
