@@ -24,6 +24,8 @@ from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
+# That of a JPEG. A picture is processed in bands of rows, whose memory grows with the width.
+MAX_SIDE = 65_535
 # So many pixels, and 8 bytes for each, as the largest of formats have.
 MAX_BYTES = 8 * MAX_PIXELS
 WHITE = (255, 255, 255)
@@ -131,7 +133,7 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         most_pixels: How many an image may have, 100 megapixels at most.
 
     Raises:
-        TooManyPixelsError: If it has more.
+        TooManyPixelsError: If it has more, or a side of more than 65,535.
         ImageError: If this is not an image.
     """
     limit = f"the limit is {most_pixels / 1e6:g} megapixels"
@@ -150,6 +152,8 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageError(f"damaged image: {_one_line(error)}") from None
     if image.width * image.height > most_pixels:
         raise TooManyPixelsError(f"{image.width}x{image.height} pixels: {limit}")
+    if max(image.size) > MAX_SIDE:
+        raise TooManyPixelsError(f"{image.width}x{image.height}: the limit is {MAX_SIDE} a side")
     return image
 
 
@@ -264,6 +268,9 @@ def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         alpha = image.convert("RGBA").getchannel("A")
         image.info.pop("transparency", None)
     rgb = to_srgb(image)
+    if rgb is image:
+        # An opened image holds its file, and all that is in it beside the pixels.
+        rgb = rgb.copy()
     if alpha:
         rgb = Image.composite(rgb, Image.new("RGB", rgb.size, WHITE), alpha)
     rgb.info = {}

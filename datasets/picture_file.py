@@ -57,7 +57,7 @@ class PictureFile:
     picture: Image.Image
     kind: str
     alpha: Image.Image | None = None
-    exif: Image.Exif | None = None
+    exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     animated: bool = False
 
@@ -108,8 +108,8 @@ class PictureFile:
         options = {"icc_profile": srgb_profile(), **QUALITY.get(self.kind, {})}
         if self.dpi:
             options["dpi"] = self.dpi
-        if self.exif and not (self.kind == "JPEG" and len(self.exif.tobytes()) > MOST_EXIF):
-            options["exif"] = self.exif
+        if self.exif and not (self.kind == "JPEG" and len(self.exif) > MOST_EXIF):
+            options["exif"] = _loaded(self.exif)
         if self.alpha and self.kind in ALPHA_FORMATS:
             picture = _behind_white(picture, self.alpha)
         elif self.alpha and self.kind == "GIF":
@@ -138,7 +138,7 @@ def _behind_white(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.fromarray(rgba)
 
 
-def _exif(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
+def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
     """Return the Exif of a decoded image for a file of its upright form, which has this size."""
     try:
         exif = image.getexif()
@@ -153,16 +153,28 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> Image.Exif | None:
             ExifTags.Base.ExifImageHeight: size[1],
         }
         camera.update({tag: value for tag, value in now.items() if tag in camera})
-        for tags in (exif, camera):
-            for tag, value in tags.items():
-                if isinstance(value, str) and not value.isascii():
-                    # Pillow reads texts as Latin-1, and writes what is not ASCII as question marks.
-                    tags[tag] = value.encode("latin-1")
-        exif.tobytes()
-        return exif
+        _keep_accents(exif)
+        # An `Image.Exif` would keep all that was in the file.
+        return exif.tobytes() if exif else None
     except Exception:
         # Pillow raises a dozen different exceptions on damaged Exif, which is of use to nobody.
         return None
+
+
+def _loaded(data: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    exif.load(data)
+    _keep_accents(exif)
+    return exif
+
+
+def _keep_accents(exif: Image.Exif) -> None:
+    """Encode texts: Pillow reads them as Latin-1, and writes question marks for accents."""
+    camera = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
+    for tags in (exif, camera):
+        for tag, value in tags.items():
+            if isinstance(value, str) and not value.isascii():
+                tags[tag] = value.encode("latin-1")
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:

@@ -17,6 +17,7 @@ from recolor.evaluation.metrics.observation import Answer, Predictor
 from recolor.evaluation.pictures import OTHER_COLORS, Pictures
 from recolor.evaluation.scoring import posters
 from recolor.evaluation.told import own_palette
+from recolor.models.color_table import paperness
 from recolor.models.decoding.options import PALETTE_VIVIDNESS
 from recolor.models.decoding.palette_transfer import CARRIED, move, transfer_moves
 
@@ -198,13 +199,14 @@ def baselines_told_the_source(pictures: Pictures) -> dict[str, Predictor]:
 
     def left_alone(poster: Mapping[str, np.ndarray]) -> Answer:
         _, source = pictures.of(poster, OTHER_COLORS)
-        return Answer(source.ab, own_palette(poster), source=source)
+        locked = paperness(source.lab)
+        return Answer(source.ab, own_palette(poster), source=source, locked=locked)
 
     def moved(poster: Mapping[str, np.ndarray]) -> Answer:
         _, source = pictures.of(poster, OTHER_COLORS)
         palette, ab = own_palette(poster), source.ab.copy()
         ab[source.box.slices] = _carried(source.inside, palette, 1.0)
-        return Answer(ab, palette, source=source)
+        return Answer(ab, palette, source=source, locked=paperness(source.lab))
 
     return {"source left alone": left_alone, "source moved to the palette": moved}
 

@@ -21,6 +21,7 @@ from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.posters import Box
 from recolor.evaluation.metrics.observation import Answer, MeasurementError, Predictor
 from recolor.evaluation.pictures import AGED, OTHER_COLORS, UNAGED, Pictures
+from recolor.models.color_table import paperness
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, FREE, SOURCE, Decoding
 from recolor.models.painter import Painter, Seen
 from recolor.models.restoring import Restoration, Restorer
@@ -165,8 +166,11 @@ class Predictions:
                 return self._best(poster, seen, self.painter.suggestions(seen, told.suggestions))
             palette = own_palette(poster) if told.palette else self.painter.palette(seen, decoding)
             hinted = replace(decoding, hint=_true_hints(poster, told.hints))
-            source = self.pictures.of(poster, OTHER_COLORS)[1] if told.source else None
-            return Answer(self._ab(poster, seen, palette, hinted), palette, source=source)
+            answer = Answer(self._ab(poster, seen, palette, hinted), palette)
+            if not told.source:
+                return answer
+            _, source = self.pictures.of(poster, OTHER_COLORS)
+            return replace(answer, source=source, locked=paperness(source.lab))
 
         return predict
 

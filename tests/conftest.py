@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import mlflow
 import pytest
 import servers
+from filelock import FileLock
 from forge import Forge
 
 from recolor.platform.tracking.interruption import SIGNALS
@@ -85,11 +87,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def bundled_networks_loaded_once() -> Iterator[None]:
-    """Let all tests of this process share the bundled networks: their graphs take seconds."""
+    """Let all tests of this process share networks, bundled and registered: graphs take seconds."""
     from recolor.models.catalog import MODELS
-    from recolor.platform.registry import model
+    from recolor.platform.registry import model, registration
 
     made, networks = model._of_weights, {}
+    load, loaded = registration.load_registered, {}
 
     def shared(source, weights, schemes):
         if source not in MODELS:
@@ -99,8 +102,16 @@ def bundled_networks_loaded_once() -> Iterator[None]:
         painter = replace(networks[source].painter, library=schemes)
         return replace(networks[source], painter=painter)
 
+    def shared_version(uri):
+        # Its files are looked for each time.
+        known = registration.model_info(uri)[0].model_id
+        if known not in loaded:
+            loaded[known] = load(uri)
+        return loaded[known]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model, "_of_weights", shared)
+        patch.setattr(registration, "load_registered", shared_version)
         yield
 
 
@@ -209,19 +220,36 @@ def store(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
-def trained(manifest, store):
+def trained(manifest, store, tmp_path_factory, worker_id):
     """A classification network after two epochs, registered as version 1, and the champion.
 
-    It answers by default, since it is said to be better than the bundled network.
+    It answers by default, since it is said to be better than the bundled network. The first process
+    of pytest-xdist that asks for it trains it; in the others, what `store` holds is replaced by it.
     """
     from recolor.platform.registry.promotion import promote
+    from recolor.platform.training.publication import published_model
     from recolor.platform.training.settings import Settings
     from recolor.platform.training.tracked import train
 
-    result = train(manifest, Settings("classification", epochs=2, batch_size=5))
-    compared(manifest.digest, version=result.metrics["told_palette.l2_ab"]).keep(result.version)
-    promote("l2_ab")
-    return result
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder if worker_id == "master" else folder.parent) / "trained.db"
+    own, run = Path(store.removeprefix("sqlite:///")), shared.with_name("trained.run")
+    with FileLock(f"{shared}.lock"):
+        if shared.exists():
+            copy_database(shared, own)
+            return published_model(run.read_text())
+        result = train(manifest, Settings("classification", epochs=2, batch_size=5))
+        compared(manifest.digest, version=result.metrics["told_palette.l2_ab"]).keep(result.version)
+        promote("l2_ab")
+        run.write_text(result.run_id)
+        copy_database(own, shared)
+        return result
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a SQLite database, also over one that is in use."""
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
 
 
 def compared(data: str, *, version: float = 1.0, bundled: float = 10_000.0, metric: str = "l2_ab"):

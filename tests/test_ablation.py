@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import keras
 import mlflow
 import pytest
 from click.testing import CliRunner
-from conftest import own_store
+from conftest import made_database, own_store
 from forge import wait_until
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from PIL import Image
@@ -90,6 +91,8 @@ class Place:
 def killed(tiny, small_network, forge, tmp_path_factory):
     """An ablation whose command was killed in the second training, and then called again."""
     place = Place(forge, tmp_path_factory.mktemp("killed"), FILE.format(data=tiny.folder))
+    (place.folder / "mlruns").mkdir()
+    shutil.copy(made_database(), place.folder / "mlruns")
     command = place.begin()
     wait_until(lambda: "Epoch 2" in command.said.partition("plain, seed 1")[2], command, 200)
     os.kill(command.pid, signal.SIGKILL)

@@ -18,7 +18,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from click.testing import CliRunner
-from conftest import RECOLOR, environment, store_in_use
+from conftest import environment, store_in_use
 from mlflow.store import db_migrations
 from mlflow.store.tracking.dbmodels.initial_models import Base
 
@@ -71,16 +71,9 @@ def connected(tmp_path) -> Path:
         yield file
 
 
-def test_commands_that_start_at_once_in_an_empty_folder_all_work(tmp_path):
-    # TensorFlow, where another test has loaded it, has set this for all children.
-    outside = {**environment(""), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    processes = [
-        subprocess.Popen(
-            [*RECOLOR, "promote"], cwd=tmp_path, env=outside, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    said = {process.communicate()[1] for process in processes}
+def test_commands_that_start_at_once_in_an_empty_folder_all_work(forge, tmp_path):
+    commands = [forge.begin(tmp_path, "promote") for _ in range(3)]
+    said = {command.wait().said for command in commands}
     assert said == {"Error: no version of poster-recolor has a validated l2_ab: train one first\n"}
     assert is_whole(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     names = {path.name for path in (tmp_path / "mlruns").iterdir()}
@@ -88,17 +81,20 @@ def test_commands_that_start_at_once_in_an_empty_folder_all_work(tmp_path):
 
 
 @pytest.mark.parametrize(("old", "seconds"), [(False, 0), (False, 0.6), (True, 0.3)])
-def test_a_database_is_whole_or_as_it_was_when_a_process_is_killed(old, seconds, connected):
+def test_a_database_is_whole_or_as_it_was_when_a_process_is_killed(
+    old, seconds, connected, forge, tmp_path_factory
+):
     if old:
         make_old_database(connected)
     began = connected.with_name("mlflow.db.new")
-    process = subprocess.Popen(CONNECT, env=environment(os.environ["MLFLOW_TRACKING_URI"]))
+    store = os.environ["MLFLOW_TRACKING_URI"]
+    command = forge.begin(tmp_path_factory.mktemp("killed"), "models", MLFLOW_TRACKING_URI=store)
     while not began.exists():
-        assert process.poll() is None
+        assert command.runs, command.said
         time.sleep(0.005)
     time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command.signal(signal.SIGKILL)
+    command.wait()
 
     url = f"sqlite:///{connected}"
     if connected.exists() and not is_whole(url):

@@ -214,16 +214,19 @@ def test_a_poster_and_its_gray_copy_give_the_network_of_a_file_the_same(network,
     assert np.abs(one["ab"].astype(int) - other["ab"]).mean() > 10
 
 
-def test_the_served_graph_computes_the_embedding_itself(network):
+@pytest.mark.parametrize("name", ["quarters", pytest.param("random", marks=pytest.mark.slow)])
+def test_the_served_graph_computes_the_embedding_itself(name, quarters):
     """With the embedding in the graph, the answer is that for the stored embedding."""
-    regression = MODELS["regression"]().build(SIZE)
+    embedding = EMBEDDINGS[name]
+    network = embedding.network(SIZE)
+    regression = MODELS["regression"](embedding_size=embedding.size).build(SIZE)
     # Weights that make the embedding matter.
     tensors = {path: 2 * tensor for path, tensor in named_values(regression.weights).items()}
     counts = np.zeros(1024, np.int64)
     counts[[500, 501, 528, 529, 530]] = 1
     weights = Weights(
-        "regression", SIZE, "random", OwnDecoding(), counts,
-        no_calibration(), tensors, origin={},
+        "regression", SIZE, name, OwnDecoding(), counts,
+        no_calibration(), tensors, origin={}, embedding_size=embedding.size,
     )  # fmt: skip
     image = np.random.default_rng(2).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     picture, decoding = Image.fromarray(image), Decoding()

@@ -60,7 +60,7 @@ def regression(tmp_path_factory) -> Path:
 
 def test_the_champion_as_a_saved_model(trained, copied_store, tmp_path):
     folder = tmp_path / "model"
-    result = run("export", "--format", "saved_model", "--out", folder)
+    result = run("export", "--format", "saved_model", "--out", folder, "--model", "champion")
     assert result.exit_code == 0, result.output
     assert "(champion; classification" in result.output
     about = json.loads((folder / "assets.extra" / "recolor.json").read_text())

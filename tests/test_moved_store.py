@@ -20,9 +20,11 @@ LOCATIONS = {
 
 
 @pytest.fixture
-def moved(copied_store, store):
+def moved(copied_store, trained):
     """The store with the trained champion, with its files elsewhere."""
-    folder = store.removeprefix("sqlite:///").removesuffix("/mlflow.db")
+    # It may have been trained in another process, which has a store of its own.
+    place = mlflow.get_run(trained.run_id).info.artifact_uri
+    folder = place.removeprefix("file://").partition("/artifacts/")[0]
     with closing(sqlite3.connect(copied_store.removeprefix("sqlite:///"))) as database:
         for table, column in LOCATIONS.items():
             database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, '/no')", [folder])

@@ -164,7 +164,7 @@ def test_a_thumbnail_in_the_old_colors_is_left_out(tmp_path):
     result = colored(file)
     assert result.getexif()[ExifTags.Base.Artist] == "A"
     assert not result.getexif().get_ifd(ExifTags.IFD.IFD1)
-    assert data not in file.exif.tobytes()
+    assert data not in file.exif
 
 
 def _directory(entries, after: int) -> bytes:
@@ -184,6 +184,16 @@ def test_damaged_exif_and_exif_that_a_jpeg_has_no_room_for_are_left_out(tmp_path
     assert len(colored(file).getexif()[ExifTags.Base.ImageDescription]) == 70_000
     as_jpeg = PictureFile(file.picture, "JPEG", exif=file.exif)
     assert not colored(as_jpeg).getexif()
+
+
+def test_only_what_goes_into_the_result_is_kept(tmp_path):
+    """Neither the file nor its Exif, of which most can be tags that nobody needs."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[700] = "A", b"x" * 1_000_000
+    file = saved(picture(), "PNG", tmp_path, exif=exif)
+    assert len(file.exif) < 100
+    assert type(file.picture) is Image.Image
+    assert colored(file).getexif() == {ExifTags.Base.Artist: "A"}
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP"])

@@ -37,7 +37,9 @@ from recolor.platform.cli.main import main
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.server.application import application
 from recolor.platform.server.limits import Limits
+from recolor.platform.server.query import Original
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
+from recolor.platform.server.studio import Studio
 from recolor.platform.serving.files import recolor_files
 
 pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
@@ -48,6 +50,10 @@ LIMITS = (
     *("--queue", str(QUEUE), "--memory", str(MEMORY_MB), "--timeout", "30"),
     *("--allowed-host", "posters.example", "--allowed-host", "*.cinema.example"),
 )
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -339,6 +345,7 @@ class TestErrors:
         assert set(content) == {"error_code", "message", "request_id"}
         for body, kind in (
             (b'image\n"a', "text/csv"),
+            (b"[" * 9_000, "application/json"),
             (b"[" * 100_000, "application/json"),
             (b"x", ""),
             (b"x", "image/png"),
@@ -346,8 +353,69 @@ class TestErrors:
         ):
             headers = {"Content_Type": kind} if kind else {}
             status, _, answer = served.ask("POST", "/invocations", body, **headers)
-            assert status in (400, 415), answer
+            assert status in (400, 413, 415), answer
             assert b"Traceback" not in answer and b"stack_trace" not in answer
+
+
+class TestHttp:
+    def exchanged(self, served, request: bytes) -> bytes:
+        """Everything that is answered until the server hangs up."""
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+            client.sendall(request)
+            answer = b""
+            while block := client.recv(1 << 16):
+                answer += block
+        return answer
+
+    @pytest.mark.parametrize("path", ["/", "/model", "/healthz", "/metrics", "/ping"])
+    def test_head_is_get_without_a_body(self, served, path):
+        status, headers, content = served.ask("HEAD", path)
+        assert (status, content) == (200, b"") and int(headers["content-length"]) > 0
+
+    def test_head_of_what_has_no_get(self, served):
+        assert served.ask("HEAD", "/nowhere")[0] == 404
+        assert served.ask("HEAD", "/recolor")[0] == 405
+
+    def test_browsers_never_guess_a_type(self, served):
+        for method, path in (
+            *(("GET", "/"), ("GET", "/metrics"), ("GET", "/ping"), ("GET", "/nowhere")),
+            *(("POST", "/recolor"), ("POST", "/invocations"), ("HEAD", "/model")),
+        ):
+            assert served.ask(method, path)[1]["x-content-type-options"] == "nosniff"
+        assert served.ask("GET", "/", Host="evil.example")[1]["x-content-type-options"]
+
+    @pytest.mark.parametrize("length", [b"5", b"0", b"1000"])
+    def test_two_lengths_of_a_body(self, served, length):
+        """A proxy in front may believe the other one."""
+        answer = self.exchanged(
+            served,
+            b"POST /recolor HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + length
+            + b"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        )  # fmt: skip
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"exclude each other" in answer
+        assert answer.count(b"HTTP/1.1") == 1
+
+    @pytest.mark.parametrize("path", [b"/nowhere", b"/healthz", b"/invocations"])
+    def test_nobody_waits_for_a_body_that_is_not_read(self, served, path):
+        head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+        answer = self.exchanged(served, head)
+        assert answer.startswith(b"HTTP/1.1 4") and b"connection: close" in answer
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"palette": " " * 3900 + "teal"},
+            {"palette": ",".join(["teal, orange"] * 32)},
+            {"lock": ["#c1121f"] * 100},
+            {"assign": ["#c1121f=#0b3c5d"] * 99, "palette": "teal,orange"},
+            {"hint": ["5,5=#c1121f"] * 99},
+        ],
+    )
+    def test_headers_that_any_proxy_takes(self, served, options):
+        status, headers, _ = served.ask("POST", f"/recolor?{query(**options)}", POSTER)
+        assert status == 200
+        assert sum(len(name) + len(value) + 4 for name, value in headers.items()) < 4000
 
 
 class TestTrustedHosts:
@@ -407,7 +475,8 @@ class TestLimits:
     def test_a_body_that_turns_out_too_large(self, served, path):
         """In pieces, of which the server can't know how many there will be."""
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
-            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            head += "Transfer-Encoding: chunked\r\n\r\n"
             client.sendall(head.encode())
             # It answers before the end, and hangs up.
             with contextlib.suppress(ConnectionError):
@@ -431,9 +500,60 @@ class TestLimits:
         )
         assert served.ask("POST", "/recolor", inside)[0] == 200
         check_error(served.ask("POST", "/recolor", outside), 413, "pixels")
-        sent = base64.b64encode(outside).decode()
+        sent = text(outside)
         status, content = served.predict({"inputs": {"image": [sent]}})
         assert status == 400 and "the limit is 4 megapixels" in content["message"]
+
+    @pytest.mark.parametrize("size", [(1, 70_000), (70_000, 1)])
+    def test_a_side_that_is_too_long(self, served, size):
+        data = encoded(Image.new("L", size))
+        for path in ("/recolor", "/pictures"):
+            check_error(served.ask("POST", path, data), 413, "the limit is 65535 a side")
+        status, content = served.predict({"inputs": {"image": [text(data)]}})
+        assert status == 400 and "the limit is 65535 a side" in content["message"]
+
+    @pytest.mark.parametrize("size", [(65_535, 1), (1, 65_535)])
+    def test_the_longest_side(self, served, size):
+        assert served.ask("POST", "/recolor", encoded(Image.new("L", size)))[0] == 200
+
+    def test_pictures_of_a_request_for_predictions(self, served):
+        one = text(encoded(Image.new("L", (1, 1))))
+        status, content = served.predict({"inputs": {"image": [one] * 2500}})
+        assert (status, content["message"]) == (400, "2500 pictures: the limit is 64 in a request")
+        large = text(encoded(Image.new("L", (1000, 1500))))
+        status, content = served.predict({"inputs": {"image": [large] * (MEGAPIXELS // 2 + 1)}})
+        assert status == 400
+        assert content["message"].startswith("image 2: too many pixels in one request")
+
+    @pytest.mark.parametrize(
+        ("body", "kind"),
+        [
+            (b'{"inputs": {"image": [' + b"[]," * 10_000 + b"1]}}", "application/json"),
+            (b"[" + b"{}," * 10_000 + b"{}]", "application/json"),
+            (b'{"inputs": [' + b"1," * 10_000 + b"1]}", "application/json; charset=utf-8"),
+            (b"{" + b",".join(b'"%d":0' % key for key in range(6000)) + b"}", "application/json"),
+            (b"image\n" + b"A\n" * 10_000, "text/csv"),
+            (b"image\r" + b"A\r" * 10_000, "text/csv"),
+            (b"image" + b",A" * 10_001, "text/csv"),
+        ],
+    )
+    def test_values_of_a_request_for_predictions(self, served, body, kind):
+        answer = served.ask("POST", "/invocations", body, Content_Type=kind)
+        check_error(answer, 413, "more than 10000 values")
+
+    def test_a_table_that_is_compressed(self, served):
+        """Parquet, of which a kilobyte can hold a billion values."""
+        kind = "application/vnd.apache.parquet"
+        answer = served.ask("POST", "/invocations", b"PAR1", Content_Type=kind)
+        check_error(answer, 415, "Content-Type must be application/json or text/csv")
+
+    def test_bodies_that_never_come_take_no_place(self, served):
+        head = b"POST /recolor HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+        with contextlib.ExitStack() as stack:
+            for _ in range(2 * (2 + QUEUE)):
+                client = socket.create_connection(("127.0.0.1", served.port))
+                stack.enter_context(client).sendall(head + b"x")
+            assert served.ask("POST", "/recolor", POSTER)[0] == 200
 
     def test_more_requests_than_places(self, served):
         """Those that are let in are answered; the others are told when to come again."""
@@ -461,6 +581,21 @@ class TestLimits:
         assert served.ask("GET", f"/pictures/{keys[-1]}/{asked}")[0] == 200
         check_error(served.ask("GET", f"/pictures/{keys[0]}/{asked}"), 404, "send it again", "id")
         assert 0 < metric(served, "recolor_kept_bytes") <= MEMORY_MB * 2**20
+
+
+def test_what_is_kept_of_a_small_picture_counts(painter):
+    """Its Exif; and whatever there is beside its few pixels."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "x" * 3_000_000
+    studio, small = Studio(painter, 10_000, 2**29), Image.new("RGB", (20, 20))
+    studio.keep(encoded(small))
+    without = studio.bytes_kept
+    key = studio.keep(encoded(small, exif=exif))["id"]
+    both = studio.bytes_kept
+    assert 3_000_000 < both - 2 * without < 3_001_000
+    for side in range(16, 116):
+        studio.original(key, Original(side=side), "")
+    assert studio.bytes_kept - both >= 100 * 4096
 
 
 def metric(served, name: str) -> float:

@@ -120,8 +120,24 @@ def test_the_table_is_the_formula_at_every_pixel():
 
 def test_paper_is_light_and_has_hardly_any_chroma():
     lab = np.array([[100, 0, 0], [95, 1, 2], [95, 0, 20], [65, 0, 0], [75, 0, 0]])
-    expected = [1, np.exp(-25 / 1296), 0, 0, 0.5]
+    expected = [1, np.exp(-((5 / 49) ** 4)), 0, 0, 0.5]
     np.testing.assert_allclose(paperness(lab), expected, atol=1e-9)
+
+
+def test_white_paper_stays_beside_strong_colors():
+    """Off-white, noise of a scan included, does not take a tint of what the colors become."""
+    noise = np.random.default_rng(0).integers(0, 5, (40, 40, 3))
+    paper = Image.fromarray(np.uint8([255, 253, 249] - noise))
+    paper.paste("#0b3c5d", (0, 0, 40, 20))
+    swatches = Swatches.of(paper)
+    gold = np.tile(np.float32([10, 80]), (len(swatches.shares), 1))
+    amounts = np.stack([np.zeros(len(gold)), np.ones(len(gold))]).astype(np.float32)
+    before, after = (
+        rgb2lab(np.asarray(picture))[20:]
+        for picture in (paper, recolored(paper, swatches, gold, amounts))
+    )
+    # Rounding alone makes up to 1 of it.
+    assert deltaE_ciede2000(before, after).max() < 2
 
 
 def test_assignments_and_locks_are_parsed():

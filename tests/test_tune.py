@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import time
 from functools import cached_property
@@ -13,7 +14,7 @@ import optuna
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from conftest import own_store
+from conftest import made_database, own_store
 from forge import PATIENCE, Command, Forge
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import TrialState
@@ -120,6 +121,8 @@ def tuned(tiny, small_network, forge, tmp_path_factory):
     command for that has said.
     """
     place = Place(forge, tmp_path_factory.mktemp("tuned"))
+    (place.folder / "mlruns").mkdir()
+    shutil.copy(made_database(), place.folder / "mlruns")
     both = [place.begin(*four_trials(tiny)) for _ in range(2)]
     for one in both:
         ended = one.wait()

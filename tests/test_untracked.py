@@ -6,7 +6,7 @@ import pytest
 
 from recolor.datasets.preparation import prepare
 from recolor.models.decoding.options import Decoding
-from recolor.platform.registry.registration import load_registered
+from recolor.platform.registry.registration import load_registered, model_info
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
@@ -26,6 +26,11 @@ def file(manifest, small_network, tmp_path_factory):
     file = tmp_path_factory.mktemp("untracked") / "weights.npz"
     train_untracked(manifest, settings(), file)
     return file
+
+
+@pytest.fixture(scope="module")
+def imported(manifest, file, store):
+    return import_weights(manifest, file)
 
 
 def test_a_training_in_two_parts_equals_one_in_one_part(manifest, file, tmp_path):
@@ -71,26 +76,24 @@ def test_anything_else_is_not_imported(content, manifest, store, tmp_path):
     assert len(mlflow.search_runs()) == runs
 
 
-def test_an_imported_model_predicts_what_was_trained(manifest, file, store):
-    trained = import_weights(manifest, file)
-    run = mlflow.get_run(trained.run_id)
+def test_an_imported_model_predicts_what_was_trained(manifest, file, imported):
+    run = mlflow.get_run(imported.run_id)
     assert run.data.params["model"] == "small"
     assert run.data.tags["trained.backend"] == "tensorflow"
     progress = Checkpoint.load(file).progress
     history, best = progress.history, progress.history[progress.best_epoch - 1]
     client = mlflow.MlflowClient()
-    logged = client.get_metric_history(trained.run_id, "val_loss")
+    logged = client.get_metric_history(imported.run_id, "val_loss")
     assert [metric.value for metric in logged] == [epoch["val_loss"] for epoch in history]
     # Scored again, with colors rounded to integers: all by the same amount, after so few epochs.
-    assert trained.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)
-    uri = f"models:/poster-recolor/{trained.version}"
+    assert imported.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)
+    uri = f"models:/poster-recolor/{imported.version}"
     assert load_registered(uri).metadata.metadata["dataset_digest"] == manifest.digest
 
 
-def test_how_it_decodes_may_be_chosen_when_it_is_imported(manifest, file, store):
+def test_how_it_decodes_may_be_chosen_when_it_is_imported(manifest, file, imported):
     trained = import_weights(manifest, file, Decoding(vividness=1.0))
-    metadata = load_registered(f"models:/poster-recolor/{trained.version}").metadata.metadata
+    metadata = model_info(f"models:/poster-recolor/{trained.version}")[0].metadata
     assert (metadata["temperature"], metadata["vividness"]) == (0.38, 1.0)
-    plain = import_weights(manifest, file)
     # The validation is of what it answers by default.
-    assert trained.metrics["colorfulness"] > 1.1 * plain.metrics["colorfulness"]
+    assert trained.metrics["colorfulness"] > 1.1 * imported.metrics["colorfulness"]

@@ -1,10 +1,7 @@
-"""A model kind, an embedding, an augmentation and a metric of one's own, each in its catalog.
+"""A model kind, an embedding, an augmentation and a metric of one's own, for their catalogs."""
 
-Then the commands that are given as JSON lists, one after the other, as from the command line.
-"""
-
-import json
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -17,7 +14,6 @@ from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.metric import PosterMean
 from recolor.models.catalog import MODELS
 from recolor.models.kind import ModelKind
-from recolor.platform.cli.main import main
 
 
 class Brightness(Embedding):
@@ -90,11 +86,21 @@ def upside_down(poster, generator):
     return {**poster, **{name: poster[name][::-1] for name in ("lightness", "ab")}}
 
 
-if __name__ == "__main__":
-    MODELS.register(Tint.name, Tint)
-    EMBEDDINGS.register(Brightness.name, Brightness())
-    METRICS.register(Warmth.name, Warmth)
-    AUGMENTATIONS.register("upside-down", upside_down)
-    for arguments in json.loads(sys.argv[1]):
-        print("$", *arguments)
-        main(arguments, prog_name="recolor", standalone_mode=False)
+EXTENSIONS = (
+    (MODELS, Tint.name, Tint),
+    (EMBEDDINGS, Brightness.name, Brightness()),
+    (METRICS, Warmth.name, Warmth),
+    (AUGMENTATIONS, "upside-down", upside_down),
+)
+
+
+@contextmanager
+def registered() -> Iterator[None]:
+    """Register all of them for a while."""
+    for catalog, name, thing in EXTENSIONS:
+        catalog.register(name, thing)
+    try:
+        yield
+    finally:
+        for catalog, name, _ in EXTENSIONS:
+            catalog.unregister(name)

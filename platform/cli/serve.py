@@ -45,7 +45,7 @@ from recolor.platform.server.limits import MEGABYTE, Limits
     metavar="SECONDS",
     default=Limits.seconds,
     show_default=True,
-    help="Longest time for a request, and for its body to arrive.",
+    help="Longest time for a request, for its body to arrive, and for its answer to be read.",
 )
 @click.option(
     "--max-body",
@@ -79,8 +79,10 @@ def serve(
     The page is at /, and its API is described at /openapi.json: POST /recolor takes a picture's
     file and answers with another. /invocations is that of MLflow's scoring server. Ctrl-C ends it.
     """
+    from recolor.platform.server.memory import return_large_blocks
     from recolor.platform.server.running import bound
 
+    return_large_blocks()
     # Before the seconds that loading a model takes.
     address = bound(host, port)
     check_backend()

@@ -13,6 +13,7 @@ from PIL import Image
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, Decoding
 from recolor.models.option import Option, options_of
 from recolor.platform.registry.model import Model
+from recolor.platform.server.bodies import Bodies
 from recolor.platform.server.gate import Gate
 from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.invocations import Invocations
@@ -55,13 +56,13 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
         allowed_hosts: As the names of `TrustedHosts`.
     """
     studio = Studio(model.painter, limits.pixels, limits.memory)
-    gate = Gate(limits)
+    gate, bodies = Gate(limits), Bodies(limits)
     gauges = {
         ("requests_inside", "Requests that are let in and not answered yet."): lambda: gate.inside,
         ("kept_bytes", "Memory of pictures that are being edited."): lambda: studio.bytes_kept,
     }
     instruments = Instruments(gauges)
-    invocations = Invocations(model.painter, gate, limits)
+    invocations = Invocations(model.painter, gate, bodies, limits)
     # Whether the model works, once it has tried.
     works: bool | None = None
 
@@ -112,15 +113,13 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
     @app.post("/recolor", responses=IMAGE, response_class=Response, openapi_extra=PICTURE)
     async def recolor(request: Request, wanted: Annotated[Recoloring, Query()]) -> Response:
         """Recolor the picture that is sent."""
-        async with gate.place():
-            data = await gate.body(request)
+        async with bodies.read(request) as data:
             return image(await gate.work(request, studio.recolor, data, wanted, accepted(request)))
 
     @app.post("/pictures", status_code=201, responses=TOLD, openapi_extra=PICTURE)
     async def keep(request: Request) -> dict:
         """Keep the picture that is sent, to be edited."""
-        async with gate.place():
-            data = await gate.body(request)
+        async with bodies.read(request) as data:
             return await gate.work(request, studio.keep, data)
 
     @app.get("/pictures/{key}/recolored", responses=IMAGE, response_class=Response)
@@ -128,16 +127,14 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
         request: Request, key: str, wanted: Annotated[Preview, Query()]
     ) -> Response:
         """Recolor a picture that is kept."""
-        async with gate.place():
-            return image(await gate.work(request, studio.recolored, key, wanted, accepted(request)))
+        return image(await gate.work(request, studio.recolored, key, wanted, accepted(request)))
 
     @app.get("/pictures/{key}/original", responses=IMAGE, response_class=Response)
     async def original(
         request: Request, key: str, wanted: Annotated[Original, Query()]
     ) -> Response:
         """Return a picture that is kept as it is."""
-        async with gate.place():
-            return image(await gate.work(request, studio.original, key, wanted, accepted(request)))
+        return image(await gate.work(request, studio.original, key, wanted, accepted(request)))
 
     @app.get("/healthz")
     async def alive() -> dict:

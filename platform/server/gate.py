@@ -1,23 +1,25 @@
 """How many requests are let in, and how long each may take.
 
-Who comes when all places are taken is sent away at once, before anything of the body is read: so
-memory is bounded, and who waits is not waiting for nothing.
+A request takes a place when its body has come, so slow clients take none. Who comes when all places
+are taken is sent away at once, unless another address holds more of them: that one then loses the
+place of its last request that still waits.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from recolor.platform.server.limits import MEGABYTE, Limits
-from recolor.platform.server.request_errors import RequestError
+from recolor.platform.server.cancellation import cancellable
+from recolor.platform.server.client_address import client_address
+from recolor.platform.server.limits import Limits
+from recolor.platform.server.request_errors import RequestError, busy
 
 Answer = TypeVar("Answer")
-# When to come again.
-RETRY_SECONDS = 1
 
 
 class Gate:
@@ -30,97 +32,69 @@ class Gate:
     def __init__(self, limits: Limits):
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.threads, "recolor")
-        self._free = limits.threads + limits.queue
-        self._turn = asyncio.Semaphore(limits.threads)
+        # The addresses of the requests, in the order in which they came.
+        self._inside: dict[Future, str] = {}
 
     @property
     def inside(self) -> int:
         """How many requests are let in, and not answered yet."""
-        return self._limits.threads + self._limits.queue - self._free
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Take a place for as long as a request lasts.
-
-        Raises:
-            RequestError: If no place is free.
-        """
-        if self._free <= 0:
-            wait = {"Retry-After": str(RETRY_SECONDS)}
-            raise RequestError(503, "too many requests at once: try again soon", headers=wait)
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
-
-    async def body(self, request: Request) -> bytes:
-        """Read a request's body.
-
-        Raises:
-            RequestError: If it is too large, or does not arrive in time.
-        """
-        try:
-            return await asyncio.wait_for(self._body(request), self._limits.seconds)
-        except (asyncio.TimeoutError, TimeoutError):
-            raise RequestError(408, "the request did not arrive in time") from None
-        except ClientDisconnect:
-            raise RequestError(400, "the request broke off") from None
-
-    async def _body(self, request: Request) -> bytes:
-        most = self._limits.body
-        too_large = RequestError(413, f"too large: the limit is {most / MEGABYTE:g} MB")
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > most:
-            raise too_large
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise too_large
-        return bytes(body)
+        return len(self._inside)
 
     async def work(self, request: Request, function: Callable[..., Answer], *arguments) -> Answer:
         """Call a function in a thread, when it is the request's turn.
 
-        Raises:
-            RequestError: If it takes too long. It then keeps running, and blocks others until
-                it ends: nothing ends a thread.
-        """
-        loop = asyncio.get_running_loop()
-        return await self.turn(
-            request, lambda: loop.run_in_executor(self._threads, function, *arguments)
-        )
-
-    async def turn(self, request: Request, begin: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Begin something when it is the request's turn, and wait for it, as `work` does.
+        When the client hangs up or this takes too long, the function ends at its next
+        `check_cancelled`; until then it keeps its thread.
 
         Raises:
-            RequestError: If it takes too long.
+            RequestError: If no place is free, it takes too long, or the client has hung up.
         """
-        late = RequestError(504, f"this took longer than {self._limits.seconds:g} seconds")
-        started = asyncio.get_running_loop().time()
+        address = client_address(request)
+        self._make_room(address)
+        cancelled = threading.Event()
+        future = self._threads.submit(cancellable(cancelled, function), *arguments)
+        self._inside[future] = address
+        work, gone = asyncio.wrap_future(future), asyncio.ensure_future(_hung_up(request))
+        # Nobody will ask for what became of it if it fails when it is no longer waited for.
+        work.add_done_callback(lambda work: work.cancelled() or work.exception())
         try:
-            await asyncio.wait_for(self._turn.acquire(), self._limits.seconds)
-        except (asyncio.TimeoutError, TimeoutError):
-            raise late from None
-        left = self._limits.seconds - (asyncio.get_running_loop().time() - started)
-        try:
-            if await request.is_disconnected():
+            await asyncio.wait(
+                {work, gone}, timeout=self._limits.seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if work.cancelled():
+                raise busy("too many requests")
+            if work.done():
+                return work.result()
+            if gone.done():
                 # As while somebody moves a slider: only the newest answer is waited for.
                 raise RequestError(499, "nobody waits for the answer any more")
-            work = asyncio.ensure_future(begin())
-        except BaseException:
-            self._turn.release()
-            raise
-        work.add_done_callback(lambda _: self._turn.release())
-        done, _ = await asyncio.wait({work}, timeout=left)
-        if not done:
-            # Nobody will ask for what became of it.
-            work.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise late
-        return work.result()
+            raise RequestError(504, f"this took longer than {self._limits.seconds:g} seconds")
+        finally:
+            cancelled.set()
+            work.cancel()
+            gone.cancel()
+            self._inside.pop(future, None)
+
+    def _make_room(self, address: str) -> None:
+        """Let a request in, or raise that there is no room for it."""
+        if len(self._inside) < self._limits.threads + self._limits.queue:
+            return
+        places = Counter(self._inside.values())
+        greedy, most = places.most_common(1)[0]
+        if places[address] + 1 < most:
+            for future in reversed(self._inside):
+                # What is worked on already can't be cancelled.
+                if self._inside[future] == greedy and future.cancel():
+                    del self._inside[future]
+                    return
+        raise busy("too many requests")
 
     def close(self) -> None:
         """End the threads, as soon as they have done what they are at."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def _hung_up(request: Request) -> None:
+    """Wait until a client hangs up, once its body has come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -15,7 +15,9 @@ class Limits:
         pixels: Of a picture.
         threads: Pictures that are worked on at once.
         queue: Requests that wait beside these.
-        seconds: That a request may take; a body has the same time to arrive.
+        seconds: That a request may take; a body has the same time to arrive, and an answer to be
+            read.
+        pictures: Of one request for predictions.
         memory: Bytes of the pictures that are kept to be edited, and of what the network says of
             them.
     """
@@ -25,4 +27,5 @@ class Limits:
     threads: int = os.cpu_count() or 1
     queue: int = 32
     seconds: float = 60
+    pictures: int = 64
     memory: int = 512 * MEGABYTE

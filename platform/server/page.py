@@ -25,7 +25,6 @@ def page() -> Response:
     }
     headers = {
         "Content-Security-Policy": "; ".join(f"{name} {source}" for name, source in policy.items()),
-        "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",
     }

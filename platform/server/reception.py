@@ -1,4 +1,7 @@
-"""What happens to every request: it gets an id, is timed and logged, and no error leaks out."""
+"""What happens to every request: it gets an id, is timed and logged, and no error leaks out.
+
+``HEAD`` is answered as ``GET`` is; uvicorn leaves the body out.
+"""
 
 import logging
 import time
@@ -11,6 +14,9 @@ from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.request_errors import REQUEST_ID, RequestError, answer_of
 
 log = logging.getLogger("recolor.server")
+LENGTH, ENCODING = b"content-length", b"transfer-encoding"
+# A proxy may have read another body than this server does, and take its end for a request.
+AMBIGUOUS = RequestError(400, "Content-Length and Transfer-Encoding exclude each other")
 
 
 class Reception:
@@ -31,16 +37,28 @@ class Reception:
             return
         number, began, status = uuid.uuid4().hex, time.perf_counter(), None
         scope.setdefault("state", {})["id"] = number
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        whole = False
+
+        async def receiving() -> Message:
+            nonlocal whole
+            message = await receive()
+            whole = not message.get("more_body")
+            return message
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((REQUEST_ID.lower().encode(), number.encode()))
+                if not whole and _has_body(scope):
+                    # Nobody would wait for the rest.
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
-            await self._application(scope, receive, sending)
+            answer = answer_of(number, AMBIGUOUS) if _is_ambiguous(scope) else self._application
+            await answer(inner, receiving, sending)
         except Exception as error:
             if out_of_memory(error):
                 told = RequestError(413, "too large for the server's memory")
@@ -48,9 +66,18 @@ class Reception:
                 log.exception("request %s", number)
                 told = RequestError(500, "something went wrong: the server's log has more")
             if status is None:
-                await answer_of(number, told)(scope, receive, sending)
+                await answer_of(number, told)(inner, receiving, sending)
         finally:
             seconds = time.perf_counter() - began
-            path = getattr(scope.get("route"), "path", "other")
+            path = getattr(inner.get("route"), "path", "other")
             self._instruments.observe(path, status or 499, seconds)
             log.info("%s %s %s %.3f s %s", scope["method"], path, status, seconds, number)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return ENCODING in headers or headers.get(LENGTH, b"0") != b"0"
+
+
+def _is_ambiguous(scope: Scope) -> bool:
+    return {LENGTH, ENCODING} <= {name for name, _ in scope["headers"]}

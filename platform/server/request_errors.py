@@ -16,6 +16,8 @@ from recolor.datasets.images import ImageError, TooManyPixelsError
 LONGEST = 300
 # Under which a request is known to the log, and to who sent it.
 REQUEST_ID = "X-Request-ID"
+# When to come again.
+RETRY_SECONDS = 1
 
 
 class Told(BaseModel):
@@ -51,6 +53,12 @@ def request_error_of(error: RecolorError) -> RequestError:
     if isinstance(error, ImageError):
         return RequestError(400, message)
     return RequestError(422, message, error.option)
+
+
+def busy(what: str) -> RequestError:
+    """Return the error of a request that there is no room for."""
+    wait = {"Retry-After": str(RETRY_SECONDS)}
+    return RequestError(503, f"{what} at once: try again soon", headers=wait)
 
 
 def answer_of(request_id: str, error: RequestError) -> JSONResponse:

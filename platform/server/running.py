@@ -4,17 +4,20 @@ import asyncio
 import contextlib
 import logging
 import socket
+from functools import partial
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from recolor.datasets.errors import RecolorError
-from recolor.platform.server.limits import Limits
+from recolor.platform.server.limits import MEGABYTE, Limits
 
 # In which the head of a request must have arrived.
 SECONDS_FOR_HEAD = 10
-MOST_CONNECTIONS = 1000
+MOST_CONNECTIONS, MOST_OF_AN_ADDRESS = 1000, 500
+# Bytes of answers that clients have not read yet.
+MOST_UNREAD = 256 * MEGABYTE
 
 
 class AddressError(RecolorError):
@@ -53,12 +56,13 @@ def run(application, bound_to: socket.socket, limits: Limits) -> None:
     log.addHandler(logging.StreamHandler())
     config = uvicorn.Config(
         application,
-        http=ImpatientProtocol,
+        http=partial(ImpatientProtocol, limits.seconds),
         ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,
         server_header=False,
+        headers=[("X-Content-Type-Options", "nosniff")],
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=int(limits.seconds) + 1,
     )
@@ -68,35 +72,62 @@ def run(application, bound_to: socket.socket, limits: Limits) -> None:
 
 
 class ImpatientProtocol(H11Protocol):
-    """HTTP, but for clients that never end a request's head: they are hung up on.
+    """HTTP, but for clients that neither end a request's head nor read an answer.
 
-    Uvicorn lets them have their connection for ever.
+    Uvicorn lets them have their connection, and the memory of the answer, for ever.
+
+    Args:
+        seconds: In which an answer must be read.
     """
 
-    _patience: asyncio.TimerHandle | None = None
+    def __init__(self, seconds: float, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._seconds = seconds
+        self._head: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self._begin_to_wait()
+        address = self.client and self.client[0]
+        same = sum(one.client is not None and one.client[0] == address for one in self.connections)
+        if same > MOST_OF_AN_ADDRESS:
+            transport.abort()
+        self._head = self.loop.call_later(SECONDS_FOR_HEAD, transport.close)
 
     def data_received(self, data: bytes) -> None:
         """Wait no longer when the head is there, and again when the next one begins."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._wait_no_longer()
-        elif self._patience is None:
-            self._begin_to_wait()
+            self._head = _cancelled(self._head)
+        elif self._head is None:
+            self._head = self.loop.call_later(SECONDS_FOR_HEAD, self.transport.close)
+
+    def pause_writing(self) -> None:
+        """Begin to wait until an answer is read."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._seconds, self.transport.abort)
+        waiting = [one for one in self.connections if one._unread is not None]
+        waiting.sort(key=lambda one: one._unread.when())
+        unread = sum(one.transport.get_write_buffer_size() for one in waiting)
+        for slowest in waiting[:-1]:
+            if unread <= MOST_UNREAD:
+                break
+            unread -= slowest.transport.get_write_buffer_size()
+            slowest.transport.abort()
+
+    def resume_writing(self) -> None:
+        """Wait no longer: the answer is read, but for what the system has room for."""
+        self._unread = _cancelled(self._unread)
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
-        self._wait_no_longer()
+        self._head, self._unread = _cancelled(self._head), _cancelled(self._unread)
         super().connection_lost(exc)
 
-    def _begin_to_wait(self) -> None:
-        self._patience = self.loop.call_later(SECONDS_FOR_HEAD, self.transport.close)
 
-    def _wait_no_longer(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+    """Cancel a timer, if there is one; what is returned takes its place."""
+    if timer is not None:
+        timer.cancel()

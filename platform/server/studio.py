@@ -34,6 +34,7 @@ from recolor.datasets.swatches import Swatches
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Found, Look, Painter, Seen, cut_out
+from recolor.platform.server.cancellation import check_cancelled
 from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.request_errors import RequestError
 
@@ -41,6 +42,11 @@ SUGGESTIONS = 6
 # What an answer may be asked for in, beside the source's own format.
 KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
 ID = re.compile("[0-9a-f]{64}")
+# Bytes of something that is kept, beside its arrays: without them, a picture of one pixel would
+# take no memory.
+OVERHEAD = 4096
+# A longer header is left out, since proxies take heads of 4 kB.
+LONGEST_HEADER = 1000
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Studio:
         self.library = painter.library or load_library()
         self._most_pixels = most_pixels
         # Pairs of what is kept, and how many bytes it takes.
-        self._kept: LRUCache = LRUCache(memory, getsizeof=lambda entry: entry[1])
+        self._kept: LRUCache = LRUCache(memory, getsizeof=lambda entry: entry[1] + OVERHEAD)
         self._lock = threading.Lock()
 
     @property
@@ -93,6 +99,7 @@ class Studio:
         """
         decoding = self._decoding(wanted)
         file = PictureFile.of(data, self._most_pixels)
+        check_cancelled()
         seen = self.painter.see(file.picture, decoding, in_place=True)
         return self._painted(file, seen, decoding, wanted, accept)
 
@@ -111,7 +118,9 @@ class Studio:
         """
         key = hashlib.sha256(data).hexdigest()
         file = PictureFile.of(data, self._most_pixels)
-        if not self._remember(("file", key), file, _bytes(file.picture, file.alpha)):
+        check_cancelled()
+        size = _bytes(file.picture, file.alpha) + len(file.exif or b"")
+        if not self._remember(("file", key), file, size):
             raise RequestError(413, "too large to be edited here; `recolor apply` takes it")
         found = self._found(key, file)
         palettes, own, seen = [], found.color != GRAY, self._seen(key, file, DEFAULT_DECODING)
@@ -175,7 +184,9 @@ class Studio:
     def _painted(
         self, file: PictureFile, seen: Seen, decoding: Decoding, wanted: Recoloring, accept: str
     ) -> Answer:
+        check_cancelled()
         palette = self.painter.palette(seen, decoding)
+        check_cancelled()
         painted, changes = self.painter.painted_with_changes(seen, palette, decoding)
         if decoding.crop == AUTO:
             file = file.cropped(seen.box)
@@ -194,7 +205,7 @@ class Studio:
         return entry[0]
 
     def _found(self, key: str, file: PictureFile) -> Found:
-        return self._known(("found", key), lambda: self.painter.find(file.picture), lambda _: 1000)
+        return self._known(("found", key), lambda: self.painter.find(file.picture), lambda _: 0)
 
     def _seen(
         self, key: str, file: PictureFile, decoding: Decoding, side: int | None = None
@@ -258,7 +269,7 @@ class Studio:
     def _remember(self, name: Hashable, value: Any, size: int) -> bool:
         """Keep something, and tell whether there is room for it at all."""
         with self._lock:
-            if size > self._kept.maxsize:
+            if size + OVERHEAD > self._kept.maxsize:
                 return False
             self._kept[name] = value, size
             return True
@@ -278,12 +289,14 @@ def described(palette: Palette, parameter: str) -> dict:
 def _answer(
     file: PictureFile, picture: Image.Image, format: str | None, accept: str, headers: dict
 ) -> Answer:
+    check_cancelled()
     # Those that are not in there: the source's own.
     kind = KINDS.get(format, file.kind) if format else _accepted(file.kind, accept)
     try:
         data = replace(file, kind=kind).with_colors_of(picture)
     except ImageError as error:
         raise RequestError(422, str(error), "format") from None
+    headers = {name: value for name, value in headers.items() if len(value) <= LONGEST_HEADER}
     return Answer(data, Image.MIME[kind], headers)
 
 

@@ -4,6 +4,8 @@ It needs the model's own requirements alone: what it imports of the project trav
 """
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -28,13 +30,20 @@ LONGEST_NAME = 200
 class PosterRecolorer(PythonModel):
     """Recolors images: base64 text (or raw bytes) of files in, base64 text of PNG files out."""
 
-    most_pixels = MAX_PIXELS
+    open_picture = staticmethod(partial(decode_image, most_pixels=MAX_PIXELS))
 
     @classmethod
-    def of(cls, painter: Painter, most_pixels: int) -> "PosterRecolorer":
-        """Make one of a painter, which takes no picture with more pixels."""
+    def of(
+        cls, painter: Painter, open_picture: Callable[[object], Image.Image]
+    ) -> "PosterRecolorer":
+        """Make one of a painter.
+
+        Args:
+            painter: What recolors.
+            open_picture: Opens an image file as `decode_image` does.
+        """
         recolorer = cls()
-        recolorer.painter, recolorer.most_pixels = painter, most_pixels
+        recolorer.painter, recolorer.open_picture = painter, open_picture
         return recolorer
 
     def load_context(self, context):
@@ -76,7 +85,7 @@ class PosterRecolorer(PythonModel):
         answers = []
         for number, data in enumerate(model_input["image"]):
             try:
-                recolored = self.painter.recolor(self._picture(data), decoding)
+                recolored = self.painter.recolor(self.open_picture(data), decoding)
             except RecolorError as error:
                 raise _bad_request(f"image {number}: {error}") from None
             except (MemoryError, tf.errors.ResourceExhaustedError):
@@ -91,19 +100,11 @@ class PosterRecolorer(PythonModel):
             ImageError: If it is not an image, and too long to be a palette's name.
         """
         try:
-            return Palette.of_picture(self._picture(text), "a picture")
+            return Palette.of_picture(self.open_picture(text), "a picture")
         except ImageError as error:
             if len(text) <= LONGEST_NAME:
                 return None
             raise ImageError(f"palette: {error}") from None
-
-    def _picture(self, data) -> Image.Image:
-        """Open an image file, given as its bytes, as base64 text or as a data URL.
-
-        Raises:
-            ImageError: If it is not an image.
-        """
-        return decode_image(data, self.most_pixels)
 
 
 def _tensors(signature):

@@ -137,6 +137,20 @@ def _deep(rng: random.Random, picture: bytes) -> tuple[str, bytes]:
     return JSON, opening * depth + inner + closing * rng.choice((depth, 0))
 
 
+def _many(rng: random.Random, picture: bytes) -> tuple[str, bytes]:
+    """Make a body of many small values."""
+    count = rng.choice((100, 2500, 200_000))
+    value = rng.choice((b"[]", b"{}", b"1", b'""', b'"iVBORw0K"', b"null"))
+    return rng.choice(
+        (
+            (JSON, b'{"inputs": {"image": [' + b",".join([value] * count) + b"]}}"),
+            (JSON, b"[" + b",".join([value] * count) + b"]"),
+            ("text/csv", b"image\n" + b"A\n" * count),
+            ("text/csv", b"image" + b",A" * count + b"\n"),
+        )
+    )
+
+
 def _another_type(rng: random.Random, picture: bytes) -> tuple[str, bytes]:
     body = rng.choice((right_request(picture)[1], picture, b"", b"image\nabc\n", rng.randbytes(99)))
     return rng.choice(TYPES), body
@@ -144,7 +158,7 @@ def _another_type(rng: random.Random, picture: bytes) -> tuple[str, bytes]:
 
 KINDS = (
     _strange_parameters, _strange_value, _other_form, _broken_picture, _broken_text, _broken_json,
-    _deep, _another_type,
+    _deep, _many, _another_type,
 )  # fmt: skip
 
 
