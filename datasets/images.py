@@ -269,8 +269,9 @@ def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         image.info.pop("transparency", None)
     rgb = to_srgb(image)
     if rgb is image:
-        # An opened image holds its file, and all that is in it beside the pixels.
-        rgb = rgb.copy()
+        # An opened image holds its file, and all that is in it beside the pixels; a copy would need
+        # twice the memory.
+        rgb = rgb._new(rgb.im)
     if alpha:
         rgb = Image.composite(rgb, Image.new("RGB", rgb.size, WHITE), alpha)
     rgb.info = {}
