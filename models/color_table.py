@@ -13,9 +13,11 @@ from recolor.datasets.color import L_SCALE, lab8_to_rgb
 from recolor.datasets.gamut import in_gamut
 from recolor.datasets.swatches import Swatches
 
-# Along each side of the cube of sRGB: as many as Pillow takes. With 33, colors beside white lent
-# white paper a chroma of 3 of theirs.
-NODES = 65
+# Along each side of the cube of sRGB. Where white ends is told more finely: otherwise, colors
+# beside it would lend white paper a chroma of 3 of theirs.
+NODES, PAPER_NODES = 33, 65
+# Rows that are recolored at once, so that large pictures need little more memory than themselves.
+BAND = 256
 # Paper and white letters: they have at least this L, and hardly any chroma.
 PAPER_L, PAPER_RANGE, PAPER_CHROMA = 65.0, 20.0, 7.0
 
@@ -47,36 +49,56 @@ def recolored(
     """
     if not amounts.any():
         return picture
-    lab = _nodes()
-    paper = paperness(lab)[:, None]
-    weights = swatches.memberships(lab) * (paper * amounts[0] + (1 - paper) * amounts[1])
-    ab = lab[:, 1:] * (1 - weights.sum(axis=-1, keepdims=True)) + weights @ colors
+    weights = swatches.memberships(_nodes(NODES))
+    paper, other = (_filter(weights * one, colors) for one in amounts)
+    result = Image.new("RGB", picture.size)
+    for top in range(0, picture.height, BAND):
+        part = picture.crop((0, top, picture.width, min(top + BAND, picture.height)))
+        new = part.filter(other)
+        if not np.array_equal(*amounts):
+            kept = part.filter(paper) if amounts[0].any() else part
+            new = Image.composite(kept, new, part.filter(_paper_filter()).getchannel(0))
+        result.paste(new, (0, top))
+    return result
+
+
+def _filter(weights: np.ndarray, colors: np.ndarray) -> ImageFilter.Color3DLUT:
+    """Return what moves every color towards those of its swatches, by weights ``[33^3, K]``."""
+    ab = _nodes(NODES)[:, 1:]
+    moved = ab * (1 - weights.sum(axis=-1, keepdims=True)) + weights @ colors
     # By the difference, so that what does not change is not changed by rounding, either.
-    rgb = np.clip(_levels() + (_converted(ab) - _unchanged()) / 255, 0, 1)
-    return picture.filter(ImageFilter.Color3DLUT(NODES, rgb.ravel()))
+    change = _converted(moved) - _unchanged()
+    return ImageFilter.Color3DLUT(NODES, np.clip(_levels(NODES) + change / 255, 0, 1).ravel())
 
 
 @cache
-def _levels() -> np.ndarray:
-    """Return the table's nodes, sRGB in [0, 1], red changing fastest: ``float32 [65^3, 3]``."""
-    level = np.linspace(0, 1, NODES, dtype=np.float32)
+def _paper_filter() -> ImageFilter.Color3DLUT:
+    """Return what turns colors into their `paperness`, in every channel."""
+    paper = paperness(_nodes(PAPER_NODES))
+    return ImageFilter.Color3DLUT(PAPER_NODES, np.repeat(paper, 3))
+
+
+@cache
+def _levels(nodes: int) -> np.ndarray:
+    """Return a table's nodes, sRGB in [0, 1], red changing fastest: ``float32 [nodes^3, 3]``."""
+    level = np.linspace(0, 1, nodes, dtype=np.float32)
     blue, green, red = np.meshgrid(level, level, level, indexing="ij")
     return np.stack([red, green, blue], axis=-1).reshape(-1, 3)
 
 
 @cache
-def _nodes() -> np.ndarray:
-    """Return CIELAB of the table's nodes: ``float32 [65^3, 3]``."""
-    return rgb2lab(_levels()).astype(np.float32)
+def _nodes(nodes: int) -> np.ndarray:
+    """Return CIELAB of a table's nodes: ``float32 [nodes^3, 3]``."""
+    return rgb2lab(_levels(nodes)).astype(np.float32)
 
 
 @cache
 def _unchanged() -> np.ndarray:
-    """Return the table's nodes as `_converted` rounds them."""
-    return _converted(_nodes()[:, 1:])
+    """Return the nodes as `_converted` rounds them."""
+    return _converted(_nodes(NODES)[:, 1:])
 
 
 def _converted(ab: np.ndarray) -> np.ndarray:
-    """Convert the table's nodes with another ab to sRGB in [0, 255]: ``float32 [65^3, 3]``."""
-    stored = np.rint(_nodes()[:, 0] * L_SCALE).astype(np.uint8)
+    """Convert the nodes with another ab to sRGB in [0, 255]: ``float32 [33^3, 3]``."""
+    stored = np.rint(_nodes(NODES)[:, 0] * L_SCALE).astype(np.uint8)
     return lab8_to_rgb(stored, in_gamut(stored, ab)).astype(np.float32)
