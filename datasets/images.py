@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from recolor.datasets import tiff
 from recolor.datasets.color_profiles import srgb_profile, to_srgb
 from recolor.datasets.errors import RecolorError
 
@@ -29,6 +30,7 @@ MAX_SIDE = 65_535
 # So many pixels, and 8 bytes for each, as the largest of formats have.
 MAX_BYTES = 8 * MAX_PIXELS
 WHITE = (255, 255, 255)
+UNREAD = "{} is not supported: save it with 8 bits, interleaved"
 SPECIAL_FILE = "a pipe, a socket or a device, not a file"
 
 SUFFIXES = (
@@ -147,6 +149,8 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
     except Image.DecompressionBombError:
         raise TooManyPixelsError(f"too many pixels: {limit}") from None
     except UnidentifiedImageError:
+        if kind := tiff.unknown(data):
+            raise ImageError(UNREAD.format(kind)) from None
         raise ImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise ImageError(f"damaged image: {_one_line(error)}") from None
@@ -154,6 +158,8 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise TooManyPixelsError(f"{image.width}x{image.height} pixels: {limit}")
     if max(image.size) > MAX_SIDE:
         raise TooManyPixelsError(f"{image.width}x{image.height}: the limit is {MAX_SIDE} a side")
+    if image.format == "TIFF" and (kind := tiff.misread(image)):
+        raise ImageError(UNREAD.format(kind))
     return image
 
 
@@ -257,12 +263,16 @@ def encode_png(picture: Image.Image) -> str:
 
 def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     image.load()
+    if image.format == "TIFF":
+        tiff.mend_color_map(image)
     # In place, since a copy would take as much memory as the picture.
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F":
         raise ImageError("floating-point images are not supported: save it with 8 bits")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
+    elif image.mode == "La":
+        image = image.convert("LA")
     alpha = None
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
@@ -278,9 +288,10 @@ def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit gray to 8 bits; Pillow's own conversion would clip it at 255."""
-    gray = np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255)
-    scaled = Image.fromarray(gray.astype(np.uint8))
+    """Scale gray of 12 or 16 bits to 8; Pillow's own conversion would clip it at 255."""
+    black, white = tiff.gray_range(image) if image.format == "TIFF" else (0, 65_535)
+    gray = (np.asarray(image).astype(np.int64) - black) * 255 // (white - black)
+    scaled = Image.fromarray(gray.clip(0, 255).astype(np.uint8))
     scaled.info = dict(image.info)
     if "transparency" in scaled.info:
         scaled.info["transparency"] //= 257
