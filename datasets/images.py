@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from recolor.datasets import tiff
+from recolor.datasets import jpeg, tiff
 from recolor.datasets.color_profiles import srgb_profile, to_srgb
 from recolor.datasets.errors import RecolorError
 
@@ -128,7 +128,7 @@ def read_file(path: Path) -> bytes:
 
 
 def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Open an image without decoding its pixels yet.
+    """Open an image without decoding its pixels yet, but those of a JPEG file without an end.
 
     Args:
         data: The file's content.
@@ -160,6 +160,11 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise TooManyPixelsError(f"{image.width}x{image.height}: the limit is {MAX_SIDE} a side")
     if image.format == "TIFF" and (kind := tiff.misread(image)):
         raise ImageError(UNREAD.format(kind))
+    if image.format in ("JPEG", "MPO"):
+        if found := jpeg.damage(data):
+            raise ImageError(f"damaged image: {found}")
+        if (whole := jpeg.ended(data)) is not data:
+            return Image.open(io.BytesIO(whole), formats=FORMATS)
     return image
 
 

@@ -26,6 +26,7 @@ FLOOR_1 = {
     "gamut",
     "hints",
     "images",
+    "jpeg",
     "margins",
     "near_duplicates",
     "palettes.clustering",

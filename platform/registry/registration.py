@@ -34,6 +34,7 @@ from recolor.datasets import (
     gamut,
     hints,
     images,
+    jpeg,
     margins,
     posters,
     quiet_stderr,
@@ -73,7 +74,7 @@ REQUIREMENTS = (
     "scikit-image", "tensorflow",
 )  # fmt: skip
 SERVED_MODULES = (
-    recolor, errors, catalog, color_profiles, tiff, images, atomic_file, shared_table, color,
+    recolor, errors, catalog, color_profiles, jpeg, tiff, images, atomic_file, shared_table, color,
     color_kind, classes, posters, margins, ageing, palette, hues, color_names, clustering, library,
     hints, assignments, gamut, swatches, quiet_stderr, faces, skin, option, options, own_decoding,
     typed, restoring, color_table, painter,
