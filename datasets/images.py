@@ -13,8 +13,8 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -37,6 +37,13 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
     *(".avif", ".jp2", ".ppm", ".pgm", ".tga"),
 )
+
+# Of Windows, macOS, and network disks of Synology and QNAP, in small letters. What Unix hides
+# begins with a dot.
+KEPT_ASIDE = {
+    *("$recycle.bin", "system volume information", "__macosx"),
+    *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
+}
 
 # What Pillow may try: no format that needs an outside program, or holds several sizes at once. Some
 # are missing from some builds of Pillow.
@@ -62,7 +69,10 @@ class TooManyPixelsError(ImageError):
 
 
 def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[str, Path]]:
-    """List the images in folders (searched whole) and files, by name; each file once.
+    """List the images in folders and files, by name; each file once.
+
+    Folders are searched whole, but for what file systems and servers keep there, as `is_kept_aside`
+    tells.
 
     Args:
         paths: Folders and files.
@@ -98,11 +108,35 @@ def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[
     return sorted(found.values())
 
 
+def is_image(name: str) -> bool:
+    """Tell by its name whether a file is an image."""
+    return PurePath(name).suffix.lower() in SUFFIXES
+
+
+def is_kept_aside(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or is what systems keep: thumbnails, the trash.
+
+    So are the files ``._poster.jpg`` that macOS writes beside ``poster.jpg`` on foreign disks.
+    """
+    return name.startswith(".") or name.lower() in KEPT_ASIDE
+
+
+def files_inside(folder: Path, unlisted: Callable[[OSError], None]) -> Iterator[Path]:
+    """Search a whole folder for files, less those that are kept aside.
+
+    Args:
+        folder: The folder.
+        unlisted: Called for each folder that can't be listed.
+    """
+    for place, folders, names in os.walk(folder, onerror=unlisted):
+        folders[:] = [name for name in folders if not is_kept_aside(name)]
+        yield from (Path(place, name) for name in names if not is_kept_aside(name))
+
+
 def _images_inside(folder: Path) -> Iterator[Path]:
     """Search a whole folder for images, and for folders that can't be listed."""
     unlisted: list[OSError] = []
-    for place, _, names in os.walk(folder, onerror=unlisted.append):
-        yield from (Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES)
+    yield from (file for file in files_inside(folder, unlisted.append) if is_image(file.name))
     for error in unlisted:
         if Path(error.filename) == folder:
             raise ImageError(f"{folder} can't be listed: {error.strerror}")

@@ -3,6 +3,7 @@
 import errno
 import io
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,10 +16,11 @@ from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError, out_of_memory
 from recolor.datasets.hints import Hint, HintError
 from recolor.datasets.images import ImageError
-from recolor.datasets.inputs import Place
+from recolor.datasets.inputs import Place, passed_over
 from recolor.datasets.object_storage import RemotePath, StorageError
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
+from recolor.datasets.skipped import MOST_SHOWN, SKIPPED_FILE, skipped_table
 from recolor.datasets.swatches import Swatch
 from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
@@ -80,11 +82,15 @@ class Outcome:
         pictures: What was done with each image, by its name.
         kept: How many images were left out, since their results are there already.
         sheet: The before/after sheet, if there is one.
+        reasons: The file that says why images could not be recolored, if they are many.
+        passed_over: How many files in the folders are taken for no images, by suffix.
     """
 
     pictures: dict[str, Recolored] = field(default_factory=dict)
     kept: int = 0
     sheet: Place | None = None
+    reasons: Place | None = None
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def results(self) -> list[Result]:
@@ -145,7 +151,8 @@ def recolor_files(
     painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
     painter.check_suggestions(suggestions)
     wanted = [task for task in tasks if existing != SKIP or not all(map(exists, task.targets))]
-    outcome, rows = Outcome(kept=len(tasks) - len(wanted)), []
+    outcome = Outcome(kept=len(tasks) - len(wanted), passed_over=passed_over(inputs))
+    rows = []
 
     def calls() -> Iterator[tuple]:
         for task in wanted:
@@ -162,6 +169,9 @@ def recolor_files(
     if rows and not (existing == SKIP and exists(target)):
         outcome.sheet = target
         _write(target, _png(_sheet(rows, suggestions)))
+    if len(outcome.skipped) > MOST_SHOWN:
+        outcome.reasons = out / SKIPPED_FILE
+        _write(outcome.reasons, skipped_table(outcome.skipped))
     return outcome
 
 
