@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from recolor.datasets import jpeg, tiff
-from recolor.datasets.color_profiles import srgb_profile, to_srgb
+from recolor.datasets.color_profiles import embedded_profile, srgb_profile, to_srgb
 from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
@@ -194,6 +194,8 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise TooManyPixelsError(f"{image.width}x{image.height}: the limit is {MAX_SIDE} a side")
     if image.format == "TIFF" and (kind := tiff.misread(image)):
         raise ImageError(UNREAD.format(kind))
+    if profile := embedded_profile(data):
+        image.info["icc_profile"] = profile
     if image.format in ("JPEG", "MPO"):
         if found := jpeg.damage(data):
             raise ImageError(f"damaged image: {found}")

@@ -330,18 +330,20 @@ def test_what_is_no_image_is_counted_and_many_reasons_go_to_a_file(posters, stor
         shutil.copy(posters[0], folder / name)
     for name in ("a.HEIC", "b.heic", "c.psd", "no suffix"):
         (folder / name).write_bytes(b"something")
+    Image.open(posters[1]).convert("CMYK").save(folder / "cmyk.jpg")
     for number in range(6):
         (folder / f"broken {number}.jpg").write_text("hello")
     out, arguments = tmp_path / "out", ["--restore", "none", "--palette", "source"]
     result = run("apply", folder, "--out", out, *arguments)
     assert result.exit_code == 3, result.output
-    assert "1 restored" in result.output
+    assert "2 restored" in result.output
     assert "takes no such files: 2 .heic, 1 without a suffix, 1 .psd\n" in result.output
+    assert "CMYK became RGB: cmyk.jpg\n" in result.output
     assert f"6 skipped (1 more), all of them in {out / 'skipped.tsv'}" in result.output
     reasons = (out / "skipped.tsv").read_text().splitlines()
     assert reasons[0] == "image\treason"
     assert reasons[6] == "broken 5.jpg\tnot an image, or of an unknown format"
-    assert sorted(file.name for file in out.iterdir()) == ["good.jpg", "skipped.tsv"]
+    assert sorted(file.name for file in out.iterdir()) == ["cmyk.jpg", "good.jpg", "skipped.tsv"]
 
     for file in folder.glob("broken*"):
         file.unlink()

@@ -198,6 +198,7 @@ def _report_as_json(outcome):
                 "color": done.color,
                 "found": done.found,
                 "only_first_frame": done.animated,
+                "loses": done.loses,
                 "results": [
                     {
                         "file": str(result.file),
@@ -247,6 +248,9 @@ def _report(outcome, out, model):
         lines.append(f"colors: {_first('; ', _counted(used))}")
     if animated := [name for name, done in pictures.items() if done.animated]:
         lines.append(f"only the first frame or page of {_first(', ', animated)}")
+    for words in sorted({done.loses for done in pictures.values() if done.loses}):
+        names = [name for name, done in pictures.items() if done.loses == words]
+        lines.append(f"{words}: {_first(', ', names)}")
     if outcome.sheet:
         lines.append(f"before and after: {outcome.sheet}")
     if outcome.passed_over:

@@ -59,6 +59,7 @@ class Recolored:
         skipped: Why the image could not be recolored; None if it could.
         unreadable: Whether that is since its file could not be read.
         animated: Whether only the first frame or page was recolored.
+        loses: What of the file its results can't hold, in words; empty where there is nothing.
         found: How the picture had aged, in words; empty where nothing was to restore.
         color: Whether it has colors, as `recolor.datasets.color_kind` tells; None if the picture
             was skipped.
@@ -69,6 +70,7 @@ class Recolored:
     skipped: str | None = None
     unreadable: bool = False
     animated: bool = False
+    loses: str = ""
     found: str = ""
     color: str | None = None
     row: list[Image.Image] | None = None
@@ -226,7 +228,7 @@ def recolor_file(
         done.skipped = "too large for this machine's memory"
         return done
     done.found, done.color = seen.restoration.describe(), seen.color
-    done.animated = source.animated
+    done.animated, done.loses = source.animated, source.loses
     if shown:
         done.row = [
             with_swatch(before, SHEET_SIDE),
