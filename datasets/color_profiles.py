@@ -14,13 +14,19 @@ from PIL import Image, ImageCms
 ROUNDING = 2
 # In the header of a profile: six numbers of two bytes.
 DATE = slice(24, 36)
+# What PNG files say that mean sRGB, and how near to it is near enough.
+SRGB_GAMMA, NEAR_GAMMA = 1 / 2.2, 0.02
+# In a JPEG 2000 file: its beginning, and the method of a box "colr" that holds a profile.
+JPEG_2000, HOLDS_PROFILE = b"\0\0\0\x0cjP  ", b"\2"
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """Convert an image to sRGB by the profile that its file holds.
 
     Without a profile, or with one that is damaged or of another kind of image, RGB and gray are
-    taken for sRGB, and CMYK is converted without regard to inks. Transparency is left out.
+    taken for sRGB, and CMYK is converted without regard to inks. PNG's ``gAMA`` is obeyed where
+    there is neither a profile nor ``sRGB``; ``cHRM`` and ``cICP`` are not. Transparency is left
+    out.
 
     Args:
         image: A decoded image with 8 bits a channel.
@@ -32,8 +38,22 @@ def to_srgb(image: Image.Image) -> Image.Image:
         ValueError: If Pillow can't bring the image's mode to RGB.
     """
     mode = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
-    convert = _conversion(image.info.get("icc_profile") or b"", mode)
-    return _in_mode("RGB", convert(_in_mode(mode, image)))
+    profile = image.info.get("icc_profile") or b""
+    rgb = _in_mode("RGB", _conversion(profile, mode)(_in_mode(mode, image)))
+    gamma = image.info.get("gamma")
+    if not gamma or profile or "srgb" in image.info or abs(gamma - SRGB_GAMMA) < NEAR_GAMMA:
+        return rgb
+    return rgb.point(_from_gamma(gamma) * 3)
+
+
+def embedded_profile(data: bytes) -> bytes | None:
+    """Return the profile in a JPEG 2000 file, which Pillow does not; None where there is none."""
+    if not data.startswith(JPEG_2000):
+        return None
+    box = data.find(b"colr")
+    if box < 0 or data[box + 4 : box + 5] != HOLDS_PROFILE:
+        return None
+    return data[box + 7 : box - 4 + int.from_bytes(data[box - 4 : box], "big")]
 
 
 def _in_mode(mode: str, image: Image.Image) -> Image.Image:
@@ -81,6 +101,13 @@ def _conversion(content: bytes, mode: str) -> Callable[[Image.Image], Image.Imag
         if np.abs(moved).max() <= ROUNDING:
             return _unchanged
     return transform.apply
+
+
+def _from_gamma(gamma: float) -> list[int]:
+    """Return the level in sRGB of each of 256 that mean light to the power of `gamma`."""
+    light = (np.arange(256) / 255) ** (1 / gamma)
+    level = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.rint(255 * level).astype(int).tolist()
 
 
 def _unchanged(image: Image.Image) -> Image.Image:

@@ -25,8 +25,9 @@ from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.listing import Listed, fingerprints, listed_in, write_listing
 from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.near_duplicates import group_near_duplicates
-from recolor.datasets.preparation import SKIPPED_FILE, begin, finish
+from recolor.datasets.preparation import begin, finish
 from recolor.datasets.reading import Form, Found, read_all, reading_pool, writing_to
+from recolor.datasets.skipped import SKIPPED_FILE
 
 
 @dataclass(frozen=True)

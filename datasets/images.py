@@ -13,13 +13,14 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from recolor.datasets.color_profiles import srgb_profile, to_srgb
+from recolor.datasets import jpeg, tiff
+from recolor.datasets.color_profiles import embedded_profile, srgb_profile, to_srgb
 from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
@@ -29,12 +30,20 @@ MAX_SIDE = 65_535
 # So many pixels, and 8 bytes for each, as the largest of formats have.
 MAX_BYTES = 8 * MAX_PIXELS
 WHITE = (255, 255, 255)
+UNREAD = "{} is not supported: save it with 8 bits, interleaved"
 SPECIAL_FILE = "a pipe, a socket or a device, not a file"
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
     *(".avif", ".jp2", ".ppm", ".pgm", ".tga"),
 )
+
+# Of Windows, macOS, and network disks of Synology and QNAP, in small letters. What Unix hides
+# begins with a dot.
+KEPT_ASIDE = {
+    *("$recycle.bin", "system volume information", "__macosx"),
+    *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
+}
 
 # What Pillow may try: no format that needs an outside program, or holds several sizes at once. Some
 # are missing from some builds of Pillow.
@@ -60,7 +69,10 @@ class TooManyPixelsError(ImageError):
 
 
 def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[str, Path]]:
-    """List the images in folders (searched whole) and files, by name; each file once.
+    """List the images in folders and files, by name; each file once.
+
+    Folders are searched whole, but for what file systems and servers keep there, as `is_kept_aside`
+    tells.
 
     Args:
         paths: Folders and files.
@@ -96,11 +108,35 @@ def find_images(paths: list[Path], leave_out: Path | None = None) -> list[tuple[
     return sorted(found.values())
 
 
+def is_image(name: str) -> bool:
+    """Tell by its name whether a file is an image."""
+    return PurePath(name).suffix.lower() in SUFFIXES
+
+
+def is_kept_aside(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or is what systems keep: thumbnails, the trash.
+
+    So are the files ``._poster.jpg`` that macOS writes beside ``poster.jpg`` on foreign disks.
+    """
+    return name.startswith(".") or name.lower() in KEPT_ASIDE
+
+
+def files_inside(folder: Path, unlisted: Callable[[OSError], None]) -> Iterator[Path]:
+    """Search a whole folder for files, less those that are kept aside.
+
+    Args:
+        folder: The folder.
+        unlisted: Called for each folder that can't be listed.
+    """
+    for place, folders, names in os.walk(folder, onerror=unlisted):
+        folders[:] = [name for name in folders if not is_kept_aside(name)]
+        yield from (Path(place, name) for name in names if not is_kept_aside(name))
+
+
 def _images_inside(folder: Path) -> Iterator[Path]:
     """Search a whole folder for images, and for folders that can't be listed."""
     unlisted: list[OSError] = []
-    for place, _, names in os.walk(folder, onerror=unlisted.append):
-        yield from (Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES)
+    yield from (file for file in files_inside(folder, unlisted.append) if is_image(file.name))
     for error in unlisted:
         if Path(error.filename) == folder:
             raise ImageError(f"{folder} can't be listed: {error.strerror}")
@@ -126,7 +162,7 @@ def read_file(path: Path) -> bytes:
 
 
 def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Open an image without decoding its pixels yet.
+    """Open an image without decoding its pixels yet, but those of a JPEG file without an end.
 
     Args:
         data: The file's content.
@@ -147,6 +183,8 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
     except Image.DecompressionBombError:
         raise TooManyPixelsError(f"too many pixels: {limit}") from None
     except UnidentifiedImageError:
+        if kind := tiff.unknown(data):
+            raise ImageError(UNREAD.format(kind)) from None
         raise ImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise ImageError(f"damaged image: {_one_line(error)}") from None
@@ -154,6 +192,15 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise TooManyPixelsError(f"{image.width}x{image.height} pixels: {limit}")
     if max(image.size) > MAX_SIDE:
         raise TooManyPixelsError(f"{image.width}x{image.height}: the limit is {MAX_SIDE} a side")
+    if image.format == "TIFF" and (kind := tiff.misread(image)):
+        raise ImageError(UNREAD.format(kind))
+    if profile := embedded_profile(data):
+        image.info["icc_profile"] = profile
+    if image.format in ("JPEG", "MPO"):
+        if found := jpeg.damage(data):
+            raise ImageError(f"damaged image: {found}")
+        if (whole := jpeg.ended(data)) is not data:
+            return Image.open(io.BytesIO(whole), formats=FORMATS)
     return image
 
 
@@ -257,12 +304,16 @@ def encode_png(picture: Image.Image) -> str:
 
 def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     image.load()
+    if image.format == "TIFF":
+        tiff.mend_color_map(image)
     # In place, since a copy would take as much memory as the picture.
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F":
         raise ImageError("floating-point images are not supported: save it with 8 bits")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
+    elif image.mode == "La":
+        image = image.convert("LA")
     alpha = None
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
@@ -279,9 +330,10 @@ def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit gray to 8 bits; Pillow's own conversion would clip it at 255."""
-    gray = np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255)
-    scaled = Image.fromarray(gray.astype(np.uint8))
+    """Scale gray of 12 or 16 bits to 8; Pillow's own conversion would clip it at 255."""
+    black, white = tiff.gray_range(image) if image.format == "TIFF" else (0, 65_535)
+    gray = (np.asarray(image).astype(np.int64) - black) * 255 // (white - black)
+    scaled = Image.fromarray(gray.clip(0, 255).astype(np.uint8))
     scaled.info = dict(image.info)
     if "transparency" in scaled.info:
         scaled.info["transparency"] //= 257

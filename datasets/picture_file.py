@@ -21,6 +21,8 @@ from recolor.datasets.posters import Box
 # With little loss.
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 ALPHA_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF", "JPEG2000", "TGA")
+CMYK_LOST = "CMYK became RGB"
+ALPHA_LOST = "transparency became white, since {} files are written without"
 # In GIF, one of the colors is clear. This one, for pixels that are less than half opaque.
 CLEAR, HALF = 255, 128
 # Rows in a band: white is taken out of transparent pixels band by band, to bound the memory.
@@ -52,6 +54,7 @@ class PictureFile:
         exif: Exif for a file of the upright picture; None where there is none.
         dpi: Dots per inch across and down; None where they are not known.
         animated: Whether the file holds more frames or pages, of which this is the first.
+        loses: What a file of the same format can't hold of this one, and becomes what; in words.
     """
 
     picture: Image.Image
@@ -60,6 +63,7 @@ class PictureFile:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     animated: bool = False
+    loses: str = ""
 
     @classmethod
     def read(cls, path: Path) -> "PictureFile":
@@ -82,12 +86,16 @@ class PictureFile:
         kind = "JPEG" if image.format == "MPO" else image.format
         # Decoding may leave nothing but pixels in the image.
         dpi = _dpi(image)
+        cmyk = image.mode == "CMYK"
         picture, alpha = to_rgb_and_alpha(image)
         with warnings.catch_warnings():
             # Of damaged Exif.
             warnings.simplefilter("ignore")
             exif = _exif(image, picture.size)
-            return cls(picture, kind, alpha, exif, dpi, _animated(image))
+            loses = CMYK_LOST if cmyk else ""
+            if alpha and kind not in (*ALPHA_FORMATS, "GIF"):
+                loses = ALPHA_LOST.format(kind)
+            return cls(picture, kind, alpha, exif, dpi, _animated(image), loses)
 
     def cropped(self, box: Box) -> "PictureFile":
         """Return a copy with a part of the picture."""

@@ -22,9 +22,9 @@ from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
 from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.reading import Form, read_all, reading_pool, writing_to
+from recolor.datasets.skipped import SKIPPED_FILE, skipped_table
 from recolor.datasets.splits import check_counts
 
-SKIPPED_FILE = "skipped.tsv"
 # Lies among the chunks until they have all gone into a data set.
 UNFINISHED = "unfinished"
 
@@ -152,10 +152,7 @@ def finish(
     content["digest"] = digest(content)
     if content["splits"]["train"]["count"]:
         _ = Manifest(out, content).classes
-    lines = ["image\treason"]
-    lines += ["\t".join(" ".join(text.split()) for text in row) for row in skipped]
-    text = "\n".join(lines) + "\n"
-    (whole / SKIPPED_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
+    (whole / SKIPPED_FILE).write_bytes(skipped_table(skipped))
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     (whole / FILE_NAME).write_text(text, encoding="utf-8")
     draw(Manifest.load(whole))

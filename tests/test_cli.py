@@ -323,6 +323,36 @@ def test_apply_with_nothing_usable(trained, tmp_path):
     assert "skipped fake.jpg: not an image" in result.output
 
 
+def test_what_is_no_image_is_counted_and_many_reasons_go_to_a_file(posters, store, tmp_path):
+    folder = tmp_path / "in"
+    (folder / ".Trashes").mkdir(parents=True)
+    for name in ("good.jpg", "._good.jpg", ".Trashes/good.jpg"):
+        shutil.copy(posters[0], folder / name)
+    for name in ("a.HEIC", "b.heic", "c.psd", "no suffix"):
+        (folder / name).write_bytes(b"something")
+    Image.open(posters[1]).convert("CMYK").save(folder / "cmyk.jpg")
+    for number in range(6):
+        (folder / f"broken {number}.jpg").write_text("hello")
+    out, arguments = tmp_path / "out", ["--restore", "none", "--palette", "source"]
+    result = run("apply", folder, "--out", out, *arguments)
+    assert result.exit_code == 3, result.output
+    assert "2 restored" in result.output
+    assert "takes no such files: 2 .heic, 1 without a suffix, 1 .psd\n" in result.output
+    assert "CMYK became RGB: cmyk.jpg\n" in result.output
+    assert f"6 skipped (1 more), all of them in {out / 'skipped.tsv'}" in result.output
+    reasons = (out / "skipped.tsv").read_text().splitlines()
+    assert reasons[0] == "image\treason"
+    assert reasons[6] == "broken 5.jpg\tnot an image, or of an unknown format"
+    assert sorted(file.name for file in out.iterdir()) == ["cmyk.jpg", "good.jpg", "skipped.tsv"]
+
+    for file in folder.glob("broken*"):
+        file.unlink()
+    result = run("apply", folder, "--out", tmp_path / "again", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["passed_over"] == {".heic": 2, ".psd": 1, "": 1}
+    assert not (tmp_path / "again" / "skipped.tsv").exists()
+
+
 def test_options_come_from_the_environment_too(manifest, store):
     result = run(
         "evaluate", RECOLOR_EVALUATE_DATA=str(manifest.folder), RECOLOR_EVALUATE_SPLIT="validation",
@@ -395,7 +425,7 @@ def test_what_is_in_the_way_of_one_poster_is_in_nobody_elses(posters, store, tmp
     (tmp_path / "out" / "a.jpg").mkdir(parents=True)
     (tmp_path / "out" / "deep").touch()
     result = run("apply", tmp_path / "in", "--out", tmp_path / "out", "--model", "regression")
-    assert (result.exit_code, "1 restored" in result.output) == (0, True), result.output
+    assert (result.exit_code, "1 restored" in result.output) == (3, True), result.output
     assert "skipped a.jpg: can't be written: Is a directory" in result.output
     assert "skipped deep/c.jpg: can't be written: " in result.output
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.jpg", "b.jpg", "deep"]
@@ -604,7 +634,7 @@ def test_apply_says_what_it_did_as_json(store, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     arguments = ["apply", tmp_path / "flag.png", tmp_path / "broken.png", "--out", tmp_path / "out"]
     result = run(*arguments, "--restore", "none", "--assign", "#c1121f=#0b4f5c", "--json")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 3, result.output
     broken, flag = json.loads(result.stdout)["pictures"]
     assert (flag["name"], flag["color"], flag["skipped"]) == ("flag.png", "colored", None)
     (made,) = flag["results"]

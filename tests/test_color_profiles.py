@@ -1,6 +1,8 @@
 """Color profiles, against the conversion of their spaces by plain arithmetic."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from icc_profiles import (
     srgb_to_linear,
     xyz_from_rgb,
 )
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from recolor.datasets.color_profiles import srgb_profile
@@ -150,6 +152,59 @@ ADOBE = rgb_profile(ADOBE_RGB, LEVELS**2.19921875)
 def test_a_bad_profile_is_ignored(profile):
     image = picture()
     assert np.array_equal(through_a_file(image, profile, "PNG"), np.asarray(image))
+
+
+def png_with(image: Image.Image, **chunks: bytes) -> bytes:
+    """A PNG file with chunks after its header."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    more = b"".join(
+        struct.pack(">I", len(content))
+        + name.encode()
+        + content
+        + struct.pack(">I", zlib.crc32(name.encode() + content))
+        for name, content in chunks.items()
+    )
+    return file.getvalue()[:33] + more + file.getvalue()[33:]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+@pytest.mark.parametrize("gamma", [1.0, 1 / 1.8])
+def test_the_gamma_of_a_png(mode, gamma):
+    image = picture().convert(mode)
+    stored = LEVELS[np.asarray(image.convert("RGB"))] ** (1 / gamma)
+    data = png_with(image, gAMA=struct.pack(">I", round(gamma * 100_000)))
+    expected = srgb_from_xyz_d65(stored @ xyz_from_rgb(SRGB).T)
+    assert np.abs(np.asarray(to_rgb(open_image(data))) - 255 * expected).max() < 1
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {"gAMA": struct.pack(">I", 45_455)},
+        {"sRGB": b"\0", "gAMA": struct.pack(">I", 100_000)},
+        {"cICP": bytes([1, 13, 0, 1]), "cHRM": struct.pack(">8I", *range(30_000, 38_000, 1000))},
+        {"gAMA": bytes(4)},
+    ],
+)
+def test_what_a_png_says_that_means_srgb_or_is_not_obeyed(chunks):
+    data = png_with(picture(), **chunks)
+    assert np.array_equal(np.asarray(to_rgb(open_image(data))), np.asarray(picture()))
+
+
+@pytest.mark.skipif(not features.check("jpg_2000"), reason="no JPEG 2000")
+def test_the_profile_of_a_jpeg_2000_file():
+    file = io.BytesIO()
+    picture().save(file, "JPEG2000")
+    adobe = rgb_profile(ADOBE_RGB, LEVELS**2.19921875)
+    head, plain, rest = file.getvalue().partition(b"\0\0\0\x0fcolr\1\0\0\0\0\0\x10")
+    assert plain
+    color = struct.pack(">I", 11 + len(adobe)) + b"colr\2\0\0" + adobe
+    place = head.index(b"jp2h") - 4
+    size = int.from_bytes(head[place : place + 4], "big") + len(color) - len(plain)
+    data = head[:place] + struct.pack(">I", size) + head[place + 4 :] + color + rest
+    expected = of_rgb_space(picture(), ADOBE_RGB, LEVELS**2.19921875)
+    assert error(np.asarray(to_rgb(open_image(data))), expected) < 0.5
 
 
 def test_random_damage_never_stops_a_picture():

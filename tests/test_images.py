@@ -316,6 +316,20 @@ def test_images_are_found_in_nested_folders_by_suffix_and_named_by_their_place(l
     assert found == [(name, library / name) for name in names]
 
 
+KEPT_ASIDE = [".hidden.jpg", "._a.jpg", ".Trashes/501/a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg"]
+KEPT_ASIDE += ["deep/$RECYCLE.BIN/a.jpg", "__MACOSX/a.jpg", ".thumbnails/normal/a.png"]
+
+
+@pytest.mark.parametrize("name", KEPT_ASIDE)
+def test_what_is_hidden_or_kept_by_systems_is_left_out_of_a_folder(tmp_path, name):
+    for file in ("a.jpg", name):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert find_images([tmp_path]) == [("a.jpg", tmp_path / "a.jpg")]
+    # What is asked for itself is taken.
+    assert find_images([tmp_path / name]) == [((tmp_path / name).name, tmp_path / name)]
+
+
 def test_files_are_taken_as_given_and_named_without_their_folder(library):
     found = find_images([library / "no suffix", library / "deep" / "er", library / "deep/film.gif"])
     assert found == [

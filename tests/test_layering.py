@@ -26,6 +26,7 @@ FLOOR_1 = {
     "gamut",
     "hints",
     "images",
+    "jpeg",
     "margins",
     "near_duplicates",
     "palettes.clustering",
@@ -41,6 +42,7 @@ FLOOR_1 = {
     "shared_table",
     "splits",
     "swatches",
+    "tiff",
 }
 # What models see of `datasets`: floor 1, the embedding that they have as their encoder, and skin.
 SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "skin"}

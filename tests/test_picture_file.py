@@ -1,6 +1,7 @@
 """What a file holds beside the colors comes through: transparency, Exif, resolution."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -233,6 +234,34 @@ def test_the_profile_is_that_of_srgb(kind, tmp_path):
 def test_files_of_several_pictures_are_known(name, animated, tmp_path):
     (tmp_path / "file").write_bytes(whole_files()[name])
     assert PictureFile.read(tmp_path / "file").animated == animated
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "words"),
+    [
+        ("CMYK", "JPEG", "CMYK became RGB"),
+        ("CMYK", "TIFF", "CMYK became RGB"),
+        *(("RGB", "BMP", ""), ("RGBA", "PNG", ""), ("RGBA", "GIF", ""), ("L", "JPEG", "")),
+    ],
+)
+def test_what_the_file_of_the_result_can_not_hold_is_said(mode, kind, words, tmp_path):
+    image = picture().convert(mode)
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    assert saved(image, kind, tmp_path).loses == words
+
+
+def test_a_bmp_with_a_mask_of_alpha_loses_it_and_says_so(tmp_path):
+    size = (4, 3)
+    about = struct.pack("<IiiHHIIiiII", 108, *size, 1, 32, 3, 0, 0, 0, 0, 0)
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = (about + masks).ljust(108, b"\0")
+    pixels = Image.new("RGBA", size, (200, 0, 0, 51)).tobytes("raw", "BGRA")
+    data = struct.pack("<2sIII", b"BM", 14 + 108 + len(pixels), 0, 14 + 108) + header + pixels
+    (tmp_path / "file").write_bytes(data)
+    file = PictureFile.read(tmp_path / "file")
+    assert file.picture.getpixel((0, 0)) == (244, 204, 204)
+    assert file.loses == "transparency became white, since BMP files are written without"
 
 
 def test_a_photograph_with_a_hidden_preview_is_one_picture(tmp_path):

@@ -1,6 +1,7 @@
 """Options of decoding as people type them: on the command line, in Python or in a request."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def typed_decoding(
 
     Args:
         typed: The options' values by name, those that may be repeated as sequences of texts, or as
-            a single one; None, or an empty one, where nothing was typed.
+            a single one; None, or an empty one, where nothing was typed. The palette may be a
+            scheme's number or a `Path`, too.
         library: The color schemes to find a palette in.
         palette_of: Returns the palette of the picture that a text stands for; None if it stands for
             none.
@@ -40,14 +42,14 @@ def typed_decoding(
         if name in given:
             given[name] = parse(_texts(name, given[name]))
     text = given.get("palette")
-    if isinstance(text, (Path, int)):
-        # A picture's file, or a scheme's number.
+    if isinstance(text, int):
+        # A scheme's number.
         text = given["palette"] = str(text)
-    if text and not isinstance(text, (str, Palette)):
+    if text and not isinstance(text, (str, Path, Palette)):
         raise DecodingError(f"palette must be a text, not {text!r}", "palette")
-    if isinstance(text, str) and not _names_palette(text, library):
+    if isinstance(text, Path) or (isinstance(text, str) and not _names_palette(text, library)):
         # The library's error says what there is.
-        given["palette"] = palette_of(text) or library[text]
+        given["palette"] = palette_of(str(text)) or library[str(text)]
     return Decoding(**given)
 
 
@@ -56,6 +58,20 @@ def _texts(name: str, value: object) -> list[str]:
     if not all(isinstance(text, str) for text in texts):
         raise DecodingError(f"{name} must be texts, not {value!r}", name)
     return list(texts)
+
+
+def decoding_here(typed: Mapping, library: PaletteLibrary) -> Decoding:
+    """Make a decoding as `typed_decoding` does, of what was typed on this machine.
+
+    A palette may be a picture's path. It is one, and not colors, if there is such a file: names of
+    files may hold commas.
+    """
+    text = typed.get("palette")
+    if isinstance(text, str) and is_typed_colors(text, library):
+        # Colors may be too long for a path.
+        with suppress(OSError):
+            typed = {**typed, "palette": Path(text) if Path(text).is_file() else text}
+    return typed_decoding(typed, library, palette_of_file)
 
 
 def palette_of_file(path: str) -> Palette | None:

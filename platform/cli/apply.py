@@ -25,6 +25,8 @@ from recolor.platform.cli.options import (
 from recolor.platform.cli.output import printable, progress_bar, report_skipped
 
 MOST_NAMED = 6
+# The exit status.
+SOME_SKIPPED = 3
 
 
 @click.command()
@@ -98,6 +100,10 @@ def apply(
     Results have the images' names and formats, their transparency, Exif and resolution (dpi); the
     orientation is applied, 16 bits become 8, and the color profile is that of sRGB. Of animations
     and of files with several pages, the first picture is recolored.
+
+    Folders are searched whole, less hidden files and folders. The exit status is 0 if all images
+    were done, 3 if some were skipped, 1 if none could be done, and 2 if the command can't be used
+    so. Of more than five skipped images, skipped.tsv among the results holds all reasons.
     """
     from recolor.datasets.hints import load_hints
     from recolor.platform.serving.targets import REFUSE, REPLACE, SKIP, plan
@@ -150,6 +156,8 @@ def apply(
         _report(outcome, out, model)
     if outcome.skipped and not (outcome.results or outcome.kept):
         raise click.ClickException("no image could be recolored")
+    if outcome.skipped:
+        click.get_current_context().exit(SOME_SKIPPED)
 
 
 def load_any(source: str | None, library: Path | None):
@@ -190,6 +198,7 @@ def _report_as_json(outcome):
                 "color": done.color,
                 "found": done.found,
                 "only_first_frame": done.animated,
+                "loses": done.loses,
                 "results": [
                     {
                         "file": str(result.file),
@@ -209,6 +218,7 @@ def _report_as_json(outcome):
             for name, done in outcome.pictures.items()
         ],
         "kept": outcome.kept,
+        "passed_over": dict(outcome.passed_over),
         "sheet": outcome.sheet and str(outcome.sheet),
     }
     click.echo(dumps(described, indent=2))
@@ -238,12 +248,22 @@ def _report(outcome, out, model):
         lines.append(f"colors: {_first('; ', _counted(used))}")
     if animated := [name for name, done in pictures.items() if done.animated]:
         lines.append(f"only the first frame or page of {_first(', ', animated)}")
+    for words in sorted({done.loses for done in pictures.values() if done.loses}):
+        names = [name for name, done in pictures.items() if done.loses == words]
+        lines.append(f"{words}: {_first(', ', names)}")
     if outcome.sheet:
         lines.append(f"before and after: {outcome.sheet}")
+    if outcome.passed_over:
+        kinds = [
+            f"{count} {suffix or 'without a suffix'}"
+            for suffix, count in outcome.passed_over.most_common()
+        ]
+        lines.append(f"passed over, since recolor takes no such files: {_first(', ', kinds)}")
     for line in lines:
         click.echo(printable(line))
     if outcome.skipped:
-        report_skipped(outcome.skipped)
+        reasons = outcome.reasons
+        report_skipped(outcome.skipped, printable(f"all of them in {reasons}") if reasons else "")
 
 
 def _keeps_its_ink(done) -> bool:

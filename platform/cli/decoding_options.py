@@ -33,6 +33,6 @@ def decoding_of_options(options: dict, library: Path | None) -> Decoding:
         RecolorError: If there is no such palette, or a hint is invalid.
     """
     from recolor.datasets.palettes.library import load_library
-    from recolor.models.decoding.typed import palette_of_file, typed_decoding
+    from recolor.models.decoding.typed import decoding_here
 
-    return typed_decoding(options, load_library(library), palette_of_file)
+    return decoding_here(options, load_library(library))

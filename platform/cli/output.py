@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-MOST_SHOWN = 5
+from recolor.datasets.skipped import MOST_SHOWN
 
 
 def printable(text: str) -> str:

@@ -119,7 +119,7 @@ def prepare(
         if not part:
             click.echo(f"no {name} posters: {WITHOUT[name]}", err=True)
     ignore_warnings()
-    from recolor.datasets.preparation import SKIPPED_FILE
+    from recolor.datasets.skipped import SKIPPED_FILE
     from recolor.platform.experiments.preparation import prepare_and_draw
 
     with using as cluster, _progress() as show:
@@ -152,7 +152,7 @@ def prepare(
 def _extend(images, out, embedding, workers):
     ignore_warnings()
     from recolor.datasets.extension import extend
-    from recolor.datasets.preparation import SKIPPED_FILE
+    from recolor.datasets.skipped import SKIPPED_FILE
     from recolor.platform.experiments.preparation import draw
 
     with _progress() as show:

@@ -23,7 +23,7 @@ from recolor.datasets.images import as_picture
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
 from recolor.models.decoding.options import Decoding
-from recolor.models.decoding.typed import palette_of_file, parse_restore, typed_decoding
+from recolor.models.decoding.typed import decoding_here, parse_restore
 from recolor.models.painter import Network, Painter
 from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights, WeightsError, pretrained_weights
@@ -110,7 +110,7 @@ class Model:
             'RGB'
         """
         typed = {**options, "hint": hints or options.get("hint", ())}
-        decoding = typed_decoding(typed, self.painter.library or load_library(), palette_of_file)
+        decoding = decoding_here(typed, self.painter.library or load_library())
         return self.painter.recolor(as_picture(picture), decoding)
 
     def restore(

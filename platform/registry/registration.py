@@ -34,12 +34,14 @@ from recolor.datasets import (
     gamut,
     hints,
     images,
+    jpeg,
     margins,
     posters,
     quiet_stderr,
     shared_table,
     skin,
     swatches,
+    tiff,
 )
 from recolor.datasets.errors import first_line
 from recolor.datasets.palettes import clustering, color_names, hues, library, palette
@@ -72,10 +74,10 @@ REQUIREMENTS = (
     "scikit-image", "tensorflow",
 )  # fmt: skip
 SERVED_MODULES = (
-    recolor, errors, catalog, color_profiles, images, atomic_file, shared_table, color, color_kind,
-    classes, posters, margins, ageing, palette, hues, color_names, clustering, library, hints,
-    assignments, gamut, swatches, quiet_stderr, faces, skin, option, options, own_decoding, typed,
-    restoring, color_table, painter,
+    recolor, errors, catalog, color_profiles, jpeg, tiff, images, atomic_file, shared_table, color,
+    color_kind, classes, posters, margins, ageing, palette, hues, color_names, clustering, library,
+    hints, assignments, gamut, swatches, quiet_stderr, faces, skin, option, options, own_decoding,
+    typed, restoring, color_table, painter,
 )  # fmt: skip
 
 

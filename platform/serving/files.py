@@ -3,6 +3,7 @@
 import errno
 import io
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,10 +16,11 @@ from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError, out_of_memory
 from recolor.datasets.hints import Hint, HintError
 from recolor.datasets.images import ImageError
-from recolor.datasets.inputs import Place
+from recolor.datasets.inputs import Place, passed_over
 from recolor.datasets.object_storage import RemotePath, StorageError
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
+from recolor.datasets.skipped import MOST_SHOWN, SKIPPED_FILE, skipped_table
 from recolor.datasets.swatches import Swatch
 from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
@@ -57,6 +59,7 @@ class Recolored:
         skipped: Why the image could not be recolored; None if it could.
         unreadable: Whether that is since its file could not be read.
         animated: Whether only the first frame or page was recolored.
+        loses: What of the file its results can't hold, in words; empty where there is nothing.
         found: How the picture had aged, in words; empty where nothing was to restore.
         color: Whether it has colors, as `recolor.datasets.color_kind` tells; None if the picture
             was skipped.
@@ -67,6 +70,7 @@ class Recolored:
     skipped: str | None = None
     unreadable: bool = False
     animated: bool = False
+    loses: str = ""
     found: str = ""
     color: str | None = None
     row: list[Image.Image] | None = None
@@ -80,11 +84,15 @@ class Outcome:
         pictures: What was done with each image, by its name.
         kept: How many images were left out, since their results are there already.
         sheet: The before/after sheet, if there is one.
+        reasons: The file that says why images could not be recolored, if they are many.
+        passed_over: How many files in the folders are taken for no images, by suffix.
     """
 
     pictures: dict[str, Recolored] = field(default_factory=dict)
     kept: int = 0
     sheet: Place | None = None
+    reasons: Place | None = None
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def results(self) -> list[Result]:
@@ -145,7 +153,8 @@ def recolor_files(
     painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
     painter.check_suggestions(suggestions)
     wanted = [task for task in tasks if existing != SKIP or not all(map(exists, task.targets))]
-    outcome, rows = Outcome(kept=len(tasks) - len(wanted)), []
+    outcome = Outcome(kept=len(tasks) - len(wanted), passed_over=passed_over(inputs))
+    rows = []
 
     def calls() -> Iterator[tuple]:
         for task in wanted:
@@ -162,6 +171,9 @@ def recolor_files(
     if rows and not (existing == SKIP and exists(target)):
         outcome.sheet = target
         _write(target, _png(_sheet(rows, suggestions)))
+    if len(outcome.skipped) > MOST_SHOWN:
+        outcome.reasons = out / SKIPPED_FILE
+        _write(outcome.reasons, skipped_table(outcome.skipped))
     return outcome
 
 
@@ -216,7 +228,7 @@ def recolor_file(
         done.skipped = "too large for this machine's memory"
         return done
     done.found, done.color = seen.restoration.describe(), seen.color
-    done.animated = source.animated
+    done.animated, done.loses = source.animated, source.loses
     if shown:
         done.row = [
             with_swatch(before, SHEET_SIDE),
