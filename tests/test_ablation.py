@@ -1,6 +1,7 @@
 """`recolor ablate`: each variant of a file an MLflow run, through kills and changes of the file."""
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -195,10 +196,7 @@ class Here:
         self.file, self.out, self.data = folder / "here.toml", folder / "out", data
         self.said = []
 
-    def call(
-        self, variants: str, judged: str = 'told = ["nothing"]', to_train: bool = True
-    ) -> None:
-        """Call it; where it would train, it is interrupted unless it is to."""
+    def write(self, variants: str, judged: str = 'told = ["nothing"]') -> None:
         self.file.write_text(
             f"""
             [judged]
@@ -212,6 +210,10 @@ class Here:
             {variants}
             """
         )
+
+    def call(self, variants: str, to_train: bool = True, **judged: str) -> None:
+        """Call it; where it would train, it is interrupted unless it is to."""
+        self.write(variants, **judged)
         self.said = []
 
         def echo(line: str) -> None:
@@ -280,6 +282,19 @@ def test_what_other_values_have_led_to_is_judged_again(here, small_network, monk
     complete = Settings.complete
     monkeypatch.setattr(Settings, "complete", lambda self: replace(complete(self), ema=0.9))
     assert judged_still() == []
+
+
+def test_results_are_printed_as_json(here):
+    """What the training says of its epochs is not among them."""
+    here.write('only = {model = "small"}')
+    arguments = ["ablate", str(here.file), "--out", str(here.out), "--json"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    (only,) = json.loads(result.stdout)
+    assert (only["variant"], only["diverged"]) == ("only", None)
+    assert only["commit"] == here.table()["only"]["commit"]
+    assert only["metrics"] == mlflow.get_run(only["run_id"]).data.metrics
+    assert "val_loss: " in result.stderr
 
 
 TOLD = ["nothing", "auto", "palette", "best2", "hints5", "palette+hints5", "palette+source"]

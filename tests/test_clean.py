@@ -1,5 +1,6 @@
 """`recolor clean`: which checkpoints it removes, and what is said of a run without any."""
 
+import json
 import shutil
 from dataclasses import asdict
 
@@ -53,6 +54,11 @@ def test_what_can_be_gone_on_with_stays(runs):
     for state in ("finished", "deleted"):
         assert f"{runs[state]}  train, {state}: 4 MB\n" in clean("--dry-run")
     assert clean("--dry-run").endswith("checkpoints of 2 runs would be removed: 8 MB\n")
+    listed = json.loads(clean("--dry-run", "--json"))
+    assert {(one["run_id"], one["state"]) for one in listed} == {
+        (runs[state], state) for state in ("finished", "deleted")
+    }
+    assert all(4e6 < one["size"] < 5e6 for one in listed)
     assert with_checkpoint(runs) == set(runs)
     assert clean().endswith("checkpoints of 2 runs removed: 8 MB\n")
     assert with_checkpoint(runs) == {"failed", "killed", "running"}

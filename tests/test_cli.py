@@ -686,6 +686,21 @@ def test_a_library_of_ones_own_posters(manifest, posters, store, tmp_path):
     assert re.search("20 posters, [0-9]+ of them with color, are too few for 200 palettes", message)
 
 
+def test_the_schemes_as_json(tmp_path):
+    chart = tmp_path / "chart.png"
+    lines = run("palettes").stdout.splitlines()
+    result = CliRunner().invoke(
+        main, ["palettes", "--chart", str(chart)], env={"RECOLOR_PALETTES_JSON": "1"}
+    )
+    schemes = json.loads(result.stdout)
+    assert len(schemes) == len(lines) == 42 and chart.is_file()
+    for line, scheme in zip(lines, schemes, strict=True):
+        assert line.split()[0] == str(scheme["number"])
+        assert f" {scheme['name']} " in line
+        assert line.endswith(" ".join(scheme["colors"]))
+    assert sum(scheme["share"] for scheme in schemes) == pytest.approx(1, abs=0.01)
+
+
 def test_evaluate_says_what_was_told(manifest, store, tmp_path):
     figures = tmp_path / "figures.json"
     result = run(

@@ -1,16 +1,20 @@
 """What the documents point to is there, and the commands in them can be run."""
 
+import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT, own_store
+from mlflow.cli import cli as mlflow_command
 
 from recolor.datasets.demo_posters import generate_demo_posters
 from recolor.models.weights import SUFFIX
 from recolor.platform.cli.main import COMMANDS, main
+from recolor.platform.cli.options import Place
 from recolor.platform.serving.onnx_painter import SUFFIX as ONNX_SUFFIX
 
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").rglob("*.md")]
@@ -80,6 +84,31 @@ def test_a_file_of_arrays_is_one_of_an_untracked_training(document, tmp_path):
     text = document.read_text(encoding="utf-8")
     written = {word for call in commands(text, tmp_path) for word in call if word.endswith(".npz")}
     assert set(re.findall(r"[\w.-]+\.npz", text)) <= written
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_git_ignores_what_the_readmes_commands_write(tmp_path):
+    written = set()
+    for name, *arguments in commands(README.read_text(encoding="utf-8"), tmp_path):
+        with COMMANDS[name].make_context(name, arguments) as context:
+            for one in context.command.params:
+                if isinstance(one.type, Place) and one.type.writable and context.params[one.name]:
+                    written.add(context.params[one.name].parts[0])
+    # A place of the user's own.
+    written.remove("path")
+    command = ["git", "-C", ROOT, "check-ignore", *(f"{one}/" for one in written)]
+    ignored = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    assert written and written == {line.rstrip("/") for line in ignored.splitlines()}
+
+
+def test_mlflow_ui_is_told_of_the_store(monkeypatch):
+    """It does not read the variable that MLflow's other commands read."""
+    uri = "sqlite:////the/store.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    (line,) = re.findall("^mlflow ui.*$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    _, name, *arguments = shlex.split(os.path.expandvars(line))
+    with mlflow_command.get_command(None, name).make_context(name, arguments) as context:
+        assert context.params["backend_store_uri"] == uri
 
 
 @pytest.mark.slow

@@ -116,7 +116,7 @@ def test_vividness_adds_color_and_keeps_lightness():
     assert chroma[0] < chroma[1] < chroma[2]
 
 
-def test_the_wheel_has_them(tmp_path):
+def test_the_wheel_has_all_files(tmp_path):
     source = tmp_path / "source"
     ignored = shutil.ignore_patterns(".*", "mlruns", "build", "*.egg-info", "tests", "demo")
     shutil.copytree(ROOT, source, ignore=ignored, symlinks=True)
@@ -127,6 +127,12 @@ def test_the_wheel_has_them(tmp_path):
     assert result.returncode == 0, result.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {f"recolor/models/pretrained/{path.name}" for path in PRETRAINED.iterdir()}
-    assert expected <= names and "recolor/models/pretrained/README.md" in names
-    assert "recolor/datasets/palettes/library.json" in names
+    package = {name.removeprefix("recolor/") for name in names if name.startswith("recolor/")}
+    expected = {
+        path.relative_to(ROOT).as_posix().removeprefix("platform/api/")
+        for folder in ("platform", "datasets", "models", "evaluation")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    # What `mlflow run` calls, in a clone only.
+    assert package == expected - {"platform/project.sh"}

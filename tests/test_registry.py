@@ -221,10 +221,13 @@ def test_it_is_said_how_mlflows_commands_find_the_store(versions, tmp_path, monk
     for chosen in (None, uri):
         result = CliRunner().invoke(main, ["promote"], env={"MLFLOW_TRACKING_URI": chosen})
         assert result.exit_code == 0, result.output
-        said.append(result.output.splitlines()[-1])
+        said.append(result.output.splitlines()[-2:])
         mlflow.set_tracking_uri(uri)
-    assert said[0] == f"for mlflow ui, models serve and run: export MLFLOW_TRACKING_URI={uri}"
-    assert "is the champion already" in said[1]
+    assert said[0] == [
+        f"runs and models: mlflow ui --backend-store-uri {uri}",
+        f"for mlflow models serve and run: export MLFLOW_TRACKING_URI={uri}",
+    ]
+    assert "is the champion already" in said[1][-1]
 
 
 def test_a_training_leaves_what_promotion_needs(trained, manifest):

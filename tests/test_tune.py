@@ -1,5 +1,6 @@
 """`recolor tune`: real studies, on several processes that are killed and begun again."""
 
+import json
 import os
 import re
 import shlex
@@ -206,6 +207,12 @@ def test_studies_are_listed(tuned, forge, tmp_path):
     place, _ = tuned
     said = place.call("studies")
     assert said.startswith("s: finished, small, val_loss; 4 complete of 4; best: ")
+    (study,) = json.loads(place.call("studies", "--json"))
+    assert (study["name"], study["state"], study["wanted"]) == ("s", "finished", 4)
+    assert (study["model"], study["objective"]) == ("small", "val_loss")
+    assert study["trials"]["complete"] == 4
+    best = place.study.best_trial
+    assert study["best"] == {"trial": best.number, "value": best.value}
     empty = Place(forge, tmp_path / "empty").begin("studies").wait()
     assert "there are no studies in" in empty.said and empty.status == 1
     assert not list((tmp_path / "empty").iterdir())

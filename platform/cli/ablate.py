@@ -1,11 +1,15 @@
 """`recolor ablate`."""
 
+import sys
+from contextlib import nullcontext, redirect_stdout
+from json import dumps
+
 import click
 
 from recolor.datasets.atomic_file import check_writable
 from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow
-from recolor.platform.cli.options import OUTPUT, Place
+from recolor.platform.cli.options import JSON, OUTPUT, Place
 from recolor.platform.cli.output import progress_bar
 
 
@@ -14,7 +18,8 @@ from recolor.platform.cli.output import progress_bar
 @click.option(
     "--out", type=OUTPUT, default="ablation", show_default=True, help="Folder to write to."
 )
-def ablate(file, out):
+@JSON
+def ablate(file, out, json):
     """Train the variants of a TOML file and compare them.
 
     Each is judged by the same validation posters and is an MLflow run within
@@ -33,8 +38,14 @@ def ablate(file, out):
     from recolor.platform.experiments import ablation
 
     try:
-        made = ablation.ablate(plan, file, out, echo=click.echo, bar=progress_bar)
+        # What a training says of its epochs would be in the way of JSON.
+        with redirect_stdout(sys.stderr) if json else nullcontext():
+            made = ablation.ablate(plan, file, out, echo=click.echo, bar=progress_bar)
     except KeyboardInterrupt as error:
         raise interrupted(error, ": run the same command again to continue") from None
-    click.echo(made.report.read_text(encoding="utf-8"), nl=False)
-    click.echo(f"table and picture: {made.report}, {made.report.with_suffix('.png')}")
+    if json:
+        click.echo(dumps(made.describe(), indent=2))
+    else:
+        click.echo(made.report.read_text(encoding="utf-8"), nl=False)
+    drawn = made.report.with_suffix(".png")
+    click.echo(f"table and picture: {made.report}, {drawn}", err=json)

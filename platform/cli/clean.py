@@ -1,8 +1,12 @@
 """`recolor clean`."""
 
+from dataclasses import asdict
+from json import dumps
+
 import click
 
 from recolor.platform.cli.libraries import quiet_mlflow
+from recolor.platform.cli.options import JSON
 
 
 @click.command()
@@ -14,7 +18,8 @@ from recolor.platform.cli.libraries import quiet_mlflow
     help="Also of runs that failed or were killed.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-def clean(unfinished, dry_run):
+@JSON
+def clean(unfinished, dry_run, json):
     """Remove the checkpoints of runs that are finished or deleted.
 
     Such a run can't be resumed afterwards. Its model, metrics and pictures stay.
@@ -32,7 +37,11 @@ def clean(unfinished, dry_run):
     for one in found:
         if not dry_run:
             remove(one)
-        click.echo(f"{one.run_id}  {one.name}, {one.state}: {_megabytes(one.size)}")
+        if not json:
+            click.echo(f"{one.run_id}  {one.name}, {one.state}: {_megabytes(one.size)}")
+    if json:
+        click.echo(dumps([asdict(one) for one in found], indent=2))
+        return
     if not found:
         click.echo("there is nothing to remove")
         return

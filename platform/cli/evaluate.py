@@ -1,6 +1,6 @@
 """`recolor evaluate`."""
 
-import json
+from json import dumps
 from pathlib import Path
 
 import click
@@ -61,13 +61,11 @@ PALETTE = (
 @click.option("--markdown", type=OUTPUT_FILE, metavar="FILE", help="Write the table as Markdown.")
 @click.option(
     "--json",
-    "json_file",
     type=OUTPUT_FILE,
     metavar="FILE",
-    envvar="RECOLOR_EVALUATE_JSON",
     help="Write the figures as JSON.",
 )
-def evaluate(data, split, model, told, kernel_distance, library, markdown, json_file, **options):
+def evaluate(data, split, model, told, kernel_distance, library, markdown, json, **options):
     """Compute all metrics of models, and of answers without a model, over a split.
 
     Answers are only to be compared with those that were told the same: every column says it.
@@ -75,7 +73,7 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json_
     decoding = decoding_of_options(options, library)
     data = read_data(data)
     check_backend()
-    for file in filter(None, (markdown, json_file)):
+    for file in filter(None, (markdown, json)):
         check_writable(file.parent)
     quiet_mlflow()
     from recolor.evaluation import tables
@@ -107,8 +105,8 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json_
     click.echo(report, nl=False)
     if markdown:
         _write(markdown, report)
-    if json_file:
-        _write(json_file, json.dumps(evaluation.describe(), indent=2) + "\n")
+    if json:
+        _write(json, dumps(evaluation.describe(), indent=2) + "\n")
 
 
 def _write(file: Path, text: str) -> None:

@@ -1,8 +1,8 @@
 """`recolor models`."""
 
-import json
 from dataclasses import asdict
 from datetime import datetime
+from json import dumps
 
 import click
 
@@ -16,12 +16,10 @@ SHORT = 8
 @click.option("--history", is_flag=True, help="List the promotions and rollbacks instead.")
 @click.option(
     "--json",
-    "as_json",
     is_flag=True,
-    envvar="RECOLOR_MODELS_JSON",
     help="Print JSON, with all metrics and nothing shortened.",
 )
-def models(history, as_json):
+def models(history, json):
     """List the registered versions: what each is worth, and where it came from.
 
     Those of poster-recolor color posters, those of poster-restore restore them.
@@ -39,13 +37,13 @@ def models(history, as_json):
         store.connect()
         for task in TASKS.values():
             found[task] = list(read_history(task).values()) if history else list_versions(task)
-    if as_json:
+    if json:
         shown = [
             {"model": task.model, **(asdict(one) if history else one.describe())}
             for task, some in found.items()
             for one in some
         ]
-        click.echo(json.dumps(shown, indent=2))
+        click.echo(dumps(shown, indent=2))
         return
     if not any(found.values()):
         click.echo(

@@ -135,4 +135,5 @@ def say_how_mlflow_finds_it() -> None:
 
     if file := default_store():
         uri = shlex.quote(f"sqlite:///{file}")
-        click.echo(f"for mlflow ui, models serve and run: export MLFLOW_TRACKING_URI={uri}")
+        click.echo(f"runs and models: mlflow ui --backend-store-uri {uri}")
+        click.echo(f"for mlflow models serve and run: export MLFLOW_TRACKING_URI={uri}")

@@ -1,9 +1,11 @@
 """`recolor palettes`."""
 
+from json import dumps
+
 import click
 
 from recolor.datasets.atomic_file import atomic_write
-from recolor.platform.cli.options import INPUT, LIBRARY, OUTPUT_FILE
+from recolor.platform.cli.options import INPUT, JSON, LIBRARY, OUTPUT_FILE
 from recolor.platform.cli.output import progress_bar
 
 
@@ -21,7 +23,8 @@ from recolor.platform.cli.output import progress_bar
     "--chart", type=OUTPUT_FILE, metavar="FILE", help="Draw the color schemes as one picture."
 )
 @LIBRARY
-def palettes(make, count, out, chart, library):
+@JSON
+def palettes(make, count, out, chart, library, json):
     """List the color schemes to choose from, or make new ones from a data set."""
     from recolor.datasets.palettes.library import load_library
 
@@ -38,15 +41,28 @@ def palettes(make, count, out, chart, library):
             found = library_of(manifest, count, bar.update)
         with atomic_write(out) as temporary:
             found.save(temporary)
-    for number, (palette, share) in enumerate(
-        zip(found.palettes, found.commonness, strict=True), 1
-    ):
-        colors = " ".join(color for color, _ in palette.swatch)
-        click.echo(f"{number:3}  {100 * share:4.1f} %  {palette.name:34}  {colors}")
+    schemes = [
+        {
+            "number": number,
+            "name": palette.name,
+            "share": round(float(share), 4),
+            "colors": [color for color, _ in palette.swatch],
+        }
+        for number, (palette, share) in enumerate(
+            zip(found.palettes, found.commonness, strict=True), 1
+        )
+    ]
+    if json:
+        click.echo(dumps(schemes, indent=2))
+    else:
+        for scheme in schemes:
+            colors = " ".join(scheme["colors"])
+            share = f"{100 * scheme['share']:4.1f} %"
+            click.echo(f"{scheme['number']:3}  {share}  {scheme['name']:34}  {colors}")
     if chart:
         from recolor.evaluation.sheets import palette_chart
 
         picture = palette_chart(found.palettes, found.commonness)
         with atomic_write(chart) as temporary:
             picture.save(temporary, "PNG")
-        click.echo(f"drawn: {chart}")
+        click.echo(f"drawn: {chart}", err=json)

@@ -1,5 +1,7 @@
 """`recolor tune` and `recolor studies`."""
 
+from json import dumps
+
 import click
 
 from recolor.models.decoding.options import Decoding
@@ -9,7 +11,7 @@ from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow, quiet_optuna
-from recolor.platform.cli.options import COUNT, DATA, SEED, STORAGE, TEXT, Repeated, read_data
+from recolor.platform.cli.options import COUNT, DATA, JSON, SEED, STORAGE, TEXT, Repeated, read_data
 from recolor.platform.cli.output import WorkerLines, report_trained
 from recolor.platform.search.options import (
     DEFAULT_RATES,
@@ -214,7 +216,8 @@ def _say_where(name, run_id):
 
 @click.command()
 @STORAGE
-def studies(storage):
+@JSON
+def studies(storage, json):
     """List the studies of `recolor tune`: state, trials, best value."""
     quiet_optuna()
     from recolor.platform.search.storage import explained, read_storage
@@ -223,6 +226,9 @@ def studies(storage):
     storage = storage or DEFAULT_STORAGE
     with explained(storage):
         found = summaries(read_storage(storage))
+    if json:
+        click.echo(dumps([study.describe() for study in found], indent=2))
+        return
     if not found:
         click.echo("no studies")
     for study in found:

@@ -68,6 +68,20 @@ class Ablation:
     report: Path
     results: dict[str, list[Run]] = field(default_factory=dict)
 
+    def describe(self) -> list[dict]:
+        """Return what `recolor ablate --json` prints: each training, with all of its metrics."""
+        return [
+            {
+                "variant": name,
+                "run_id": run.info.run_id,
+                "commit": commit_in_words(run.data.tags),
+                "diverged": run.data.tags.get(DIVERGED_TAG),
+                "metrics": run.data.metrics,
+            }
+            for name, runs in self.results.items()
+            for run in runs
+        ]
+
 
 def ablate(
     plan: AblationPlan,

@@ -137,6 +137,19 @@ class Summary:
     best: tuple[int, float] | None
     run_id: str | None
 
+    def describe(self) -> dict:
+        """Return what `recolor studies --json` prints of it."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "model": self.plan.settings.model,
+            "objective": self.plan.objective,
+            "wanted": self.wanted,
+            "trials": self.trials,
+            "best": self.best and dict(zip(("trial", "value"), self.best, strict=True)),
+            "run_id": self.run_id,
+        }
+
 
 def summaries(storage: BaseStorage) -> list[Summary]:
     """Return what there is to say of each study that `recolor tune` has begun, oldest first."""
