@@ -1,5 +1,6 @@
 """A real `recolor serve`, in a process of its own."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -53,9 +54,10 @@ class Served:
         """Return the status, the headers (their names in small letters) and the content."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(
-                method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}
-            )
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            # A server may refuse a request, and hang up, before all of it has come.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body, names)
             answer = connection.getresponse()
             headers = {name.lower(): value for name, value in answer.getheaders()}
             return answer.status, headers, answer.read()
