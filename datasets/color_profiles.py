@@ -47,7 +47,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def embedded_profile(data: bytes) -> bytes | None:
-    """Return the profile in a JPEG 2000 file, which Pillow does not; None where there is none."""
+    """Return the profile in a JPEG 2000 file, if it holds one: Pillow does not read it."""
     if not data.startswith(JPEG_2000):
         return None
     box = data.find(b"colr")

@@ -55,7 +55,7 @@ def misread(image: Image.Image) -> str | None:
 
 
 def unknown(data: bytes) -> str | None:
-    """Say what a TIFF file holds that Pillow can't open; None if it is none, or damaged."""
+    """Describe a TIFF file that Pillow can't open; None for damaged and for other files."""
     if not data.startswith(SIGNATURES):
         return None
     file = io.BytesIO(data)

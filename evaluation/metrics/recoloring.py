@@ -44,7 +44,7 @@ def evenness(pairs: PixelPairs, ab: np.ndarray) -> float | None:
         ab: The answer, ``[h, w, 2]``.
 
     Returns:
-        The mean over all alike pairs; None if there are none.
+        The mean over all alike pairs; None if no pixels are alike.
     """
     if not pairs.alike.any():
         return None
@@ -142,7 +142,7 @@ def lock_leak(source_lab: np.ndarray, answer_lab: np.ndarray, locked: np.ndarray
 
     Returns:
         The 95th percentile of CIEDE2000 over the pixels that are locked by more than half; None if
-        there are none.
+        nothing is.
     """
     inside = locked > LOCKED
     if not inside.any():

@@ -40,7 +40,7 @@ def find_weights(source: str) -> Weights:
         source: As in `local_weights`, or the URI of a registered model, or ``champion``.
 
     Raises:
-        WeightsError: If there are none, or they are damaged.
+        WeightsError: If the weights are missing or damaged.
         RegistryError: If there is no champion.
     """
     # Only here: without a store, MLflow is not needed.
