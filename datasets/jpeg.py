@@ -87,14 +87,14 @@ def ended(data: bytes) -> bytes:
         The file, or the same bytes if it has an end, or is cut before the last of its pixels,
         or ends in zeros.
     """
-    if data.endswith(END) or data.find(END, max(data.rfind(b"\xff\xda"), 0)) >= 0:
+    # Zeros may be what was never written: they are no part of the picture that is there.
+    if data.endswith((END, bytes(8))) or data.find(END, max(data.rfind(b"\xff\xda"), 0)) >= 0:
         return data
     whole = data.rstrip(b"\xff")
     # Codes that the picture does not need change nothing.
     one, other = (_loaded(whole + codes + END) for codes in STAND_INS)
     same = one and other and not ImageChops.difference(one, other).getbbox(alpha_only=False)
-    # Zeros may be what was never written, and would be a part of both.
-    return whole + END if same and not data.endswith(bytes(8)) else data
+    return whole + END if same else data
 
 
 def _loaded(data: bytes) -> Image.Image | None:

@@ -49,14 +49,17 @@ def recolored(
     """
     if not amounts.any():
         return picture
-    weights = swatches.memberships(_nodes(NODES))
-    paper, other = (_filter(weights * one, colors) for one in amounts)
+    of_paper, of_other = amounts
+    alike, weights = np.array_equal(of_paper, of_other), swatches.memberships(_nodes(NODES))
+    other = _filter(weights * of_other, colors)
+    # By default, paper stays as it is.
+    paper = _filter(weights * of_paper, colors) if of_paper.any() and not alike else None
     result = Image.new("RGB", picture.size)
     for top in range(0, picture.height, BAND):
         part = picture.crop((0, top, picture.width, min(top + BAND, picture.height)))
         new = part.filter(other)
-        if not np.array_equal(*amounts):
-            kept = part.filter(paper) if amounts[0].any() else part
+        if not alike:
+            kept = part.filter(paper) if paper else part
             new = Image.composite(kept, new, part.filter(_paper_filter()).getchannel(0))
         result.paste(new, (0, top))
     return result

@@ -134,7 +134,7 @@ class Found:
             return self.restoration.scaled(decoding.restore)
         # A picture without any color does not show how it has aged, and what nobody would notice
         # may as well be an error: of posters that have not aged, fewer are changed then.
-        if self.color == GRAY or not (self.shows and self.restoration.describe()):
+        if self.color == GRAY or not self.shows:
             return Restoration.none()
         return self.restoration
 

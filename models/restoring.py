@@ -124,7 +124,9 @@ class Restoration:
         return np.rint(self.curves).astype(int).ravel().tolist()
 
     def shows(self, picture: Image.Image) -> bool:
-        """Return whether people would notice what it does to an RGB picture of any size."""
+        """Return whether it undoes something that people would notice in an RGB picture."""
+        if not self.describe():
+            return False
         some = picture.resize(THUMBNAIL[::-1], Image.Resampling.NEAREST)
         before, after = (rgb2lab(np.asarray(image)) for image in (some, self.applied(some)))
         return deltaE_ciede2000(before, after).mean() > JUST_NOTICEABLE
