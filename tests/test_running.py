@@ -125,7 +125,7 @@ def test_an_address_has_some_of_the_connections(most, monkeypatch):
 
 
 HOLES = """
-from recolor.platform.server.memory import return_large_blocks
+from recolor.platform.server.running import return_large_blocks
 
 def megabytes():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20

@@ -79,8 +79,7 @@ def serve(
     The page is at /, and its API is described at /openapi.json: POST /recolor takes a picture's
     file and answers with another. /invocations is that of MLflow's scoring server. Ctrl-C ends it.
     """
-    from recolor.platform.server.memory import return_large_blocks
-    from recolor.platform.server.running import bound
+    from recolor.platform.server.running import bound, return_large_blocks
 
     return_large_blocks()
     # Before the seconds that loading a model takes.

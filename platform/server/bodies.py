@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 import anyio
 from starlette.requests import ClientDisconnect, Request
 
-from recolor.platform.server.client_address import client_address
 from recolor.platform.server.limits import MEGABYTE, Limits
 from recolor.platform.server.request_errors import RequestError, busy
 
-# A body has these seconds to begin with, and gets one more for so many bytes that have come.
+# A body may take ten seconds, and one more for every 8 kB that have arrived.
 SECONDS_TO_BEGIN, SLOWEST = 10, 8 * 1024
 # All bodies together take no more memory than this many of the largest.
 MOST_LARGEST = 8
@@ -100,3 +99,8 @@ class Bodies:
         stopped = next(slow, grown)
         stopped.stopped = True
         stopped.scope.cancel()
+
+
+def client_address(request: Request) -> str:
+    """Return the IP address of a client; empty where it is gone already."""
+    return request.client.host if request.client else ""

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from recolor.platform.server.bodies import client_address
 from recolor.platform.server.cancellation import cancellable
-from recolor.platform.server.client_address import client_address
 from recolor.platform.server.limits import Limits
 from recolor.platform.server.request_errors import RequestError, busy
 
