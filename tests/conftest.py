@@ -20,7 +20,7 @@ import servers
 from filelock import FileLock
 from forge import Forge
 
-from recolor.platform.tracking.interruption import SIGNALS
+from recolor.platform.interruption import SIGNALS
 
 # The paper's networks. They take a poster's lightness and embedding, and their weights are bundled.
 

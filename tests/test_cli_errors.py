@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from recolor.datasets.errors import RecolorError
 from recolor.platform.cli.errors import UnexpectedError, one_line_errors
 from recolor.platform.cli.main import COMMANDS, main
-from recolor.platform.tracking.interruption import Interruption
+from recolor.platform.interruption import Interruption
 
 
 @pytest.fixture

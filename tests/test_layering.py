@@ -71,7 +71,7 @@ BELOW = {
 }
 # The parts of `platform`, lowest first: each may import those before it.
 LAYERS = [
-    *("tracking", "collection", "serving", "registry", "training"),
+    *("interruption", "tracking", "collection", "serving", "registry", "training"),
     *("search", "experiments", "server", "cli", "api"),
 ]
 MODULES = [path for part in ALLOWED for path in sorted((ROOT / part).rglob("*.py"))]

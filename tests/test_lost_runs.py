@@ -12,7 +12,7 @@ import mlflow
 import pytest
 from conftest import environment, store_in_use
 
-from recolor.platform.tracking.interruption import SIGNALS, interruptible
+from recolor.platform.interruption import SIGNALS, interruptible
 from recolor.platform.tracking.lost_runs import BusyRunError, alone_with
 from recolor.platform.tracking.store import connect, tracked_run
 

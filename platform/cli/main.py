@@ -11,7 +11,7 @@ import click
 
 from recolor.datasets.catalog import Catalog
 from recolor.platform.cli.errors import one_line_errors
-from recolor.platform.tracking.interruption import interruptible
+from recolor.platform.interruption import interruptible
 
 # In the order in which they are used.
 COMMANDS: Catalog[click.Command] = Catalog(

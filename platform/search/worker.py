@@ -21,9 +21,9 @@ import optuna
 
 from recolor.datasets.combination import load_data
 from recolor.datasets.errors import RecolorError
+from recolor.platform.interruption import interruptible
 from recolor.platform.search.storage import explained, open_storage
 from recolor.platform.search.study import DONE, count, is_run_again, put_back, study_to_work_on
-from recolor.platform.tracking.interruption import interruptible
 
 # How often a worker looks whether there is something to do, in seconds.
 LOOK_SECONDS = 2

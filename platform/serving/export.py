@@ -13,10 +13,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
+from skimage import data
 
 from recolor.datasets.atomic_file import atomic_write
-from recolor.datasets.demo_posters import draw_poster
 from recolor.datasets.hints import parse_hints
 from recolor.models.decoding.options import FREE, Decoding
 from recolor.models.painter import FORMAT, Painter
@@ -26,7 +26,7 @@ from recolor.platform.serving.export_target import ONNX, SAVED_MODEL, ExportErro
 from recolor.platform.serving.onnx_painter import STEPS, load_onnx
 from recolor.platform.serving.saved_model import RecoloringGraph
 
-# Width and height of the posters that are drawn to compare.
+# Width and height of the pictures that are compared.
 SIZES = ((96, 144), (300, 450), (640, 400))
 # Nearly all differences must be at most one gray level. Where colors are carried over to a palette,
 # a pixel may change places with another one.
@@ -125,24 +125,28 @@ def _steps(names: str) -> str:
 
 
 def _in_pictures(painter: Painter, other: Painter) -> list[np.ndarray]:
-    """Recolor posters by both networks, and return the differences for each of `SIZES`."""
+    """Recolor pictures by both networks, and return the differences for each of `SIZES`."""
     ways = [Decoding(palette=FREE, restore=0.0)]
     if painter.network.takes_palette:
         hint = parse_hints(["50%,20%=#c1121f"])
         ways.append(Decoding(palette="#0b4f5c,#f28c28:2", restore=0.0, hint=hint))
     differences = []
-    for poster in _posters():
+    for photograph in _photographs():
         # Under a palette, gray pictures are recolored in another way.
         pairs = [
             [one.recolor(picture, way) for one in (painter, other)]
             for way in ways
-            for picture in (poster, poster.convert("L").convert("RGB"))
+            for picture in (photograph, photograph.convert("L").convert("RGB"))
         ]
         pixels = np.array(pairs, np.int16)
         differences.append(np.abs(pixels[:, 0] - pixels[:, 1]))
     return differences
 
 
-def _posters() -> list[Image.Image]:
-    """Draw a poster for each of `SIZES`."""
-    return [draw_poster(0, n, "modern")[1].resize(size) for n, size in enumerate(SIZES)]
+def _photographs() -> list[Image.Image]:
+    """Return a photograph for each of `SIZES`; they come with scikit-image."""
+    pictures = (data.chelsea(), data.astronaut(), data.coffee())
+    return [
+        ImageOps.fit(Image.fromarray(picture), size)
+        for picture, size in zip(pictures, SIZES, strict=True)
+    ]
