@@ -9,7 +9,7 @@ import click
 
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import FREE, SOURCE
-from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
+from recolor.platform.cli.declared_options import decoding_of_options, decoding_options
 from recolor.platform.cli.libraries import check_backend, ignore_warnings, quiet_mlflow
 from recolor.platform.cli.options import (
     ENGINES,

@@ -1,10 +1,12 @@
 """Options of commands that a dataclass declares: `Settings` or `Decoding`."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import click
 
-from recolor.models.option import Option
+from recolor.models.decoding.options import Decoding
+from recolor.models.option import Option, options_of
 from recolor.platform.cli.options import TEXT, Finite, Name, Repeated
 
 
@@ -28,6 +30,36 @@ def declared_options(declared: Iterable[Option], other_help: dict[str, str] | No
         return command
 
     return decorate
+
+
+def decoding_options(*names: str, **other_help: str) -> Callable:
+    """Give a command options of `Decoding`.
+
+    Args:
+        names: Which ones; all of them if none is named.
+        other_help: Help of options that mean something else for this command, by name.
+
+    Returns:
+        A decorator of commands.
+    """
+    options = options_of(Decoding)
+    return declared_options([options[name] for name in names or options], other_help)
+
+
+def decoding_of_options(options: dict, library: Path | None) -> Decoding:
+    """Make a decoding of the options' values.
+
+    Args:
+        options: What was typed, by name; None, or an empty one, where nothing was.
+        library: The file of color schemes to find a palette in; None for recolor's own.
+
+    Raises:
+        RecolorError: If there is no such palette, or a hint is invalid.
+    """
+    from recolor.datasets.palettes.library import load_library
+    from recolor.models.decoding.typed import decoding_here
+
+    return decoding_here(options, load_library(library))
 
 
 def _option(declared: Option, help: str | None) -> Callable:

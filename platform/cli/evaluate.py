@@ -7,7 +7,7 @@ import click
 
 from recolor.datasets.atomic_file import atomic_write, check_writable
 from recolor.datasets.splits import SPLITS
-from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
+from recolor.platform.cli.declared_options import decoding_of_options, decoding_options
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow
 from recolor.platform.cli.options import (
     DATA,

@@ -7,8 +7,7 @@ import click
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import options_of
-from recolor.platform.cli.declared_options import declared_options
-from recolor.platform.cli.decoding_options import decoding_options
+from recolor.platform.cli.declared_options import declared_options, decoding_options
 from recolor.platform.cli.libraries import (
     check_backend,
     ignore_warnings,
@@ -72,7 +71,7 @@ def train(data, resume, untracked, temperature, vividness, **options):
 
 def _train_untracked(manifest, settings, file, decoding):
     ignore_warnings()
-    from recolor.platform.training.data_options import data_options
+    from recolor.platform.training.settings import data_options
     from recolor.platform.training.untracked import train_untracked
 
     checkpoint = train_untracked(manifest, settings, file, decoding)

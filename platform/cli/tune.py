@@ -7,8 +7,7 @@ import click
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import options_of
-from recolor.platform.cli.declared_options import declared_options
-from recolor.platform.cli.decoding_options import decoding_options
+from recolor.platform.cli.declared_options import declared_options, decoding_options
 from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow, quiet_optuna
 from recolor.platform.cli.options import COUNT, DATA, JSON, SEED, STORAGE, TEXT, Repeated, read_data

@@ -20,8 +20,7 @@ from recolor.platform.search.plan import Plan
 from recolor.platform.search.runs import runs_within
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, count, number_of
 from recolor.platform.tracking.provenance import STUDY_TAG
-from recolor.platform.training.data_options import data_options
-from recolor.platform.training.settings import Settings
+from recolor.platform.training.settings import Settings, data_options
 
 FOLDER = "study"
 TABLE = "trials.csv"

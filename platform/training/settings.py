@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from recolor.datasets.augmentation.catalog import names_of
+from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import Decoding
@@ -206,3 +207,8 @@ def check_decoding(model: str, decoding: Decoding) -> None:
     asked = [one.name for one in fields(OwnDecoding) if getattr(decoding, one.name) is not None]
     if asked and MODELS[model].task == RESTORE:
         raise TrainingError(f"a {model} network decodes no colors: leave out `{asked[0]}`")
+
+
+def data_options(manifest: DatasetInfo) -> list[str]:
+    """Return the words that stand for a data set on a command line: ``--data`` and each place."""
+    return [word for part in manifest.parts for word in ("--data", str(part))]

@@ -30,11 +30,10 @@ from recolor.platform.tracking.store import (
     missing_folder,
     tracked_run,
 )
-from recolor.platform.training.data_options import data_options
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
 from recolor.platform.training.lineage import check_initial_weights, embedding_network_of, lineage
 from recolor.platform.training.loop import fit
-from recolor.platform.training.settings import Settings, TrainingError, check_decoding
+from recolor.platform.training.settings import Settings, TrainingError, check_decoding, data_options
 
 SETTINGS_FILE = "settings.json"
 DECODING_FILE = "decoding.json"
