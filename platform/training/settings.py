@@ -6,18 +6,21 @@ Nothing heavy is imported: Keras is needed only to ask a model kind for its defa
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from recolor.datasets.augmentation.catalog import names_of
-from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.errors import RecolorError
 from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import STRICT, OneOf, one_line_errors
+
+if TYPE_CHECKING:
+    # NumPy would slow down `recolor --help`.
+    from recolor.datasets.dataset_info import DatasetInfo
 
 
 class TrainingError(RecolorError):
