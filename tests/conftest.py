@@ -27,6 +27,9 @@ from recolor.platform.interruption import SIGNALS
 # Nothing of the developer's own store must be seen or touched.
 for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
     os.environ.pop(variable, None)
+# Each of the processes that run tests has a core: TensorFlow's threads would only wait in turns.
+for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 RECOLOR = [sys.executable, "-m", "recolor.platform.cli.main"]

@@ -268,6 +268,7 @@ def test_resuming_by_other_settings_is_refused(manifest, trained):
     assert "raise --epochs" in error(run(*arguments))
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_to_decode_otherwise_and_for_more_epochs(
     manifest, store, small_network
 ):

@@ -99,6 +99,7 @@ def test_two_workers_train_as_one_does(manifest, small_network, forge, alone, tm
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_lost_worker_ends_the_run_cleanly_and_it_goes_on(
     manifest, small_network, forge, empty_database, tmp_path
 ):

@@ -58,6 +58,7 @@ def regression(tmp_path_factory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_the_champion_as_a_saved_model(trained, copied_store, tmp_path):
     folder = tmp_path / "model"
     result = run("export", "--format", "saved_model", "--out", folder, "--model", "champion")

@@ -185,6 +185,7 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_networ
     assert "validation.l2_ab" in run.data.metrics
 
 
+@pytest.mark.slow
 def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, small_network, tmp_path):
     client = mlflow.MlflowClient(store)
     experiment = client.get_experiment_by_name("recolor").experiment_id

@@ -70,6 +70,7 @@ def check_that_nothing_is_lost(run_id: str, folder) -> None:
     assert not (folder / "mlruns" / "waiting").exists()
 
 
+@pytest.mark.slow
 def test_a_training_outlives_its_server_which_gets_everything_later(
     server, data, forge, tmp_path, posters
 ):
