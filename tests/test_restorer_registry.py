@@ -410,13 +410,14 @@ class TestServed:
             wrong = client.post("/invocations", json=body)
             assert wrong.status_code == 400 and "a number from 0 to 1, not" in wrong.text
 
-    def test_bytes_are_taken_too(self, model):
-        file = io.BytesIO()
-        OLD.save(file, "PNG")
-        answer = model.unwrap_python_model().predict(
-            None, pd.DataFrame({"image": [file.getvalue()]})
-        )
-        assert self.decoded(answer[0]["image"]).size == OLD.size
+    def test_it_takes_images_in_the_forms_that_mlflow_takes(self, model):
+        """Each of which a recoloring model is given in tests/test_serving.py."""
+        text = self.as_text(OLD)
+        file = base64.b64decode(text)
+        frame = pd.DataFrame({"image": [file, text]})
+        for given in ({"image": [text, text]}, {"image": [file, file]}, frame):
+            answers = model.predict(given)
+            assert [self.decoded(one["image"]).size for one in answers] == [OLD.size] * 2
 
     def test_it_needs_no_tensorflow(self, restoring_store, tmp_path):
         with store_in_use(restoring_store[0]):
