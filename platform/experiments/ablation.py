@@ -40,7 +40,7 @@ from recolor.platform.experiments.evaluation import log_columns, predictors_told
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.registry.sources import WEIGHTS_FILE
 from recolor.platform.tracking.checkpoint import Checkpoint
-from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.checkpoints import checkpoint_or_none
 from recolor.platform.tracking.lost_runs import alone_with
 from recolor.platform.tracking.provenance import commit_in_words
 from recolor.platform.tracking.store import log_dataset, log_parameters, runs_within, tracked_run
@@ -256,7 +256,7 @@ def _train_and_judge(
     """Train a variant, or continue its earlier run, and log what it comes to."""
     settings = variant.settings.complete()
     run_id = earlier.info.run_id if earlier else None
-    start = newest_checkpoint(run_id) if run_id else None
+    start = checkpoint_or_none(run_id) if run_id else None
     with tracked_run(str(variant), run_id, tags) as run:
         try:
             last = train_in_run(run, manifest, settings, judge.own, devices, start, initial)

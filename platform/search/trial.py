@@ -24,7 +24,7 @@ from recolor.platform.search.runs import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_
 from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
 from recolor.platform.tracking.checkpoint import Checkpoint
-from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
+from recolor.platform.tracking.checkpoints import checkpoint_or_none, drop_older_checkpoint
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import tracked_run
 from recolor.platform.training.devices import Devices
@@ -79,7 +79,7 @@ class Objective:
         settings = self.plan.settings_of(suggest(trial, self.plan.space))
         earlier = runs_within(self.study, TRIAL_TAG, number)
         run_id = earlier[0].info.run_id if earlier else None
-        start = newest_checkpoint(run_id) if run_id else None
+        start = checkpoint_or_none(run_id) if run_id else None
         initial = initial_weights(self.manifest, settings) if start is None else None
         best = best_trial(self.study)
         shown = {"trial": number, "epochs": settings.epochs, "best": best and best.value}

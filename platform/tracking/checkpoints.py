@@ -20,25 +20,42 @@ from recolor.platform.tracking.store import RunError
 STORE_ERRORS = (mlflow.MlflowException, OSError, NotImplementedError)
 
 
+class CheckpointError(RunError):
+    """A run has checkpoints, and can't be resumed from any of them."""
+
+
 def newest_checkpoint(run_id: str) -> Checkpoint | None:
-    """Return the newest whole checkpoint of a run; None if it has none yet.
+    """Return the newest whole checkpoint of a run; None if it has no checkpoint.
 
     One that waits here for the store counts as well.
 
     Raises:
-        RunError: If there are two checkpoints and both are damaged. (A single damaged one was cut
-            off in the first epoch's.)
+        CheckpointError: If all of its checkpoints are damaged, or another run's.
     """
     client = mlflow.MlflowClient()
     with tempfile.TemporaryDirectory() as folder:
         files = Outbox.of(client.get_run(run_id)).checkpoints()
         for artifact in client.list_artifacts(run_id, CHECKPOINTS):
             files.append(Path(client.download_artifacts(run_id, artifact.path, folder)))
-        whole = filter(None, map(Checkpoint.load, files))
-        newest = max(whole, key=lambda found: found.progress.epoch, default=None)
-    if newest is None and len(files) > 1:
-        raise RunError(f"no checkpoint of run {run_id} is complete: start a new training")
-    return newest
+        whole = list(filter(None, map(Checkpoint.load, files)))
+    own = [found for found in whole if found.origin.get("run", run_id) == run_id]
+    if own or not files:
+        return max(own, key=lambda found: found.progress.epoch, default=None)
+    if whole:
+        others = f"run {whole[0].origin['run']}'s"
+        raise CheckpointError(
+            f"the checkpoint of run {run_id} is {others}: put its own back into {CHECKPOINTS}/ of "
+            "its artifacts, or start a new training"
+        )
+    raise CheckpointError(
+        f"no checkpoint of run {run_id} is whole, as the training has left it: start a new training"
+    )
+
+
+def checkpoint_or_none(run_id: str) -> Checkpoint | None:
+    """Return what `newest_checkpoint` does; None also where a run has to start over."""
+    with suppress(CheckpointError):
+        return newest_checkpoint(run_id)
 
 
 def drop_older_checkpoint(run_id: str) -> None:

@@ -15,6 +15,9 @@ from recolor.platform.tracking.provenance import origin
 from recolor.platform.training.devices import BACKEND
 from recolor.platform.training.settings import Settings, TrainingError
 
+# What `lineage` returns.
+LINEAGE = {"settings", "decoding", "dataset_digest", "tags", "initial"}
+
 _logger = logging.getLogger(__name__)
 
 

@@ -55,7 +55,7 @@ def saved_decoding(run_id: str) -> OwnDecoding:
     Raises:
         RunError: If there is no such run, or it is not one of training.
     """
-    return OwnDecoding(**_saved(run_id, DECODING_FILE))
+    return OwnDecoding.of_saved(_saved(run_id, DECODING_FILE))
 
 
 def _saved(run_id: str, file: str) -> dict:
@@ -222,7 +222,7 @@ def train_in_run(
     )
     mlflow.set_tag("embedding", manifest.embedding)
     log_dataset(manifest, "training")
-    about = lineage(manifest, settings, decoding, initial, start)
+    about = lineage(manifest, settings, decoding, initial, start) | {"run": run.info.run_id}
     outbox = Outbox.of(run)
     # It may be resumed in another folder.
     mlflow.set_tag(FOLDER_TAG, str(outbox.folder))
