@@ -40,6 +40,7 @@ from recolor.platform.registry.versions import (
     registered_versions,
 )
 from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.metric_names import named_validation
 from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import train
@@ -99,8 +100,8 @@ def test_a_training_registers_a_version_of_its_own_model(restoring, manifest, tm
     assert not registered_versions(RECOLORING)
     (version,) = registered_versions(RESTORING)
     run = mlflow.get_run(restoring.run_id)
-    assert {f"validation.{name}" for name in restoring.metrics} == {
-        name for name in run.data.metrics if name.startswith("validation.")
+    assert named_validation(restoring.measured) == {
+        name: value for name, value in run.data.metrics.items() if name.startswith("validation/")
     }
     for name in ("aged.delta_e_2000", "left_alone.delta_e_2000", "unaged.delta_e_2000"):
         assert float(version.tags[f"validation.{name}"]) == restoring.metrics[name]

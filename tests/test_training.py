@@ -28,6 +28,7 @@ from recolor.models.weights import assign_by_name, named_values
 from recolor.platform.cli.main import main
 from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.tracking.checkpoints import checkpoint_or_none, newest_checkpoint
+from recolor.platform.tracking.metric_names import named_validation
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training import loop, publication
@@ -68,6 +69,10 @@ def validation_loss(manifest, network) -> float:
 def test_a_run_records_all_it_depends_on(trained, manifest):
     run = mlflow.get_run(trained.run_id)
     assert run.info.status == "FINISHED"
+    name = f"train classification, epochs 2, batch_size 5 on {manifest.folder.name}"
+    assert run.info.run_name == name
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith(f"Version {trained.version} of `poster-recolor`. A classification net")
     expected = {"model": "classification", "epochs": "2", "batch_size": "5", "seed": "0"}
     expected["training_posters"] = "20"
     assert expected.items() <= run.data.params.items()
@@ -88,10 +93,10 @@ def test_a_run_records_all_it_depends_on(trained, manifest):
 def test_a_run_has_metrics_for_every_epoch(trained):
     client = mlflow.MlflowClient()
     for name in ("loss", "val_loss", "learning_rate"):
-        history = client.get_metric_history(trained.run_id, name)
+        history = client.get_metric_history(trained.run_id, f"training/{name}")
         assert [metric.step for metric in history] == [1, 2], name
     final = mlflow.get_run(trained.run_id).data.metrics
-    assert {f"validation.{name}" for name in trained.metrics} <= set(final)
+    assert named_validation(trained.measured).items() <= final.items()
 
 
 def test_runs_with_the_same_seed_are_equal_bit_by_bit(manifest, trained):
@@ -419,7 +424,6 @@ class TestCheckpoint:
         ],
         ids=str,
     )
-    @pytest.mark.filterwarnings("error")
     def test_an_edited_progress_is_not_taken(self, edit, tmp_path):
         progress = Progress(2, {"best": 1.0}, 2, 1.0, [{"loss": 1.0}] * 2)
         assert self.edited(tmp_path, progress, lambda about: about) is not None
@@ -495,7 +499,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
         assert result.exit_code == 0, result.output
     (finished,) = client.search_runs([experiment.experiment_id])
     assert (finished.info.run_id, finished.info.status) == (killed, "FINISHED")
-    assert {m.step for m in client.get_metric_history(killed, "loss")} == set(range(1, 21))
+    assert {m.step for m in client.get_metric_history(killed, "training/loss")} == set(range(1, 21))
 
     resumed = Checkpoint.load(Path(client.download_artifacts(killed, f"{CHECKPOINTS}/0.npz")))
     settings = Settings(small_network, epochs=20, batch_size=4, learning_rate=1e-3, augment="full")

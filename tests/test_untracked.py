@@ -92,7 +92,7 @@ def test_an_imported_model_predicts_what_was_trained(manifest, file, imported):
     progress = Checkpoint.load(file).progress
     history, best = progress.history, progress.history[progress.best_epoch - 1]
     client = mlflow.MlflowClient()
-    logged = client.get_metric_history(imported.run_id, "val_loss")
+    logged = client.get_metric_history(imported.run_id, "training/val_loss")
     assert [metric.value for metric in logged] == [epoch["val_loss"] for epoch in history]
     # Scored again, with colors rounded to integers: all by the same amount, after so few epochs.
     assert imported.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)

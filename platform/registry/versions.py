@@ -117,14 +117,10 @@ def check_files(uri: str) -> None:
         )
 
 
-def validated_metrics(logged: Mapping[str, str | float]) -> Measured:
-    """Return what `recolor.evaluation.validation` has measured.
-
-    Args:
-        logged: A version's tags, or the metrics of the run that has registered it.
-    """
+def validated_metrics(tags: Mapping[str, str]) -> Measured:
+    """Return what `recolor.evaluation.validation` has measured, from a version's tags."""
     return {
         MetricKey.parse(name.removeprefix(METRIC_TAG)): float(value)
-        for name, value in logged.items()
+        for name, value in tags.items()
         if name.startswith(METRIC_TAG)
     }

@@ -13,6 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from recolor.datasets.errors import first_line
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.metric_names import EPOCHS
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox, checkpoint_name
 from recolor.platform.tracking.store import RunError
 
@@ -61,7 +62,7 @@ def checkpoint_or_none(run_id: str) -> Checkpoint | None:
 def drop_older_checkpoint(run_id: str) -> None:
     """Leave a run that has all of its epochs its last checkpoint alone, if the store can delete."""
     run = mlflow.get_run(run_id)
-    older = f"{CHECKPOINTS}/{checkpoint_name(int(run.data.metrics.get('epochs', 0)) + 1)}"
+    older = f"{CHECKPOINTS}/{checkpoint_name(int(run.data.metrics.get(EPOCHS, 0)) + 1)}"
     with suppress(*STORE_ERRORS):
         if older in {one.path for one in mlflow.MlflowClient().list_artifacts(run_id, CHECKPOINTS)}:
             get_artifact_repository(run.info.artifact_uri).delete_artifacts(older)
@@ -94,7 +95,7 @@ def leftovers(unfinished: bool) -> Iterator[Leftover]:
     experiments = client.search_experiments(view_type=ViewType.ALL)
     for run in mlflow.search_runs(
         [one.experiment_id for one in experiments],
-        "metrics.epochs > 0",
+        f"metrics.{EPOCHS} > 0",
         ViewType.ALL,
         max_results=100_000,
         output_format="list",
