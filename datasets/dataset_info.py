@@ -57,6 +57,11 @@ class DatasetInfo(ABC):
         """Return which posters of a split's shards are not read, by number, in ascending order."""
 
     @property
+    def name(self) -> str:
+        """The name of its folder, or of those of its parts."""
+        return " and ".join(part.folder.resolve().name for part in self.parts)
+
+    @property
     def digest(self) -> str:
         """Hex digest of everything in the data set, the shards' bytes included."""
         return self.content["digest"]

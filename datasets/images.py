@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -270,6 +270,21 @@ def as_picture(source: str | os.PathLike | Image.Image | np.ndarray) -> Image.Im
     return to_rgb(source.copy())
 
 
+def images_in(column: Iterable) -> list[object]:
+    """List the images of a request's column, each to be decoded by `decode_image`.
+
+    Where MLflow is given texts by name, ``{"image": [text, text]}``, it makes a single row of them.
+
+    Args:
+        column: Images, and sequences of images.
+    """
+    return [
+        image
+        for cell in column
+        for image in (cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell])
+    ]
+
+
 def decode_image(data: object, most_pixels: int) -> Image.Image:
     """Open an image file, given as its bytes, as base64 text or as a data URL.
 
@@ -290,9 +305,9 @@ def decode_image(data: object, most_pixels: int) -> Image.Image:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise ImageError("not base64") from None
-    if not isinstance(data, bytes):
+    if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ImageError("neither bytes nor base64 text")
-    return to_rgb(open_image(data, most_pixels))
+    return to_rgb(open_image(bytes(data), most_pixels))
 
 
 def encode_png(picture: Image.Image) -> str:

@@ -35,7 +35,7 @@ class Column(NamedTuple):
 
 
 class MetricKey(NamedTuple):
-    """A metric of an answer. Its text is the name in MLflow, as ``told_palette.l2_ab``."""
+    """A metric of an answer. Its text is its name, as ``told_palette.l2_ab``."""
 
     answer: str
     metric: str
@@ -47,7 +47,7 @@ class MetricKey(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "MetricKey":
-        """Return the key of a name in MLflow."""
+        """Return the key of a name."""
         answer, _, metric = text.rpartition(".")
         return cls(answer, metric)
 
@@ -57,7 +57,7 @@ Measured = Mapping[MetricKey, float]
 
 
 def by_name(measured: Measured) -> dict[str, float]:
-    """Return metrics by their names in MLflow."""
+    """Return metrics by their names."""
     return {str(key): value for key, value in measured.items()}
 
 

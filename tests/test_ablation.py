@@ -132,7 +132,7 @@ def test_the_table_has_what_the_kept_networks_come_to(killed, tiny):
         weights = next(Path(run.info.artifact_uri.removeprefix("file://")).glob("*.safetensors"))
         predict = Predictions(load_model(str(weights)).painter, Decoding()).told(Told())
         result = score(tiny, "validation", {"it": predict}, most=4)["it"].result()["l2_ab"]
-        assert run.data.metrics["nothing.l2_ab"] == pytest.approx(result)
+        assert run.data.metrics["nothing/l2_ab"] == pytest.approx(result)
         measured[run.info.run_name] = result
     plain = [measured["plain, seed 0"], measured["plain, seed 1"]]
     table = place.table()

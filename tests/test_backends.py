@@ -176,14 +176,12 @@ def test_from_posters_to_a_registered_model_without_tensorflow(
     assert run.data.tags["trained.backend"] == backend
     assert f"trained.version.{backend}" in run.data.tags
     assert run.data.tags["dataset.digest"] == few.digest
-    assert [metric.step for metric in client.get_metric_history(run.info.run_id, "val_loss")] == [
-        1,
-        2,
-    ]
+    logged = client.get_metric_history(run.info.run_id, "training/val_loss")
+    assert [metric.step for metric in logged] == [1, 2]
     # Validated by TensorFlow, in pictures of 8 bits, and by the framework that trained.
     history = Checkpoint.load(file).progress.history
     best = min(epoch["val_loss"] for epoch in history)
-    assert run.data.metrics["validation.l2_ab"] == pytest.approx(best, rel=1e-2)
+    assert run.data.metrics["validation/l2_ab"] == pytest.approx(best, rel=1e-2)
 
 
 # Both in one process, whose start takes seconds.

@@ -285,7 +285,7 @@ def test_a_finished_run_goes_on_to_decode_otherwise_and_for_more_epochs(
         version = re.search(r"version (\d+)", result.output)[1]
         about = mlflow.models.get_model_info(f"models:/poster-recolor/{version}").metadata
         assert (about["temperature"], about["vividness"]) == (0.38, 0.3)
-        history = client.get_metric_history(run_id, "loss")
+        history = client.get_metric_history(run_id, "training/loss")
         assert [metric.step for metric in history] == epochs
 
 

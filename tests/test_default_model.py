@@ -2,9 +2,10 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import mlflow
@@ -25,6 +26,7 @@ from recolor.platform.registry.comparison import COMPARISON_TAG, Comparison, for
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.promotion import promote, rollback
 from recolor.platform.registry.sources import find_weights
+from recolor.platform.registry.tasks import RECOLORING, RESTORING
 from recolor.platform.registry.versions import (
     MODEL_NAME,
     RegistryError,
@@ -230,6 +232,32 @@ def test_commands_take_the_word(small, posters, tmp_path):
     assert f"by {about}" in said
     said = run(*("evaluate", "--data", data.folder, "--split", "validation", "--model", "champion"))
     assert f"{version_uri(number)}: {about}" in said
+
+
+def test_a_champion_whose_version_is_missing_is_none(versions, tmp_path, monkeypatch):
+    """As after a database is put back that is older than its artifacts."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.get_tracking_uri())
+    client = mlflow.MlflowClient()
+    versions(l2_ab=100)
+    client.create_registered_model(RESTORING.model)
+    client.create_model_version(RESTORING.model, str(tmp_path))
+    for task in (RECOLORING, RESTORING):
+        client.set_registered_model_alias(task.model, "champion", "1")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("UPDATE registered_model_aliases SET version = 9")
+        database.commit()
+    missing, restoring = (
+        f"version 9 of {task.model}, the champion, is missing: `{task.promote}` chooses another"
+        for task in (RECOLORING, RESTORING)
+    )
+    assert load_model().about.endswith(f"; {missing}")
+    assert load_model(DEFAULT).painter.restorer.about.endswith(f"; {restoring}")
+    with pytest.raises(RegistryError, match=f"^{missing}$"):
+        load_model("champion")
+    assert {missing, restoring} <= set(run("models").splitlines())
+    with pytest.raises(RegistryError, match="no earlier champion"):
+        rollback()
+    assert promote("l2_ab")[0] == str(find_champion().version) == "1"
 
 
 def test_without_a_champion_the_word_fails_in_one_line(versions, tmp_path, monkeypatch):

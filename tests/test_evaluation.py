@@ -25,18 +25,20 @@ def test_metrics_of_an_evaluation_are_named_by_kind_and_version(manifest, traine
     told = ("nothing", "palette+hints5")
     models = [again, load_model("classification"), replace(again, source=other)]
     columns = evaluate_models(manifest, "test", models, told=told).columns
-    logged = newest_run().data.metrics
-    version = f"classification_v{trained.version}"
-    found = {name.removesuffix(".l2_ab") for name in logged if name.endswith(".l2_ab")}
+    run, version = newest_run(), f"classification_v{trained.version}"
+    assert run.info.run_name == f"evaluate test: {version}, classification, {version}_2"
+    assert f"- `classification`: {models[1].about}" in run.data.tags["mlflow.note.content"]
+    logged = run.data.metrics
+    found = {name.removesuffix("/l2_ab") for name in logged if name.endswith("/l2_ab")}
     names = (version, "classification", f"{version}_2")
     assert found == {
         *names, *(f"{name}.told_palette_hints5" for name in names), "gray", "mean_color",
         *("own_mean_color", "lightness_under_the_palette", "matched_histograms"),
         *("matched_deviations", "truth"),
     }  # fmt: skip
-    assert logged[f"{version}.l2_ab"] == columns[uri]["l2_ab"]
+    assert logged[f"{version}/l2_ab"] == columns[uri]["l2_ab"]
     assert (
-        logged[f"{version}.told_palette_hints5.ssim"]
+        logged[f"{version}.told_palette_hints5/ssim"]
         == (columns[f"{uri}, told palette+hints5"]["ssim"])
     )
 

@@ -20,7 +20,7 @@ from recolor.platform.tracking.store import connect, tracked_run
 WORK = """
 import sys, time
 from recolor.platform.tracking.store import tracked_run
-with tracked_run("new") as run, tracked_run("", sys.argv[1]):
+with tracked_run("new") as run, tracked_run("", run_id=sys.argv[1]):
     print(run.info.run_id, flush=True)
     time.sleep(600)
 """

@@ -182,7 +182,7 @@ def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_networ
     assert run.data.params["learning_rate"] == "1e-4"
     assert run.data.params["learning_rate.used"] == "0.0001"
     assert run.data.params["seed.used"] == "0"
-    assert "validation.l2_ab" in run.data.metrics
+    assert "validation/l2_ab" in run.data.metrics
 
 
 @pytest.mark.slow
@@ -201,7 +201,7 @@ def test_mlflow_run_tunes_in_the_run_that_it_made(manifest, store, small_network
     assert whole.data.tags["mlflow.project.entryPoint"] == "tune"
     assert trial.data.tags["mlflow.parentRunId"] == whole.info.run_id
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert whole.data.metrics["best_value"] == trial.data.metrics["val_loss"]
+    assert whole.data.metrics["best_value"] == trial.data.metrics["training/val_loss"]
 
 
 def test_mlflow_run_fails_where_the_command_fails(manifest, store):

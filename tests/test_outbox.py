@@ -47,7 +47,7 @@ def server_that(fails: str):
 
 
 def losses(run_id: str) -> dict[int, float]:
-    history = mlflow.MlflowClient().get_metric_history(run_id, "loss")
+    history = mlflow.MlflowClient().get_metric_history(run_id, "training/loss")
     assert len({metric.step for metric in history}) == len(history)
     return {metric.step: metric.value for metric in history}
 
@@ -70,7 +70,7 @@ def test_what_waits_arrives_in_order_and_once(fails, run_id, tmp_path, monkeypat
         "the tracking server http"
     ]
     # Of what has arrived the store had not said so.
-    mlflow.MlflowClient().log_metric(run_id, "loss", 98.0, step=2)
+    mlflow.MlflowClient().log_metric(run_id, "training/loss", 98.0, step=2)
     mlflow.MlflowClient().log_metric(run_id, "epochs", 2, step=2)
     # A resumed training here begins with what waits.
     assert newest_checkpoint(run_id).progress.epoch == 4

@@ -19,7 +19,9 @@ from recolor.platform.registry.versions import (
     MODEL_NAME,
     RegistryError,
     current_champion,
+    validated_metrics,
 )
+from recolor.platform.tracking.metric_names import named_validation
 
 
 def validated(free, told=None, gray=236.0, mean_color=212.0) -> dict[str, float]:
@@ -239,7 +241,9 @@ def test_a_training_leaves_what_promotion_needs(trained, manifest):
     assert 0 < tags["validation.mean_color.l2_ab"] != gray
     assert tags["validation.told_palette.l2_ab"] < tags["validation.l2_ab"]
     logged = mlflow.get_run(trained.run_id).data.metrics
-    assert {name: logged[name] for name in tags} == tags
-    assert {f"validation.{name}": trained.metrics[name] for name in trained.metrics} == {
-        name: value for name, value in logged.items() if name.startswith("validation.")
+    assert logged["validation/told_palette/l2_ab"] == tags["validation.told_palette.l2_ab"]
+    assert logged["validation/l2_ab"] == tags["validation.l2_ab"]
+    assert validated_metrics(version.tags) == trained.measured
+    assert named_validation(trained.measured) == {
+        name: value for name, value in logged.items() if name.startswith("validation/")
     }

@@ -40,6 +40,7 @@ from recolor.platform.registry.versions import (
     registered_versions,
 )
 from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.metric_names import named_validation
 from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
 from recolor.platform.training.tracked import train
@@ -99,8 +100,8 @@ def test_a_training_registers_a_version_of_its_own_model(restoring, manifest, tm
     assert not registered_versions(RECOLORING)
     (version,) = registered_versions(RESTORING)
     run = mlflow.get_run(restoring.run_id)
-    assert {f"validation.{name}" for name in restoring.metrics} == {
-        name for name in run.data.metrics if name.startswith("validation.")
+    assert named_validation(restoring.measured) == {
+        name: value for name, value in run.data.metrics.items() if name.startswith("validation/")
     }
     for name in ("aged.delta_e_2000", "left_alone.delta_e_2000", "unaged.delta_e_2000"):
         assert float(version.tags[f"validation.{name}"]) == restoring.metrics[name]
@@ -410,13 +411,14 @@ class TestServed:
             wrong = client.post("/invocations", json=body)
             assert wrong.status_code == 400 and "a number from 0 to 1, not" in wrong.text
 
-    def test_bytes_are_taken_too(self, model):
-        file = io.BytesIO()
-        OLD.save(file, "PNG")
-        answer = model.unwrap_python_model().predict(
-            None, pd.DataFrame({"image": [file.getvalue()]})
-        )
-        assert self.decoded(answer[0]["image"]).size == OLD.size
+    def test_it_takes_images_in_the_forms_that_mlflow_takes(self, model):
+        """Each of which a recoloring model is given in tests/test_serving.py."""
+        text = self.as_text(OLD)
+        file = base64.b64decode(text)
+        frame = pd.DataFrame({"image": [file, text]})
+        for given in ({"image": [text, text]}, {"image": [file, file]}, frame):
+            answers = model.predict(given)
+            assert [self.decoded(one["image"]).size for one in answers] == [OLD.size] * 2
 
     def test_it_needs_no_tensorflow(self, restoring_store, tmp_path):
         with store_in_use(restoring_store[0]):

@@ -422,7 +422,7 @@ def test_an_evaluation_of_restoring_alone(manifest, store, one_restorer, monkeyp
     for name, metrics in columns.items():
         prefix = name.replace(", ", ".").replace(" ", "_")
         for key, value in metrics.items():
-            assert run.data.metrics.get(f"{prefix}.{key}") == value
+            assert run.data.metrics.get(f"{prefix}/{key}") == value
     assert columns["truth"]["harmed"] is None
     assert run.data.params["restoration.model"] == colored.about
 

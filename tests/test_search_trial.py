@@ -75,7 +75,7 @@ def begin(tiny, store, small_network, tmp_path):
 
 
 def steps(run_id: str) -> list[int]:
-    return [m.step for m in mlflow.MlflowClient().get_metric_history(run_id, "val_loss")]
+    return [m.step for m in mlflow.MlflowClient().get_metric_history(run_id, "training/val_loss")]
 
 
 def test_a_hopeless_trial_is_pruned(begin):
@@ -105,11 +105,11 @@ def test_a_trial_that_diverges_counts_as_pruned(begin):
 def test_a_metric_is_measured_and_more_of_it_is_better(begin):
     study = begin(2, objective="ssim")
     runs = runs_within(study, TRIAL_TAG)
-    values = [run.data.metrics["validation.ssim"] for run in runs]
+    values = [run.data.metrics["validation/ssim"] for run in runs]
     assert study.best_value == max(values)
     # A trial measures all of them, whatever the objective: each that is offered has a value.
     measured = runs[0].data.metrics
-    assert not [name for name in RECOLORING.metrics if f"validation.{name}" not in measured]
+    assert not [name for name in RECOLORING.metrics if f"validation/{name}" not in measured]
     assert not mlflow.MlflowClient().search_model_versions(f"run_id = '{runs[0].info.run_id}'")
 
 

@@ -517,9 +517,12 @@ class TestLimits:
         assert served.ask("POST", "/recolor", encoded(Image.new("L", size)))[0] == 200
 
     def test_pictures_of_a_request_for_predictions(self, served):
-        one = text(encoded(Image.new("L", (1, 1))))
-        status, content = served.predict({"inputs": {"image": [one] * 2500}})
-        assert (status, content["message"]) == (400, "2500 pictures: the limit is 64 in a request")
+        many = [text(encoded(Image.new("L", (1, 1))))] * 2500
+        in_one_row = {"dataframe_split": {"columns": ["image"], "data": [[many]]}}
+        for body in ({"inputs": {"image": many}}, in_one_row):
+            status, content = served.predict(body)
+            assert status == 400
+            assert content["message"] == "2500 pictures: the limit is 64 in a request"
         large = text(encoded(Image.new("L", (1000, 1500))))
         status, content = served.predict({"inputs": {"image": [large] * (MEGAPIXELS // 2 + 1)}})
         assert status == 400

@@ -57,14 +57,14 @@ def version_of_run(run_id: str) -> ModelVersion:
 def check_that_nothing_is_lost(run_id: str, folder) -> None:
     client = mlflow.MlflowClient()
     assert client.get_run(run_id).info.status == "FINISHED"
-    for name in ("epochs", "loss", "val_loss"):
+    for name in ("epochs", "training/loss", "training/val_loss"):
         history = client.get_metric_history(run_id, name)
         assert [metric.step for metric in history] == list(range(1, EPOCHS + 1)), name
         times = [metric.timestamp for metric in history]
         assert times == sorted(times)
     checkpoint = newest_checkpoint(run_id)
     assert checkpoint.progress.epoch == EPOCHS
-    losses = [metric.value for metric in client.get_metric_history(run_id, "loss")]
+    losses = [metric.value for metric in client.get_metric_history(run_id, "training/loss")]
     assert losses == [epoch["loss"] for epoch in checkpoint.progress.history]
     assert version_of_run(run_id)
     assert not (folder / "mlruns" / "waiting").exists()

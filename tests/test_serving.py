@@ -158,7 +158,7 @@ class TestOverHttp:
         ("image", "parameters", "words"),
         [
             ("%%%", {}, "not base64"),
-            (["nested"], {}, "neither bytes nor base64 text"),
+            ([["nested"]], {}, "neither bytes nor base64 text"),
             (as_text(b"hello"), {}, "not an image"),
             (as_text(encoded("JPEG")[:900]), {}, "damaged"),
             (as_text(encoded("PNG")), {"temperature": -1.0}, "temperature"),
@@ -214,11 +214,31 @@ def test_recolor_serve_takes_the_champion(trained, store, forge, tmp_path):
         assert server.end(signal.SIGINT) == 0
 
 
-def test_raw_bytes_are_taken_too(model):
-    recolorer = model.unwrap_python_model()
-    frame = {"image": [encoded("WEBP")]}
-    (answer,) = recolorer.predict(None, frame, {"palette": "none"})
-    assert decoded(answer["image"]).size == (90, 130)
+@pytest.mark.parametrize(
+    ("count", "form"),
+    [
+        (2, lambda texts, files: {"image": texts}),
+        (2, lambda texts, files: {"image": tuple(texts)}),
+        (2, lambda texts, files: {"image": files}),
+        (2, lambda texts, files: {"image": [texts[0], files[1]]}),
+        (2, lambda texts, files: {"image": [bytearray(files[0]), memoryview(files[1])]}),
+        (1, lambda texts, files: {"image": texts[0]}),
+        (1, lambda texts, files: {"image": files[0]}),
+        (2, lambda texts, files: {"image": np.array(texts)}),
+        (2, lambda texts, files: {"image": np.array(texts).reshape(2, 1)}),
+        (2, lambda texts, files: {"image": np.array(files)}),
+        (2, lambda texts, files: [{"image": texts[0]}, {"image": files[1]}]),
+        (2, lambda texts, files: pd.DataFrame({"image": [texts[0], files[1]]})),
+        (2, lambda texts, files: pd.DataFrame({"image": texts}, dtype="string")),
+        (2, lambda texts, files: pd.Series(files, name="image")),
+        (0, lambda texts, files: {"image": []}),
+    ],
+)
+def test_images_are_taken_in_every_form_that_mlflow_takes(model, count, form):
+    sizes = [(12, 16), (9, 20)]
+    files = [encoded("PNG", size) for size in sizes]
+    answers = model.predict(form([*map(as_text, files)], files), {"palette": "none"})
+    assert [decoded(answer["image"]).size for answer in answers] == sizes[:count]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Training runs: what MLflow knows of them, and that a killed one resumes unharmed."""
 
+import json
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -16,6 +18,7 @@ from click.testing import CliRunner
 from conftest import ROOT, own_store
 from keras import layers
 
+from recolor.datasets.errors import RecolorError
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.manifest import DatasetError
 from recolor.datasets.preparation import prepare
@@ -24,14 +27,21 @@ from recolor.models.kind import ModelKind, ModelKindError
 from recolor.models.weights import assign_by_name, named_values
 from recolor.platform.cli.main import main
 from recolor.platform.tracking.checkpoint import Checkpoint, Progress
-from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.checkpoints import checkpoint_or_none, newest_checkpoint
+from recolor.platform.tracking.metric_names import named_validation
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox
 from recolor.platform.tracking.store import RunError
 from recolor.platform.training import loop, publication
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError
-from recolor.platform.training.tracked import saved_settings, train
+from recolor.platform.training.tracked import (
+    DECODING_FILE,
+    SETTINGS_FILE,
+    saved_decoding,
+    saved_settings,
+    train,
+)
 
 
 def artifacts(run_id: str) -> set[str]:
@@ -59,6 +69,10 @@ def validation_loss(manifest, network) -> float:
 def test_a_run_records_all_it_depends_on(trained, manifest):
     run = mlflow.get_run(trained.run_id)
     assert run.info.status == "FINISHED"
+    name = f"train classification, epochs 2, batch_size 5 on {manifest.folder.name}"
+    assert run.info.run_name == name
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith(f"Version {trained.version} of `poster-recolor`. A classification net")
     expected = {"model": "classification", "epochs": "2", "batch_size": "5", "seed": "0"}
     expected["training_posters"] = "20"
     assert expected.items() <= run.data.params.items()
@@ -79,10 +93,10 @@ def test_a_run_records_all_it_depends_on(trained, manifest):
 def test_a_run_has_metrics_for_every_epoch(trained):
     client = mlflow.MlflowClient()
     for name in ("loss", "val_loss", "learning_rate"):
-        history = client.get_metric_history(trained.run_id, name)
+        history = client.get_metric_history(trained.run_id, f"training/{name}")
         assert [metric.step for metric in history] == [1, 2], name
     final = mlflow.get_run(trained.run_id).data.metrics
-    assert {f"validation.{name}" for name in trained.metrics} <= set(final)
+    assert named_validation(trained.measured).items() <= final.items()
 
 
 def test_runs_with_the_same_seed_are_equal_bit_by_bit(manifest, trained):
@@ -278,6 +292,23 @@ def test_an_unknown_run(store):
         saved_settings("0123456789abcdef")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not a training run of this store: .* JSON"),
+        ('{"model": ', "is not a training run of this store: .* JSON"),
+        ("[]", "are another version's|is another version's"),
+        ('{"unknown": 1}', "are another version's|is another version's"),
+    ],
+)
+def test_settings_and_decoding_that_were_edited(store, text, words):
+    with mlflow.start_run() as run:
+        for file, read in ((SETTINGS_FILE, saved_settings), (DECODING_FILE, saved_decoding)):
+            mlflow.log_text(text, file)
+            with pytest.raises(RecolorError, match=words):
+                read(run.info.run_id)
+
+
 class TestCheckpoint:
     @pytest.fixture
     def network(self, small_network):
@@ -294,7 +325,13 @@ class TestCheckpoint:
     @staticmethod
     def keep(run, network, progress):
         checkpoint = Checkpoint.of(network, named_values(network.weights), progress)
+        checkpoint.origin = {"run": run.info.run_id}
         Outbox(run.info.run_id).put(checkpoint)
+
+    @staticmethod
+    def folder(run) -> Path:
+        """Where the store keeps a run's checkpoints."""
+        return Path(unquote(urlparse(run.info.artifact_uri).path)) / CHECKPOINTS
 
     def test_restores_weights_optimizer_and_progress(self, network, store):
         with mlflow.start_run() as run:
@@ -322,7 +359,8 @@ class TestCheckpoint:
         sizes = []
         for number, best in enumerate((others, weights)):
             file = tmp_path / f"{number}.npz"
-            checkpoint = Checkpoint.of(network, best, Progress(2, {}, 2, 1.0))
+            progress = Progress(2, {}, 2, 1.0, [{"loss": 1.0}] * 2)
+            checkpoint = Checkpoint.of(network, best, progress)
             checkpoint.save(file)
             sizes.append(file.stat().st_size)
             assert_equal_bit_by_bit(Checkpoint.load(file), checkpoint)
@@ -333,21 +371,99 @@ class TestCheckpoint:
             self.step(network)
             for epoch in (1, 2):
                 self.keep(run, network, Progress(epoch, history=[{"loss": 1.0}] * epoch))
-            newest = Path(unquote(urlparse(run.info.artifact_uri).path)) / CHECKPOINTS / "0.npz"
+            newest = self.folder(run) / "0.npz"
             with newest.open("r+b") as file:
                 file.truncate(newest.stat().st_size // 2)
             assert newest_checkpoint(run.info.run_id).progress.epoch == 1
 
-    def test_does_not_start_over_when_all_are_damaged(self, network, store):
+    @pytest.mark.parametrize("epochs", [1, 2])
+    def test_does_not_start_over_when_all_are_damaged(self, network, store, epochs):
+        """Nor is it said that they were removed."""
         with mlflow.start_run() as run:
             self.step(network)
-            for epoch in (1, 2):
+            for epoch in range(1, epochs + 1):
                 self.keep(run, network, Progress(epoch, history=[{"loss": 1.0}] * epoch))
-            folder = Path(unquote(urlparse(run.info.artifact_uri).path)) / CHECKPOINTS
-            for file in folder.iterdir():
-                file.write_bytes(b"damaged")
-            with pytest.raises(RunError, match="no checkpoint"):
+            for file in self.folder(run).iterdir():
+                file.write_bytes(file.read_bytes()[:-100])
+            with pytest.raises(RunError, match="is whole, as the training has left it"):
                 newest_checkpoint(run.info.run_id)
+            # A trial or a variant does, without anybody who would ask for it.
+            assert checkpoint_or_none(run.info.run_id) is None
+
+    def test_does_not_take_another_runs(self, network, store):
+        runs = []
+        for epoch in (1, 2):
+            with mlflow.start_run() as run:
+                progress = Progress(epoch, history=[{"loss": 1.0}] * epoch)
+                self.keep(run, network, progress)
+            runs.append(run)
+        ours, theirs = (run.info.run_id for run in runs)
+        shutil.copy(self.folder(runs[1]) / "0.npz", self.folder(runs[0]))
+        assert newest_checkpoint(ours).progress.epoch == 1
+        (self.folder(runs[0]) / "1.npz").unlink()
+        with pytest.raises(RunError, match=f"the checkpoint of run {ours} is run {theirs}'s"):
+            newest_checkpoint(ours)
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            {"epoch": "2"},
+            {"epoch": 3},
+            {"epoch": -1},
+            {"epoch": None},
+            {"schedule": []},
+            {"schedule": {"best": "low"}},
+            {"best_epoch": 3},
+            {"best_epoch": 1.5},
+            {"best_loss": None},
+            {"history": {}},
+            {"history": [1.0, 2.0]},
+            {"history": [{"loss": "1"}] * 2},
+            {"history": [{}] * 2},
+            {"unknown": 1},
+        ],
+        ids=str,
+    )
+    def test_an_edited_progress_is_not_taken(self, edit, tmp_path):
+        progress = Progress(2, {"best": 1.0}, 2, 1.0, [{"loss": 1.0}] * 2)
+        assert self.edited(tmp_path, progress, lambda about: about) is not None
+
+        def change(about):
+            about["progress"] |= edit
+            return about
+
+        assert self.edited(tmp_path, progress, change) is None
+
+    @pytest.mark.parametrize(
+        "about",
+        [
+            [],
+            None,
+            {"progress": {}},
+            {"progress": None, "origin": {}},
+            {"progress": {}, "origin": []},
+            {"progress": {}, "origin": {"settings": "paper's"}},
+            {"progress": {}, "origin": {"decoding": None}},
+            {"progress": {}, "origin": {"dataset_digest": 3}},
+            {"progress": {}, "origin": {"tags": {"backend": 1}}},
+            {"progress": {}, "origin": {"initial": "unet"}},
+            {"progress": {}, "origin": {"run": 1}},
+        ],
+        ids=str,
+    )
+    def test_an_edited_origin_is_not_taken(self, about, tmp_path):
+        assert self.edited(tmp_path, Progress(), lambda _: about) is None
+
+    @staticmethod
+    def edited(folder: Path, progress: Progress, change) -> Checkpoint | None:
+        """Save a checkpoint, change what it says of itself, and load it."""
+        file = folder / "edited.npz"
+        Checkpoint(progress, {"kernel": np.zeros(1)}, {}, {"kernel": np.ones(1)}).save(file)
+        with np.load(file) as saved:
+            content = dict(saved)
+        content["about"] = np.array(json.dumps(change(json.loads(str(content["about"])))))
+        np.savez(file, **content)
+        return Checkpoint.load(file)
 
     def test_without_any_a_run_starts_over(self, network, store):
         with mlflow.start_run() as run:
@@ -383,7 +499,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
         assert result.exit_code == 0, result.output
     (finished,) = client.search_runs([experiment.experiment_id])
     assert (finished.info.run_id, finished.info.status) == (killed, "FINISHED")
-    assert {m.step for m in client.get_metric_history(killed, "loss")} == set(range(1, 21))
+    assert {m.step for m in client.get_metric_history(killed, "training/loss")} == set(range(1, 21))
 
     resumed = Checkpoint.load(Path(client.download_artifacts(killed, f"{CHECKPOINTS}/0.npz")))
     settings = Settings(small_network, epochs=20, batch_size=4, learning_rate=1e-3, augment="full")

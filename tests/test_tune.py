@@ -89,7 +89,7 @@ class Place:
             assert run.data.tags["study"] == "s"
             assert run.info.status == "FINISHED"
             assert run.data.tags["trial.state"] == states[number].name.lower()
-            history = client.get_metric_history(run.info.run_id, "val_loss")
+            history = client.get_metric_history(run.info.run_id, "training/val_loss")
             last = epochs if states[number] == TrialState.COMPLETE else len(history)
             assert sorted(metric.step for metric in history) == list(range(1, last + 1))
 
@@ -151,7 +151,13 @@ def test_a_study_is_one_tree_of_runs(tuned, tiny):
     assert parent.data.metrics["best_value"] == place.study.best_value
     assert parent.data.params["learning_rate"] == "1e-05:0.01:log"
     assert parent.data.params["sampler"] == "tpe"
+    assert parent.info.run_name == "tune small: s"
+    note = parent.data.tags["mlflow.note.content"]
+    assert note.startswith("Searches `augment`, `learning_rate` for the best val_loss on ")
     for run in children:
+        note = run.data.tags["mlflow.note.content"]
+        trains = "Version " if "model.version" in run.data.tags else "Trains a `small` network"
+        assert note.startswith(trains) and note.endswith("\n\nPart of `tune small: s`.")
         # A whole training, with its checkpoints, and no model.
         assert run.data.params["train_fraction"] == ("0.5" if "trial" in run.data.tags else "1.0")
         assert run.data.tags["dataset.digest"] == tiny.digest

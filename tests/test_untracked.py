@@ -10,7 +10,7 @@ from recolor.platform.registry.registration import load_registered, model_info
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.publication import import_weights
 from recolor.platform.training.settings import Settings, TrainingError
-from recolor.platform.training.untracked import train_untracked
+from recolor.platform.training.untracked import load_checkpoint, train_untracked
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -76,6 +76,15 @@ def test_anything_else_is_not_imported(content, manifest, store, tmp_path):
     assert len(mlflow.search_runs()) == runs
 
 
+def test_a_file_that_lacks_what_a_training_keeps_is_not_imported(manifest, file, tmp_path):
+    for lacking in ("settings", "decoding", "dataset_digest", "tags", "initial"):
+        checkpoint = Checkpoint.load(file)
+        del checkpoint.origin[lacking]
+        checkpoint.save(tmp_path / "weights.npz")
+        with pytest.raises(TrainingError, match=r"weights\.npz is not a complete file"):
+            load_checkpoint(tmp_path / "weights.npz", manifest)
+
+
 def test_an_imported_model_predicts_what_was_trained(manifest, file, imported):
     run = mlflow.get_run(imported.run_id)
     assert run.data.params["model"] == "small"
@@ -83,7 +92,7 @@ def test_an_imported_model_predicts_what_was_trained(manifest, file, imported):
     progress = Checkpoint.load(file).progress
     history, best = progress.history, progress.history[progress.best_epoch - 1]
     client = mlflow.MlflowClient()
-    logged = client.get_metric_history(imported.run_id, "val_loss")
+    logged = client.get_metric_history(imported.run_id, "training/val_loss")
     assert [metric.value for metric in logged] == [epoch["val_loss"] for epoch in history]
     # Scored again, with colors rounded to integers: all by the same amount, after so few epochs.
     assert imported.metrics["l2_ab"] == pytest.approx(best["val_loss"], rel=5e-2)

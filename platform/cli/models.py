@@ -113,12 +113,13 @@ def _show_versions(task, found):
 def _say_what_answers(task):
     """Say whether a task's champion answers by default, if there is one."""
     from recolor.platform.registry.comparison import shortfall
-    from recolor.platform.registry.versions import current_champion
+    from recolor.platform.registry.versions import current_champion, missing_champion
 
     champion = current_champion(task)
     if champion is None:
-        return
-    if reason := shortfall(champion):
+        if missing := missing_champion(task):
+            click.echo(missing)
+    elif reason := shortfall(champion):
         why = f"champion version {champion.version} {reason}"
         click.echo(f"the bundled {task.network} {task.answers} by default: {why}")
     else:

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.combination import load_data
 from recolor.datasets.manifest import Manifest
-from recolor.evaluation.answers import MetricKey, by_name
+from recolor.evaluation.answers import MetricKey
 from recolor.evaluation.figures import dots
 from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import KernelDistance
@@ -40,11 +40,18 @@ from recolor.platform.experiments.evaluation import log_columns, predictors_told
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.registry.sources import WEIGHTS_FILE
 from recolor.platform.tracking.checkpoint import Checkpoint
-from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.checkpoints import checkpoint_or_none
 from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.metric_names import answer_metric
 from recolor.platform.tracking.provenance import commit_in_words
-from recolor.platform.tracking.store import log_dataset, log_parameters, runs_within, tracked_run
+from recolor.platform.tracking.store import (
+    log_dataset,
+    log_parameters,
+    runs_within,
+    tracked_run,
+)
 from recolor.platform.training.devices import Devices, find_devices
+from recolor.platform.training.lineage import training_in_words
 from recolor.platform.training.publication import best_weights
 from recolor.platform.training.settings import DivergenceError
 from recolor.platform.training.tracked import initial_weights, train_in_run
@@ -119,7 +126,9 @@ def ablate(
                 f"{variant.name}: {manifest} holds out other posters than {judge.manifest}"
             )
     made = Ablation(out / f"{plan.name}.md")
-    with _whole_run(plan.name) as run:
+    posters = f"{judge.posters} validation posters of `{judge.manifest.name}`"
+    about = f"Compares {len(trained)} trainings by {posters}."
+    with _whole_run(plan.name, about) as run:
         mlflow.log_artifact(str(file))
         log_dataset(judge.manifest, "validation")
         for variant, manifest in trained:
@@ -206,7 +215,7 @@ class _Judge:
 
 
 @contextmanager
-def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
+def _whole_run(name: str, about: str) -> Iterator[mlflow.ActiveRun]:
     """Begin an ablation's run, or continue the one of this name."""
     earlier = mlflow.search_runs(
         search_all_experiments=True,
@@ -218,7 +227,7 @@ def _whole_run(name: str) -> Iterator[mlflow.ActiveRun]:
     run_id = earlier[0].info.run_id if earlier else None
     with (
         alone_with(run_id) if run_id else nullcontext(),
-        tracked_run(f"ablate {name}", run_id, {ABLATION_TAG: name}) as run,
+        tracked_run(f"ablate {name}", about, run_id, {ABLATION_TAG: name}) as run,
     ):
         yield run
 
@@ -256,8 +265,8 @@ def _train_and_judge(
     """Train a variant, or continue its earlier run, and log what it comes to."""
     settings = variant.settings.complete()
     run_id = earlier.info.run_id if earlier else None
-    start = newest_checkpoint(run_id) if run_id else None
-    with tracked_run(str(variant), run_id, tags) as run:
+    start = checkpoint_or_none(run_id) if run_id else None
+    with tracked_run(str(variant), training_in_words(manifest, settings), run_id, tags) as run:
         try:
             last = train_in_run(run, manifest, settings, judge.own, devices, start, initial)
             log_parameters(run, {f"judged.{name}": value for name, value in judge.about.items()})
@@ -278,12 +287,13 @@ def _measure(manifest: Manifest, last: Checkpoint, judge: _Judge) -> dict:
 
 def _write(made: Ablation, plan: AblationPlan) -> None:
     """Write table and picture of what is there so far."""
+    metrics = {words: answer_metric(key) for key, words in _shown(plan).items()}
     shown = {
         words: {
             name: [run.data.metrics[metric] for run in runs if metric in run.data.metrics]
             for name, runs in made.results.items()
         }
-        for metric, words in by_name(_shown(plan)).items()
+        for words, metric in metrics.items()
     }
     rows = [["variant", *shown, "commit"]]
     for name, runs in made.results.items():

@@ -26,6 +26,7 @@ from recolor.evaluation.told import NOTHING, Predictions, Told, ToldError
 from recolor.models.decoding.options import DEFAULT_DECODING, FREE, PALETTE_VIVIDNESS, Decoding
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.tracking import store
+from recolor.platform.tracking.metric_names import answer_metric
 from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
 
 if TYPE_CHECKING:
@@ -156,12 +157,15 @@ def evaluate_models(
     palettes = any(one.palette for one in parsed)
     vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
     # Begun before the posters are scored, so that a scoring that fails leaves a failed run.
-    with tracked_run(f"evaluate {split}") as run:
+    labels = _labels(models)
+    name = ": ".join(filter(None, [f"evaluate {split}", ", ".join(labels.values())]))
+    about = "\n".join(f"- `{labels[model.source]}`: {model.about}" for model in models)
+    posters = f"{manifest.count(split)} {split} posters of `{manifest.name}`"
+    with tracked_run(name, f"Measured on {posters}.\n\n{about}") as run:
         parameters = {"split": split, "models": ",".join(model.source for model in models)}
         parameters |= {"told": ",".join(told), **decoding.describe()}
         log_parameters(run, parameters)
         log_dataset(manifest, split)
-        labels = _labels(models)
         _log_models(run, models, labels, decoding)
         answers = dict(predictors)
         if len(ages) < len(told):
@@ -221,16 +225,17 @@ def _columns(baselines: dict[str, Predictor], how: str = "") -> dict[Column, Pre
 
 
 def log_columns(columns: Mapping[Column | str, dict[str, float | None]]) -> None:
-    """Log a table of metrics to the active run, as a file and by the text of their `MetricKey`.
+    """Log a table of metrics to the active run, as a file and by their `answer_metric`.
 
     The column ``classification, told palette`` has metrics like
-    ``classification.told_palette.l2_ab``.
+    ``classification.told_palette/l2_ab``.
     """
-    named = {str(column): metrics for column, metrics in columns.items()}
-    for column, metrics in named.items():
+    texts = {str(column): metrics for column, metrics in columns.items()}
+    for column, metrics in texts.items():
         known = {name: value for name, value in metrics.items() if value is not None}
-        mlflow.log_metrics({str(MetricKey(column, name)): one for name, one in known.items()})
-    mlflow.log_dict(named, "metrics.json")
+        named = {answer_metric(MetricKey(column, name)): one for name, one in known.items()}
+        mlflow.log_metrics(named)
+    mlflow.log_dict(texts, "metrics.json")
 
 
 def predictors_told(

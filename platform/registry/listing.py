@@ -59,7 +59,7 @@ class ListedVersion:
     time: str
 
     def describe(self) -> dict:
-        """Return it as JSON holds it, with metrics by their names in MLflow."""
+        """Return it as JSON holds it, with metrics by their names."""
         return asdict(self) | {"metrics": by_name(self.metrics)}
 
 

@@ -220,29 +220,30 @@ def _found(source: str | None, schemes: PaletteLibrary) -> Model:
 
 
 def _by_default(schemes: PaletteLibrary) -> Model:
-    champion = None
+    why = "no champion is registered here"
     if store_exists():
         from recolor.platform.registry.comparison import shortfall
         from recolor.platform.registry.versions import (
             MissingFilesError,
             current_champion,
+            missing_champion,
             version_uri,
         )
         from recolor.platform.tracking import store
 
         store.connect()
         champion = current_champion()
-    if champion is None:
-        why = "no champion is registered here"
-    elif reason := shortfall(champion):
-        why = f"champion version {champion.version} {reason}: --model {CHAMPION} takes it"
-    else:
-        try:
-            model = _registered(version_uri(champion.version), schemes, champion)
-            why = f"--model {DEFAULT} takes the bundled network"
-            return replace(model, about=f"{model.about}; {why}")
-        except MissingFilesError as error:
-            why = f"the champion can't be used: {error}"
+        if champion is None:
+            why = missing_champion() or why
+        elif reason := shortfall(champion):
+            why = f"champion version {champion.version} {reason}: --model {CHAMPION} takes it"
+        else:
+            try:
+                model = _registered(version_uri(champion.version), schemes, champion)
+                why = f"--model {DEFAULT} takes the bundled network"
+                return replace(model, about=f"{model.about}; {why}")
+            except MissingFilesError as error:
+                why = f"the champion can't be used: {error}"
     model = _of_weights(DEFAULT, pretrained_weights(DEFAULT), schemes)
     return replace(model, about=f"{model.about}; {why}")
 

@@ -227,9 +227,8 @@ def _in_one_line(uri: str) -> Iterator[None]:
         raise
     except Exception as error:
         # A URI may lead to any store, and each has its own exceptions.
-        hint = ""
-        if uri == CHAMPION_URI:
-            hint = ": train a model with `recolor train`, then run `recolor promote`"
+        task = {CHAMPION_URI: RECOLORING, RESTORING.champion: RESTORING}.get(uri)
+        hint = f": train a model with `{task.train}`, then run `{task.promote}`" if task else ""
         raise RegistryError(f"model {uri} can't be loaded ({first_line(error)}){hint}") from None
 
 

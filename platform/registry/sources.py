@@ -88,6 +88,7 @@ def load_restorer() -> Restorer:
     from recolor.platform.registry.versions import (
         MissingFilesError,
         current_champion,
+        missing_champion,
         version_uri,
     )
     from recolor.platform.tracking import store
@@ -95,7 +96,8 @@ def load_restorer() -> Restorer:
     store.connect()
     champion = current_champion(RESTORING)
     if champion is None:
-        return bundled
+        missing = missing_champion(RESTORING)
+        return replace(bundled, about=f"{bundled.about}; {missing}") if missing else bundled
     number = champion.version
     if reason := shortfall(champion):
         why = f"champion version {number} {reason}: --model {RESTORING.champion} takes it"

@@ -53,11 +53,32 @@ def task_of(version: ModelVersion) -> Task:
 
 
 def current_champion(task: Task = RECOLORING) -> ModelVersion | None:
-    """Return a task's champion, or None if there is none."""
+    """Return a task's champion, or None if there is none, or its version is missing."""
+    number = _champion_number(task)
+    try:
+        return number and mlflow.MlflowClient().get_model_version(task.model, number)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def missing_champion(task: Task = RECOLORING) -> str | None:
+    """Say what to do where a task's champion is a version that is missing; None elsewhere."""
+    number = _champion_number(task)
+    if number is None or current_champion(task):
+        return None
+    return (
+        f"version {number} of {task.model}, the champion, is missing: `{task.promote}` chooses "
+        "another"
+    )
+
+
+def _champion_number(task: Task) -> str | None:
     model = registered_model(task)
     if model is None or CHAMPION not in model.aliases:
         return None
-    return mlflow.MlflowClient().get_model_version(task.model, str(model.aliases[CHAMPION]))
+    return str(model.aliases[CHAMPION])
 
 
 def find_champion() -> ModelVersion:
@@ -72,6 +93,8 @@ def find_champion() -> ModelVersion:
         store.connect()
         if champion := current_champion():
             return champion
+        if missing := missing_champion():
+            raise RegistryError(missing)
         why = f"{MODEL_NAME} has no champion yet"
     raise RegistryError(f"{why}: train a model with `recolor train`, then run `recolor promote`")
 
@@ -94,14 +117,10 @@ def check_files(uri: str) -> None:
         )
 
 
-def validated_metrics(logged: Mapping[str, str | float]) -> Measured:
-    """Return what `recolor.evaluation.validation` has measured.
-
-    Args:
-        logged: A version's tags, or the metrics of the run that has registered it.
-    """
+def validated_metrics(tags: Mapping[str, str]) -> Measured:
+    """Return what `recolor.evaluation.validation` has measured, from a version's tags."""
     return {
         MetricKey.parse(name.removeprefix(METRIC_TAG)): float(value)
-        for name, value in logged.items()
+        for name, value in tags.items()
         if name.startswith(METRIC_TAG)
     }

@@ -20,7 +20,12 @@ from recolor.platform.search.study import DONE, RUN_ID, TRIALS, count, newest_st
 from recolor.platform.tracking import store
 from recolor.platform.tracking.database import alone
 from recolor.platform.tracking.provenance import STUDY_TAG
-from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
+from recolor.platform.tracking.store import (
+    RunError,
+    log_dataset,
+    log_parameters,
+    tracked_run,
+)
 
 # Tags of the runs of trials; all runs in a tree have `STUDY_TAG`.
 TRIAL_TAG, STATE_TAG, REASON_TAG = "trial", "trial.state", "trial.reason"
@@ -56,7 +61,10 @@ def study_run(study: Study, plan: Plan, manifest: Manifest, storage: str) -> Ite
             # In the end, when the run itself has been left.
             stack.callback(_settle, study)
             tags = {STUDY_TAG: study.study_name}
-            run = stack.enter_context(tracked_run(f"tune {plan.settings.model}", run_id, tags))
+            name = f"tune {plan.settings.model}: {study.study_name}"
+            searched = ", ".join(f"`{name}`" for name in plan.space)
+            about = f"Searches {searched} for the best {plan.objective} on `{manifest.name}`."
+            run = stack.enter_context(tracked_run(name, about, run_id, tags))
             study.set_user_attr(RUN_ID, run.info.run_id)
         about = plan.to_json()
         searched = {name: in_words(one) for name, one in plan.space.items()}

@@ -24,11 +24,12 @@ from recolor.platform.search.runs import REASON_TAG, STATE_TAG, TRIAL_TAG, runs_
 from recolor.platform.search.space import suggest
 from recolor.platform.search.study import DONE, RUN_ID, WORKER, best_trial, number_of
 from recolor.platform.tracking.checkpoint import Checkpoint
-from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
+from recolor.platform.tracking.checkpoints import checkpoint_or_none, drop_older_checkpoint
+from recolor.platform.tracking.metric_names import BEST_EPOCH
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import tracked_run
 from recolor.platform.training.devices import Devices
-from recolor.platform.training.lineage import embedding_network_of
+from recolor.platform.training.lineage import embedding_network_of, training_in_words
 from recolor.platform.training.settings import DivergenceError
 from recolor.platform.training.tracked import initial_weights, train_in_run
 
@@ -79,7 +80,7 @@ class Objective:
         settings = self.plan.settings_of(suggest(trial, self.plan.space))
         earlier = runs_within(self.study, TRIAL_TAG, number)
         run_id = earlier[0].info.run_id if earlier else None
-        start = newest_checkpoint(run_id) if run_id else None
+        start = checkpoint_or_none(run_id) if run_id else None
         initial = initial_weights(self.manifest, settings) if start is None else None
         best = best_trial(self.study)
         shown = {"trial": number, "epochs": settings.epochs, "best": best and best.value}
@@ -94,7 +95,8 @@ class Objective:
                 raise TrialPruned(f"after epoch {epoch}")
 
         pruned = None
-        with tracked_run(f"trial {number}", run_id, trial_tags(self.study, number)) as run:
+        name, tags = f"{self.study.study_name}: trial {number}", trial_tags(self.study, number)
+        with tracked_run(name, training_in_words(self.manifest, settings), run_id, tags) as run:
             trial.set_user_attr(RUN_ID, run.info.run_id)
             try:
                 for epoch, metrics in enumerate(start.progress.history if start else [], 1):
@@ -149,7 +151,7 @@ class Objective:
             history = last.progress.history
             title = mlflow.active_run().info.run_name
             mlflow.log_figure(learning_curve(history, title), "learning_curve.png")
-            mlflow.log_metric("best_epoch", last.progress.best_epoch)
+            mlflow.log_metric(BEST_EPOCH, last.progress.best_epoch)
             return last.progress.best_loss
         from recolor.platform.training.publication import measure
 

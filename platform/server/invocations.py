@@ -15,7 +15,7 @@ from mlflow.pyfunc import PyFuncModel, scoring_server
 from PIL import Image
 from starlette.routing import BaseRoute
 
-from recolor.datasets.images import TooManyPixelsError, decode_image
+from recolor.datasets.images import TooManyPixelsError, decode_image, images_in
 from recolor.models.painter import Painter
 from recolor.platform.registry.signature import signature
 from recolor.platform.server.bodies import Bodies
@@ -120,9 +120,9 @@ class _Predictor:
         self._recolorer = PosterRecolorer.of(painter, self._opened)
 
     def predict(self, data, params: dict | None = None):
-        if len(data) > self._limits.pictures:
+        if (count := len(images_in(data["image"]))) > self._limits.pictures:
             raise MlflowException.invalid_parameter_value(
-                f"{len(data)} pictures: the limit is {self._limits.pictures} in a request"
+                f"{count} pictures: the limit is {self._limits.pictures} in a request"
             )
         return self._recolorer.predict(None, data, params)
 

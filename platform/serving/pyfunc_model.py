@@ -16,7 +16,7 @@ from mlflow.pyfunc import PythonModel
 from PIL import Image
 
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import MAX_PIXELS, ImageError, decode_image, encode_png
+from recolor.datasets.images import MAX_PIXELS, ImageError, decode_image, encode_png, images_in
 from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.models.decoding.typed import REPEATED, typed_decoding
@@ -83,7 +83,7 @@ class PosterRecolorer(PythonModel):
         except RecolorError as error:
             raise _bad_request(str(error)) from None
         answers = []
-        for number, data in enumerate(model_input["image"]):
+        for number, data in enumerate(images_in(model_input["image"])):
             try:
                 recolored = self.painter.recolor(self.open_picture(data), decoding)
             except RecolorError as error:

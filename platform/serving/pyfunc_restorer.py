@@ -12,7 +12,7 @@ from mlflow.pyfunc import PythonModel
 from PIL import Image
 
 from recolor.datasets.errors import RecolorError
-from recolor.datasets.images import MAX_PIXELS, decode_image, encode_png
+from recolor.datasets.images import MAX_PIXELS, decode_image, encode_png, images_in
 from recolor.models.decoding.options import Decoding
 from recolor.models.painter import Painter
 from recolor.models.restoring import Restorer
@@ -43,7 +43,7 @@ class PosterRestorer(PythonModel):
         except RecolorError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
         answers = []
-        for number, data in enumerate(model_input["image"]):
+        for number, data in enumerate(images_in(model_input["image"])):
             try:
                 restored = self._restored(decode_image(data, MAX_PIXELS), decoding)
             except RecolorError as error:

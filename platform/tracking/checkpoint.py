@@ -10,12 +10,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.models.weights import assign_by_name, named_values
 
 
-@dataclass
+@checked_dataclass(config=ConfigDict(strict=True, extra="forbid"))
 class Progress:
     """The progress of a training.
 
@@ -27,11 +29,30 @@ class Progress:
         history: The metrics of each finished epoch.
     """
 
-    epoch: int = 0
+    epoch: NonNegativeInt = 0
     schedule: dict[str, float] = field(default_factory=dict)
-    best_epoch: int = 0
+    best_epoch: NonNegativeInt = 0
     best_loss: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def consistent(self) -> bool:
+        """Whether its parts can be of the same training."""
+        known = all("loss" in metrics for metrics in self.history)
+        return known and self.best_epoch <= self.epoch == len(self.history)
+
+
+class _Origin(BaseModel):
+    """The types of what is in `Checkpoint.origin`."""
+
+    model_config = ConfigDict(strict=True)
+
+    settings: dict[str, object] = {}
+    decoding: dict[str, object] = {}
+    dataset_digest: str = ""
+    tags: dict[str, str] = {}
+    initial: dict[str, object] | None = None
+    run: str = ""
 
 
 @dataclass
@@ -43,7 +64,8 @@ class Checkpoint:
         weights: The network's variables by their paths.
         optimizer: The optimizer's variables by their paths.
         best: The network's variables after the best epoch.
-        origin: What the training came from, see `lineage`.
+        origin: What the training came from, see `lineage`; and ``run``, the id of its run, where
+            it is tracked.
     """
 
     progress: Progress
@@ -88,7 +110,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, file: Path) -> "Checkpoint | None":
-        """Read a file; return None if it is not a complete checkpoint.
+        """Read a file; return None if it is not a whole checkpoint, as a training has left it.
 
         A truncated file does not open, since a zip archive has its directory at the end.
         """
@@ -101,6 +123,9 @@ class Checkpoint:
                     return {key.removeprefix(f"{name}/"): content[key] for key in paths}
 
                 progress, weights = Progress(**about["progress"]), values("weights")
+                if not progress.consistent:
+                    return None
+                _Origin(**about["origin"])
                 best = values("best") or weights
                 return cls(progress, weights, values("optimizer"), best, about["origin"])
         except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, TypeError):

@@ -13,6 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from recolor.datasets.errors import first_line
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.metric_names import EPOCHS
 from recolor.platform.tracking.outbox import CHECKPOINTS, Outbox, checkpoint_name
 from recolor.platform.tracking.store import RunError
 
@@ -20,31 +21,48 @@ from recolor.platform.tracking.store import RunError
 STORE_ERRORS = (mlflow.MlflowException, OSError, NotImplementedError)
 
 
+class CheckpointError(RunError):
+    """A run has checkpoints, and can't be resumed from any of them."""
+
+
 def newest_checkpoint(run_id: str) -> Checkpoint | None:
-    """Return the newest whole checkpoint of a run; None if it has none yet.
+    """Return the newest whole checkpoint of a run; None if it has no checkpoint.
 
     One that waits here for the store counts as well.
 
     Raises:
-        RunError: If there are two checkpoints and both are damaged. (A single damaged one was cut
-            off in the first epoch's.)
+        CheckpointError: If all of its checkpoints are damaged, or another run's.
     """
     client = mlflow.MlflowClient()
     with tempfile.TemporaryDirectory() as folder:
         files = Outbox.of(client.get_run(run_id)).checkpoints()
         for artifact in client.list_artifacts(run_id, CHECKPOINTS):
             files.append(Path(client.download_artifacts(run_id, artifact.path, folder)))
-        whole = filter(None, map(Checkpoint.load, files))
-        newest = max(whole, key=lambda found: found.progress.epoch, default=None)
-    if newest is None and len(files) > 1:
-        raise RunError(f"no checkpoint of run {run_id} is complete: start a new training")
-    return newest
+        whole = list(filter(None, map(Checkpoint.load, files)))
+    own = [found for found in whole if found.origin.get("run", run_id) == run_id]
+    if own or not files:
+        return max(own, key=lambda found: found.progress.epoch, default=None)
+    if whole:
+        others = f"run {whole[0].origin['run']}'s"
+        raise CheckpointError(
+            f"the checkpoint of run {run_id} is {others}: put its own back into {CHECKPOINTS}/ of "
+            "its artifacts, or start a new training"
+        )
+    raise CheckpointError(
+        f"no checkpoint of run {run_id} is whole, as the training has left it: start a new training"
+    )
+
+
+def checkpoint_or_none(run_id: str) -> Checkpoint | None:
+    """Return what `newest_checkpoint` does; None also where a run has to start over."""
+    with suppress(CheckpointError):
+        return newest_checkpoint(run_id)
 
 
 def drop_older_checkpoint(run_id: str) -> None:
     """Leave a run that has all of its epochs its last checkpoint alone, if the store can delete."""
     run = mlflow.get_run(run_id)
-    older = f"{CHECKPOINTS}/{checkpoint_name(int(run.data.metrics.get('epochs', 0)) + 1)}"
+    older = f"{CHECKPOINTS}/{checkpoint_name(int(run.data.metrics.get(EPOCHS, 0)) + 1)}"
     with suppress(*STORE_ERRORS):
         if older in {one.path for one in mlflow.MlflowClient().list_artifacts(run_id, CHECKPOINTS)}:
             get_artifact_repository(run.info.artifact_uri).delete_artifacts(older)
@@ -77,7 +95,7 @@ def leftovers(unfinished: bool) -> Iterator[Leftover]:
     experiments = client.search_experiments(view_type=ViewType.ALL)
     for run in mlflow.search_runs(
         [one.experiment_id for one in experiments],
-        "metrics.epochs > 0",
+        f"metrics.{EPOCHS} > 0",
         ViewType.ALL,
         max_results=100_000,
         output_format="list",

@@ -12,6 +12,7 @@ from mlflow.entities import Metric, Run
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.platform.tracking.checkpoint import Checkpoint
+from recolor.platform.tracking.metric_names import EPOCHS, named_epoch
 from recolor.platform.tracking.server import patience, what_failed
 
 WAITING = Path("mlruns/waiting")
@@ -64,7 +65,7 @@ class Outbox:
     def put(self, checkpoint: Checkpoint) -> None:
         """Take the state after an epoch, and send all that waits if the store answers at once."""
         epoch = checkpoint.progress.epoch
-        metrics = {**checkpoint.progress.history[-1], "epochs": epoch}
+        metrics = named_epoch(epoch, checkpoint.progress.history[-1])
         with atomic_write(self.folder / f"{epoch}.json") as file:
             about = {"timestamp": int(time.time() * 1000), "metrics": metrics}
             file.write_text(json.dumps(about), encoding="utf-8")
@@ -85,7 +86,7 @@ class Outbox:
         """
         client = mlflow.MlflowClient()
         # It may have more than it has confirmed.
-        known = client.get_run(self.run_id).data.metrics.get("epochs", 0)
+        known = client.get_run(self.run_id).data.metrics.get(EPOCHS, 0)
         waiting = {int(file.stem): file for file in self.folder.glob("*.json")}
         for epoch in sorted(epoch for epoch in waiting if epoch > known):
             about = json.loads(waiting[epoch].read_text(encoding="utf-8"))

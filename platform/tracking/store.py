@@ -19,7 +19,7 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from mlflow.utils.uri import get_uri_scheme, is_local_uri
 
 from recolor.datasets.combination import load_data
@@ -116,7 +116,7 @@ def own_store(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def tracked_run(
-    name: str, run_id: str | None = None, tags: dict[str, str] | None = None
+    name: str, about: str = "", run_id: str | None = None, tags: dict[str, str] | None = None
 ) -> Iterator[mlflow.ActiveRun]:
     """Begin a run, or continue one, with system metrics and the origin of the code.
 
@@ -125,6 +125,7 @@ def tracked_run(
 
     Args:
         name: The run's name.
+        about: What a new run does, as Markdown, for people who look at it in MLflow.
         run_id: The run to resume.
         tags: Tags that the run has from its first moment. Its parent's, among them, makes it a
             child of a run of another process.
@@ -155,9 +156,20 @@ def tracked_run(
             if parent is not None:
                 # MLflow does it for new runs alone.
                 mlflow.set_tag(MLFLOW_PARENT_RUN_ID, parent.info.run_id)
-            prefix = _next_resumption(run) if run_id else ""
+            if run_id:
+                prefix = _next_resumption(run)
+            else:
+                prefix = ""
+                describe(run, about)
             mlflow.set_tags({prefix + name: value for name, value in origin().items()})
             yield run
+
+
+def describe(run: mlflow.ActiveRun, about: str) -> None:
+    """Describe an active run, as Markdown, and name the run that it is part of."""
+    if parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID):
+        about += f"\n\nPart of `{mlflow.get_run(parent).info.run_name}`."
+    mlflow.set_tag(MLFLOW_RUN_NOTE, about)
 
 
 @contextmanager
@@ -204,7 +216,7 @@ def log_dataset(manifest: DatasetInfo, context: str) -> None:
         folder = part.folder.resolve()
         # The whole digest goes into a tag.
         digest = part.digest[:DIGEST]
-        dataset = MetaDataset(resolve_dataset_source(str(folder)), name=folder.name, digest=digest)
+        dataset = MetaDataset(resolve_dataset_source(str(folder)), name=part.name, digest=digest)
         try:
             mlflow.log_input(dataset, context=context)
         except MlflowException:

@@ -7,6 +7,7 @@ import keras
 
 from recolor.datasets.dataset_info import DatasetInfo
 from recolor.datasets.embeddings.catalog import embedding_of
+from recolor.datasets.input_pipeline import posters_in
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
@@ -15,7 +16,19 @@ from recolor.platform.tracking.provenance import origin
 from recolor.platform.training.devices import BACKEND
 from recolor.platform.training.settings import Settings, TrainingError
 
+# What `lineage` returns.
+LINEAGE = {"settings", "decoding", "dataset_digest", "tags", "initial"}
+
 _logger = logging.getLogger(__name__)
+
+
+def training_in_words(manifest: DatasetInfo, settings: Settings) -> str:
+    """Say in a sentence, as Markdown, what a run trains; the settings are complete."""
+    posters = posters_in(manifest, "train", settings.train_fraction)
+    return (
+        f"Trains a `{settings.model}` network for {settings.epochs} epochs on {posters} posters of "
+        f"`{manifest.name}`."
+    )
 
 
 def embedding_network_of(manifest: DatasetInfo, model: str) -> keras.Model | None:

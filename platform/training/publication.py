@@ -54,9 +54,15 @@ from recolor.platform.registry.versions import (
 from recolor.platform.serving.saved_model import RecoloringGraph
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import newest_checkpoint
+from recolor.platform.tracking.metric_names import BEST_EPOCH, named_epoch, named_validation
 from recolor.platform.tracking.provenance import origin as published_from
-from recolor.platform.tracking.store import log_dataset, log_parameters, tracked_run
-from recolor.platform.training.lineage import embedding_network_of
+from recolor.platform.tracking.store import (
+    describe,
+    log_dataset,
+    log_parameters,
+    tracked_run,
+)
+from recolor.platform.training.lineage import embedding_network_of, training_in_words
 from recolor.platform.training.settings import Settings, check_decoding
 from recolor.platform.training.untracked import load_checkpoint, saved_decoding
 
@@ -83,7 +89,7 @@ class TrainedModel:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The metrics in validation by their names in MLflow, as ``told_palette.l2_ab``."""
+        """The metrics in validation by their names, as ``told_palette.l2_ab``."""
         return by_name(self.measured)
 
     @cached_property
@@ -197,6 +203,7 @@ def publish(
             about = description(manifest, weights, metrics)
             version = register(recolorer, weights, pages, about, metadata, tags)
     mlflow.set_tags({VERSION_TAG: version.version, MODEL_TAG: task.model})
+    describe(mlflow.active_run(), f"Version {version.version} of `{task.model}`. {about}")
     return TrainedModel(mlflow.active_run().info.run_id, str(version.version), metrics, task)
 
 
@@ -240,16 +247,17 @@ def measure(
         metrics = validate_restoration(manifest, restorer)
     else:
         metrics = validate(manifest, painter)
-    measured = {f"{METRIC_TAG}{key}": value for key, value in metrics.items()}
-    mlflow.log_metrics({**measured, "best_epoch": weights.origin["best_epoch"]})
+    best = {BEST_EPOCH: weights.origin["best_epoch"]}
+    mlflow.log_metrics(named_validation(metrics) | best)
     return recolorer, weights, metrics
 
 
 def published_model(run_id: str) -> TrainedModel:
     """Return what `publish` has returned for a run."""
-    data = mlflow.get_run(run_id).data
-    task = task_of_model(data.tags.get(MODEL_TAG, RECOLORING.model))
-    return TrainedModel(run_id, data.tags[VERSION_TAG], validated_metrics(data.metrics), task)
+    tags = mlflow.get_run(run_id).data.tags
+    task = task_of_model(tags.get(MODEL_TAG, RECOLORING.model))
+    version = mlflow.MlflowClient().get_model_version(task.model, tags[VERSION_TAG])
+    return TrainedModel(run_id, tags[VERSION_TAG], validated_metrics(version.tags), task)
 
 
 def import_weights(
@@ -275,14 +283,15 @@ def import_weights(
     own = saved_decoding(checkpoint).changed(decoding)
     # Before there is a run, in which a mistake would stay.
     embedding = embedding_network_of(manifest, settings.model)
-    with tracked_run(f"import {settings.model}") as run:
+    about = training_in_words(manifest, settings)
+    with tracked_run(f"import {settings.model}: {file.name}", about) as run:
         log_parameters(run, {**asdict(settings), **asdict(own), "size": manifest.size})
         log_dataset(manifest, "training")
         tags = checkpoint.origin["tags"].items()
         mlflow.set_tags({f"trained.{name}": value for name, value in tags})
         mlflow.set_tag("embedding", manifest.embedding)
         for epoch, values in enumerate(checkpoint.progress.history, 1):
-            mlflow.log_metrics({**values, "epochs": epoch}, step=epoch)
+            mlflow.log_metrics(named_epoch(epoch, values), step=epoch)
         return publish(manifest, checkpoint, own, embedding)
 
 

@@ -180,6 +180,18 @@ class Settings:
             raise TrainingError(f"a warmup of {self.warmup} epochs does not fit into {epochs}")
         return replace(self, epochs=epochs, batch_size=self.batch_size or kind.batch_size)
 
+    @property
+    def in_words(self) -> str:
+        """The model kind, and what is not the default: ``regression, epochs 15``."""
+        usual = Settings(self.model).complete()
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        changed = [
+            f"{name} {one:.3g}" if isinstance(one, float) else f"{name} {one}"
+            for name, one in values.items()
+            if one != getattr(usual, name)
+        ]
+        return ", ".join([self.model, *changed])
+
     def check_continues(self, began: Settings, what: str) -> None:
         """Check that a training that began with other settings may continue with these.
 

@@ -21,6 +21,7 @@ from recolor.platform.registry.sources import find_weights
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.tracking.checkpoints import drop_older_checkpoint, newest_checkpoint
 from recolor.platform.tracking.lost_runs import alone_with
+from recolor.platform.tracking.metric_names import EPOCHS
 from recolor.platform.tracking.outbox import FOLDER_TAG, Outbox
 from recolor.platform.tracking.server import ServerError, what_failed
 from recolor.platform.tracking.store import (
@@ -31,7 +32,12 @@ from recolor.platform.tracking.store import (
     tracked_run,
 )
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
-from recolor.platform.training.lineage import check_initial_weights, embedding_network_of, lineage
+from recolor.platform.training.lineage import (
+    check_initial_weights,
+    embedding_network_of,
+    lineage,
+    training_in_words,
+)
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError, check_decoding, data_options
 
@@ -54,7 +60,7 @@ def saved_decoding(run_id: str) -> OwnDecoding:
     Raises:
         RunError: If there is no such run, or it is not one of training.
     """
-    return OwnDecoding(**_saved(run_id, DECODING_FILE))
+    return OwnDecoding.of_saved(_saved(run_id, DECODING_FILE))
 
 
 def _saved(run_id: str, file: str) -> dict:
@@ -136,7 +142,7 @@ def _train(
     if resume:
         _check_resumable(manifest, settings, resume, decodes_again=own != before)
         start = newest_checkpoint(resume)
-        if start is None and mlflow.get_run(resume).data.metrics.get("epochs"):
+        if start is None and mlflow.get_run(resume).data.metrics.get(EPOCHS):
             raise RunError(
                 f"run {resume} can't be resumed: its checkpoints were removed, as by "
                 "`recolor clean`; start a new training"
@@ -151,7 +157,8 @@ def _train(
         return None
     # Before the hours of training, since it may be missing.
     embedding = embedding_network_of(manifest, settings.model)
-    with tracked_run(f"train {settings.model}", resume, tags) as run:
+    name = f"train {settings.in_words} on {manifest.name}"
+    with tracked_run(name, training_in_words(manifest, settings), resume, tags) as run:
         last = train_in_run(run, manifest, settings, own, devices, start, initial, started=started)
         with _how_to_go_on(Outbox.of(run), manifest):
             if BACKEND == "tensorflow":
@@ -221,7 +228,7 @@ def train_in_run(
     )
     mlflow.set_tag("embedding", manifest.embedding)
     log_dataset(manifest, "training")
-    about = lineage(manifest, settings, decoding, initial, start)
+    about = lineage(manifest, settings, decoding, initial, start) | {"run": run.info.run_id}
     outbox = Outbox.of(run)
     # It may be resumed in another folder.
     mlflow.set_tag(FOLDER_TAG, str(outbox.folder))
@@ -295,6 +302,6 @@ def _check_resumable(
     run = mlflow.get_run(run_id)
     if run.data.tags.get("dataset.digest", manifest.digest) != manifest.digest:
         raise RunError(f"run {run_id} was trained on other data than {manifest}")
-    last = run.data.metrics.get("epochs", 0)
+    last = run.data.metrics.get(EPOCHS, 0)
     if run.info.status == "FINISHED" and last >= settings.epochs and not decodes_again:
         raise RunError(f"run {run_id} has finished its {last:.0f} epochs: raise `epochs`")

@@ -11,7 +11,7 @@ from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.sources import local_weights, no_weights
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.devices import find_devices
-from recolor.platform.training.lineage import check_initial_weights, lineage
+from recolor.platform.training.lineage import LINEAGE, check_initial_weights, lineage
 from recolor.platform.training.loop import fit
 from recolor.platform.training.settings import Settings, TrainingError, check_decoding
 
@@ -74,7 +74,7 @@ def load_checkpoint(file: Path, manifest: DatasetInfo) -> Checkpoint:
         TrainingError: If it is not such a file, is damaged, or was trained on another data set.
     """
     checkpoint = Checkpoint.load(file) if file.is_file() else None
-    if checkpoint is None or "settings" not in checkpoint.origin:
+    if checkpoint is None or not checkpoint.origin.keys() >= LINEAGE:
         raise TrainingError(f"{file} is not a complete file of `recolor train --untracked`")
     if checkpoint.origin["dataset_digest"] != manifest.digest:
         raise TrainingError(f"{file} was trained on other data than {manifest}")
@@ -83,4 +83,4 @@ def load_checkpoint(file: Path, manifest: DatasetInfo) -> Checkpoint:
 
 def saved_decoding(checkpoint: Checkpoint) -> OwnDecoding:
     """Return the model's own decoding that a checkpoint keeps."""
-    return OwnDecoding(**checkpoint.origin["decoding"])
+    return OwnDecoding.of_saved(checkpoint.origin["decoding"])
