@@ -33,6 +33,8 @@ SMALLEST_SIDE = 16
 FEWEST_VALUES = 8
 # Other formats are their own suffixes. An MPO is a JPEG that holds another one.
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}
+# What spreadsheets take for a formula, if a cell begins with it.
+FORMULA = ("=", "+", "-", "@")
 # With room for a suffix and a digest.
 LONGEST_NAME = 100
 # Windows opens devices by these names, whatever the suffix.
@@ -105,13 +107,18 @@ def collect(
             atomic_write(folder / TABLE) as temporary,
             temporary.open("w", encoding="utf-8", newline="") as file,
         ):
-            table = csv.writer(file, lineterminator="\n")
+            table = csv.writer(file)
             table.writerow(COLUMNS)
             for row in rows:
                 result = results[row.url]
-                told = (row.id, row.title, row.year, row.url)
+                told = map(_as_text, (row.id, row.title, row.year, row.url))
                 table.writerow((result.file, *told, result.sha256, result.status))
     return [results[url] for url in {row.url for row in rows}]
+
+
+def _as_text(cell: str | int | None) -> str | int | None:
+    """Put an apostrophe before a cell that spreadsheets would run."""
+    return f"'{cell}" if str(cell).startswith(FORMULA) else cell
 
 
 def _read_journal(path: Path) -> dict[str, Result]:
