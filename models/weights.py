@@ -23,7 +23,7 @@ from safetensors.numpy import save
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.errors import RecolorError, first_line
-from recolor.datasets.posters import LARGEST_SIDE
+from recolor.datasets.posters import LARGEST_EMBEDDING, LARGEST_SIDE
 from recolor.datasets.schema import first_mistake
 from recolor.models.catalog import EMBEDDING_SIZE, MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
@@ -40,7 +40,6 @@ FORMAT = 3
 DAMAGES = (
     *(SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError),
 )
-LARGEST_EMBEDDING = 65_536
 # The key of the description among the file's metadata, which are texts.
 ABOUT = "recolor"
 # The variables' tensors are named by this and their path; the others, by what they are.

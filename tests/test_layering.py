@@ -44,8 +44,8 @@ FLOOR_1 = {
     "swatches",
     "tiff",
 }
-# What models see of `datasets`: floor 1, schemas, the embedding that they have as their encoder, and
-# skin.
+# What models see of `datasets`: floor 1, schemas, the embedding that they have as their encoder,
+# and skin.
 SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "schema", "skin"}
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED = {
