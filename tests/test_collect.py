@@ -538,7 +538,7 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(server, tmp_path):
     words = ["bash", "-c", 'ulimit -f 1 && exec "$@"', "bash", *command]
     result = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1 and not result.stdout
-    assert result.stderr.splitlines()[-1].startswith("Error: File too large")
+    assert result.stderr.splitlines()[-1].startswith(f"Error: File too large: {out}")
     assert not list(out.glob("*.jpg")) and not list(out.glob(".recolor-*"))
 
 

@@ -16,7 +16,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from recolor.datasets.atomic_file import atomic_write, remove_unfinished
+from recolor.datasets.atomic_file import atomic_write, named_in_errors, remove_unfinished
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import ImageError, open_image, to_rgb
@@ -88,7 +88,7 @@ def collect(
         LockError: If another process collects there.
         OSError: If the folder can't be written.
     """
-    with folder_lock(folder):
+    with named_in_errors(folder), folder_lock(folder):
         names = {path.name for path in folder.iterdir()}
         if JOURNAL not in names and any(not name.startswith(".") for name in names):
             raise FolderError(f"{folder} holds other files: choose a new or an empty folder")
