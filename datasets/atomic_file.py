@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 PREFIX = ".recolor-"
+# Errors of a disk, which come when a file is open already and don't name it.
+OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def check_writable(folder: Path) -> None:
@@ -26,6 +29,17 @@ def remove_unfinished(folder: Path) -> None:
 
 
 @contextmanager
+def named_in_errors(place: Path) -> Iterator[None]:
+    """Let errors of a full or broken disk say what was being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in OF_DISKS and error.filename is None:
+            error.filename = str(place)
+        raise
+
+
+@contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
     """Give a temporary path beside a file, to be renamed to it when the writing has succeeded.
 
@@ -34,7 +48,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     # A file in a folder of its own gets the permissions that any new file has.
-    with TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
+    with named_in_errors(target), TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
         temporary = Path(folder) / target.name
         yield temporary
         temporary.replace(target)

@@ -64,12 +64,14 @@ class ColorClasses:
         """Make classes of the populated cells.
 
         Raises:
-            ValueError: If ``counts`` is not 1,024 numbers or has fewer than five populated cells,
-                which the soft encoding needs.
+            ValueError: If ``counts`` is not 1,024 whole numbers of at least 0, or has fewer than
+                five populated cells, which the soft encoding needs.
         """
         counts = np.asarray(counts)
         if counts.shape != (GRID * GRID,):
             raise ValueError(f"cell counts must be {GRID * GRID} numbers, not {counts.shape}")
+        if counts.dtype.kind not in "iu" or counts.min() < 0:
+            raise ValueError("cell counts must be whole numbers of at least 0")
         cells = np.flatnonzero(counts)
         if len(cells) < NEIGHBORS:
             raise ValueError(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from recolor.datasets.checksums import file_digest
 from recolor.datasets.chunks import Index, Part, add_up, index_file, write_shard
 from recolor.datasets.classes import GRID, cell_index
 from recolor.datasets.listing import FILE_NAME as LISTING
 from recolor.datasets.listing import Listed, write_listing
-from recolor.datasets.manifest import file_digest
 from recolor.datasets.near_duplicates import group_near_duplicates
 from recolor.datasets.reading import Found
 from recolor.datasets.splits import SPLITS, assign_splits, shuffle_key

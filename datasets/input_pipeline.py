@@ -12,6 +12,7 @@ import numpy as np
 
 from recolor.datasets.augmentation.catalog import augmentation
 from recolor.datasets.dataset_info import DatasetError, DatasetInfo
+from recolor.datasets.integrity import check_shards
 from recolor.datasets.posters import stored_inputs
 from recolor.datasets.records import RecordFile
 from recolor.datasets.shards import parse
@@ -65,7 +66,7 @@ class Posters:
 
     Raises:
         DatasetError: If the split is empty, or the data set was replaced meanwhile, or a shard
-            holds fewer posters than it had.
+            is not what it was.
         RecordError: If a shard is damaged.
     """
 
@@ -78,6 +79,7 @@ class Posters:
         finally:
             # What is open now stays what it is, even if it is replaced.
             manifest.check_unchanged()
+        check_shards(manifest, split)
         self._ends = list(itertools.accumulate(len(shard) for shard in self._shards))
         left_out = manifest.left_out(split)
         stored, expected = self._ends[-1], manifest.count(split) + len(left_out)

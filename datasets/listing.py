@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recolor.datasets.manifest import DatasetError, Manifest, file_digest
+from recolor.datasets.checksums import file_digest
+from recolor.datasets.manifest import DatasetError, Manifest
 
 FILE_NAME = "posters.csv"
 

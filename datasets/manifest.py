@@ -8,13 +8,78 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+
+from recolor.datasets.compression import CODECS
 from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.object_storage import RemotePath
+from recolor.datasets.posters import LARGEST_EMBEDDING, LARGEST_SIDE
+from recolor.datasets.schema import first_mistake
 from recolor.datasets.splits import SPLITS
 
 FORMAT = 3
 FILE_NAME = "dataset.json"
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _File(_Described):
+    # It lies in the data set's own folder.
+    name: str = Field(pattern=r"^[^/\\]+$")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class _Shard(_File):
+    count: NonNegativeInt
+
+
+class _Split(_Described):
+    count: NonNegativeInt
+    cells: dict[Annotated[str, Field(pattern="^[0-9]{1,4}$")], NonNegativeInt]
+    ab_sum: list[int] = Field(min_length=2, max_length=2)
+    pixels: NonNegativeInt
+    members: str
+    shards: list[_Shard]
+
+
+class _Splits(_Described):
+    train: _Split
+    validation: _Split
+    test: _Split
+
+
+class _Embedding(_Described):
+    name: str
+    size: int = Field(ge=1, le=LARGEST_EMBEDDING)
+    sha256: str | None = None
+
+
+class _Settings(_Described):
+    size: int = Field(ge=8, le=LARGEST_SIDE, multiple_of=8)
+    compression: Literal[tuple(CODECS)]
+    embedding: _Embedding
+    split: list[float] = Field(min_length=3, max_length=3)
+    seed: int
+
+
+class _Posters(_Described):
+    found: NonNegativeInt
+    used: NonNegativeInt
+    skipped: NonNegativeInt
+    groups_of_near_duplicates: NonNegativeInt
+
+
+class _Content(_Described):
+    settings: _Settings
+    splits: _Splits
+    listing: _File
+    posters: _Posters
+    embedding_file: str | None = None
+    extensions: NonNegativeInt = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +127,12 @@ class Manifest(DatasetInfo):
             raise DatasetError(
                 f"{path} was changed since it was written: prepare the data set again"
             )
+        try:
+            _Content.model_validate(content)
+        except ValidationError as error:
+            raise DatasetError(
+                f"{path} is not valid ({first_mistake(error)}): prepare the data set again"
+            ) from None
         return cls(path.parent, content, path.parent)
 
     @classmethod
@@ -127,12 +198,3 @@ def digest(content: dict) -> str:
     left_out = ("digest", "embedding_file")
     rest = {key: value for key, value in content.items() if key not in left_out}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, in hex."""
-    sha256 = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            sha256.update(block)
-    return sha256.hexdigest()

@@ -13,6 +13,9 @@ from recolor.datasets.images import WHITE, ImageError, open_image, read_file, to
 
 # A smaller image has no colors worth learning; it can still be recolored.
 MIN_SIDE = 16
+# Of a square, and of an embedding. Networks for larger ones want more memory than machines have.
+LARGEST_SIDE = 2048
+LARGEST_EMBEDDING = 65_536
 # Both sides of a JPEG are decoded to at least this for the fingerprint, whatever the size of the
 # squares: posters that are near-duplicates at one size must be so at all. It is what squares of 256
 # pixels are made from anyway.

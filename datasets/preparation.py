@@ -20,6 +20,7 @@ from recolor.datasets.embeddings.catalog import EMBEDDINGS, find_embedding
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.manifest import FILE_NAME, FORMAT, DatasetError, Manifest, digest
+from recolor.datasets.posters import LARGEST_SIDE
 from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.reading import Form, read_all, reading_pool, writing_to
 from recolor.datasets.skipped import SKIPPED_FILE, skipped_table
@@ -75,8 +76,8 @@ def prepare(
         LockError: If another process prepares ``out``.
         ImageError, SplitError, EmbeddingError: If the inputs or the settings can't be used.
     """
-    if size < 8 or size % 8:
-        raise DatasetError(f"size {size} is not a multiple of 8")
+    if not 8 <= size <= LARGEST_SIDE or size % 8:
+        raise DatasetError(f"size {size} is not a multiple of 8 from 8 to {LARGEST_SIDE}")
     files = find_inputs(inputs, leave_out=out)
     check_counts(split, len(files))
     described_by = find_embedding(embedding)

@@ -11,8 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.checksums import file_digest
 from recolor.datasets.inputs import Place
-from recolor.datasets.manifest import FILE_NAME, DatasetError, Manifest, file_digest
+from recolor.datasets.manifest import FILE_NAME, DatasetError, Manifest
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.shared_table import cache_folder
 

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.checksums import file_digest
 from recolor.datasets.chunks import with_embeddings
 from recolor.datasets.embeddings.catalog import embedding_of
 from recolor.datasets.embeddings.embedding import BATCH, Embed, embedder
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import ImageError, find_images
 from recolor.datasets.listing import Listed, read_listing, write_listing
-from recolor.datasets.manifest import DatasetError, Manifest, file_digest
+from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.posters import read_poster
 from recolor.datasets.records import RecordFile, frame
 from recolor.datasets.shards import identity, serialize

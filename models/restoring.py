@@ -189,9 +189,10 @@ class Restorer:
                 }
             restorer = cls(tensors, about)
             # Whatever does not fit shows now.
-            restorer.numbers(np.zeros((1, *THUMBNAIL, 3), np.uint8))
+            if not np.isfinite(restorer.numbers(np.zeros((1, *THUMBNAIL, 3), np.uint8))).all():
+                raise ValueError("a weight is not a finite number")
             return restorer
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise RestorerError(
                 f"{file} holds no restoration network ({first_line(error)})"
             ) from None

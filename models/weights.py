@@ -16,14 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
 from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.posters import LARGEST_EMBEDDING, LARGEST_SIDE
+from recolor.datasets.schema import first_mistake
 from recolor.models.catalog import EMBEDDING_SIZE, MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.option import STRICT
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 FORMAT = 3
+# What reading a damaged file ends in.
+DAMAGES = (
+    *(SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError),
+)
 # The key of the description among the file's metadata, which are texts.
 ABOUT = "recolor"
 # The variables' tensors are named by this and their path; the others, by what they are.
@@ -42,6 +50,32 @@ PRETRAINED = Path(__file__).with_name("pretrained")
 
 class WeightsError(RecolorError):
     """A file of weights is missing, damaged, or of another network."""
+
+
+class _Origin(BaseModel):
+    """What is read of an origin; it has more."""
+
+    model_config = ConfigDict(strict=True)
+
+    held_out: str | None = None
+    training_posters: int | None = None
+    initial: _Origin | None = None
+
+
+class _About(BaseModel):
+    """The description in a file, less its format and digest."""
+
+    model_config = STRICT
+
+    model: str
+    size: int = Field(ge=8, le=LARGEST_SIDE)
+    coarse_size: int | None = Field(None, ge=8, le=LARGEST_SIDE)
+    embedding: str
+    # A network is built before its weights are compared with these: it must fit into memory.
+    embedding_size: int = Field(EMBEDDING_SIZE, ge=1, le=LARGEST_EMBEDDING)
+    temperature: float
+    vividness: float
+    origin: _Origin
 
 
 @dataclass(frozen=True)
@@ -129,7 +163,8 @@ class Weights:
         """Read a file.
 
         Raises:
-            WeightsError: If the file is missing, damaged or of another format.
+            WeightsError: If the file is missing, damaged or of another format, or a value is out of
+                range.
         """
         file = Path(file)
         if not file.is_file():
@@ -151,23 +186,23 @@ class Weights:
             if about.pop("digest") != _digest(tensors, about):
                 raise ValueError("it was changed")
             del about["format"]
+            _About.model_validate(about)
+            cell_counts = tensors.pop("cell_counts")
+            ColorClasses.from_counts(cell_counts)
+            tensors = {name: _single(name, tensor) for name, tensor in tensors.items()}
             decoding = OwnDecoding(about.pop("temperature"), about.pop("vividness"))
-            calibration = tensors.pop("calibration", None)
             weights = cls(
                 **about,
                 decoding=decoding,
-                cell_counts=tensors.pop("cell_counts"),
-                calibration=None if calibration is None else calibration.astype(np.float32),
-                tensors={
-                    name.removeprefix(NETWORK): tensor.astype(np.float32)
-                    for name, tensor in tensors.items()
-                },
+                cell_counts=cell_counts,
+                calibration=tensors.pop("calibration", None),
+                tensors={name.removeprefix(NETWORK): one for name, one in tensors.items()},
             )
-            ColorClasses.from_counts(weights.cell_counts)
         except WeightsError:
             raise
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = first_line(error)
+        except DAMAGES as error:
+            known = isinstance(error, ValidationError)
+            reason = first_mistake(error) if known else first_line(error)
             raise WeightsError(f"{file} is not a complete file of weights ({reason})") from None
         if weights.model not in MODELS:
             raise WeightsError(
@@ -198,10 +233,21 @@ class Weights:
             The model kind's instance and the network.
 
         Raises:
-            WeightsError: If the weights are another network's.
+            WeightsError: If the weights, the size or the calibration are another network's.
         """
+        from recolor.models.decoding.vividness import SHAPE
+
         classes = ColorClasses.from_counts(self.cell_counts)
         kind = MODELS[self.model](classes, self.embedding_size)
+        if self.size % kind.size_multiple:
+            raise WeightsError(
+                f"a {self.model} network takes squares whose side is a multiple of "
+                f"{kind.size_multiple} pixels, not {self.size}"
+            )
+        if self.calibration is not None and self.calibration.shape != SHAPE:
+            raise WeightsError(
+                f"a calibration has the shape {SHAPE}, and not {self.calibration.shape}"
+            )
         network = kind.build(self.size)
         self.begin(network, kind)
         return kind, network
@@ -273,6 +319,19 @@ def _digest(tensors: dict[str, np.ndarray], about: dict) -> str:
         sha256.update(name.encode())
         sha256.update(tensors[name].tobytes())
     return sha256.hexdigest()
+
+
+def _single(name: str, tensor: np.ndarray) -> np.ndarray:
+    """Return a tensor in single precision.
+
+    Raises:
+        ValueError: If a value is not a finite number then.
+    """
+    with np.errstate(over="ignore"):
+        single = tensor.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise ValueError(f"{name} holds a value that is not a finite number")
+    return single
 
 
 def _small(name: str, tensor: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from recolor.datasets.ageing import (
@@ -19,6 +20,7 @@ from recolor.datasets.ageing import (
 )
 from recolor.datasets.demo_posters import draw_poster
 from recolor.models.restoring import (
+    BUNDLED_FILE,
     CUBE_NODES,
     Restoration,
     Restorer,
@@ -228,3 +230,9 @@ def test_a_file_that_holds_no_restoration_network_is_refused(tmp_path):
         Restorer.load(broken, "")
     with pytest.raises(RestorerError, match="missing"):
         Restorer.load(tmp_path / "missing.safetensors", "")
+    tensors = load_file(BUNDLED_FILE)
+    name = next(name for name in tensors if name.endswith("/bias"))
+    tensors[name][0] = np.nan
+    save_file(tensors, broken)
+    with pytest.raises(RestorerError, match="a weight is not a finite number"):
+        Restorer.load(broken, "")

@@ -169,8 +169,8 @@ def test_names_of_files_are_good_on_any_system_and_differ(server, tmp_path):
         collect(order, tmp_path, HASTY)
         files = {line["id"]: line["file"] for line in table(tmp_path)}
         for its_id, name in names.items():
-            # CSV is read with its line breaks as they are.
-            assert re.fullmatch(f"{name}.jpg", files[its_id])
+            shown = f"'{its_id}" if its_id == "-rf" else its_id
+            assert re.fullmatch(f"{name}.jpg", files[shown])
         assert len({file.casefold() for file in files.values()}) == len(names)
     assert server.asked.total() == len(names)
 
@@ -184,6 +184,9 @@ PRIVATE = """
     :: ::1 fe80::1 fe80::1%eth0 fc00::1 fd12::1 fec0::1 ff02::1 ff0e::1 2001:db8::1
     ::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: 2002:a00:1::
     2001:0:4136:e378:8000:63bf:80ff:fffe
+    192.0.0.8 192.0.0.9 192.0.0.192 192.31.196.1 192.52.193.1 192.88.99.1 192.175.48.1
+    2001:2::1 2001:20::1 2620:4f:8000::1 3fff::1 3fff:fff::1 5f00::1
+    ::ffff:192.0.0.192 64:ff9b::c058:6301 2002:c000:c0::
 """
 
 
@@ -193,7 +196,8 @@ def test_these_addresses_are_not_public(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "151.101.1.1", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+    "address",
+    ["8.8.8.8", "192.0.1.1", "2606:4700::1", "2001:200::1", "::ffff:8.8.8.8", "64:ff9b::808:808"],
 )
 def test_these_addresses_are_public(address):
     assert is_public(ipaddress.ip_address(address))
@@ -314,6 +318,11 @@ FAULTS = {
     "to/file:///etc/passwd": ("not http or https: file", 1),
     "to/http://10.0.0.1/x.jpg": ("not a public address: 10.0.0.1", 1),
     "to/http://169.254.169.254/": ("not a public address: 169.254.169.254", 1),
+    "to/http://192.0.0.192/": ("not a public address: 192.0.0.192", 1),
+    "to/http://[::1": ("not a URL: ", 1),
+    "to/http://[::1]:99999/": ("not a URL: ", 1),
+    "to/http://a.example:-1/": ("not a URL: ", 1),
+    "to/http://xn--/": ("not a URL: ", 1),
     "nowhere": ("HTTP 302", 1),
     "status/404": ("HTTP 404", 1),
     "status/410": ("HTTP 410", 1),
@@ -344,6 +353,7 @@ NO_URLS = {
     "http://[::1": "not a URL: ",
     "http://xn--/1.jpg": "not a URL: ",
     "http://\x00/": "not a URL: ",
+    "http://127.0.0.1:65536/1.jpg": "not a URL: ",
     "http://127.0.0.1:9/1.jpg": "connection failed: ",
 }
 
@@ -445,6 +455,20 @@ def test_an_address_in_several_rows_is_asked_for_once(server, tmp_path):
     ]
 
 
+def test_spreadsheets_run_no_cell_of_the_table(server, tmp_path):
+    """What begins as a formula gets an apostrophe; all else is as it was in the list."""
+    formulas = ['=HYPERLINK("http://x.example")', "+1", "-30-", "@Suicide Room"]
+    titles = [*formulas, "", "'=1", "M = 1", "1 + 1", "two\r=lines", "two\n=lines"]
+    url = f"{server.url}/ok/1"
+    rows = [Row(url, title, title, None) for title in titles] + [Row("=1+1", "5", "", 1999)]
+    collect(rows, tmp_path, HASTY)
+    lines = table(tmp_path)
+    expected = [f"'{title}" for title in formulas] + titles[len(formulas) :]
+    assert [line["title"] for line in lines[:-1]] == expected
+    assert [line["id"] for line in lines[:-1]] == expected
+    assert (lines[-1]["url"], lines[-1]["year"]) == ("'=1+1", "1999")
+
+
 def test_a_list_can_be_taken_in_parts(server, tmp_path):
     text = "id,year,url\n" + "".join(
         f"{n},{1990 + n},{server.url}/ok/{n}\n" for n in range(1, 10)
@@ -514,7 +538,7 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(server, tmp_path):
     words = ["bash", "-c", 'ulimit -f 1 && exec "$@"', "bash", *command]
     result = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1 and not result.stdout
-    assert result.stderr.splitlines()[-1].startswith("Error: File too large")
+    assert result.stderr.splitlines()[-1].startswith(f"Error: File too large: {out}")
     assert not list(out.glob("*.jpg")) and not list(out.glob(".recolor-*"))
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recolor.datasets.checksums import file_digest
 from recolor.datasets.color import rgb_to_lab8
 from recolor.datasets.embeddings.catalog import EMBEDDINGS, embedding_of, find_embedding
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
 from recolor.datasets.embeddings.inception_resnet_v2 import InceptionResNetV2
 from recolor.datasets.input_pipeline import Posters, read_posters
-from recolor.datasets.manifest import Manifest, file_digest
+from recolor.datasets.manifest import Manifest
 from recolor.datasets.preparation import prepare
 from recolor.evaluation.answers import Column
 from recolor.evaluation.scoring import score

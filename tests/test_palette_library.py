@@ -157,6 +157,9 @@ def test_a_file_gives_back_what_was_saved(library, tmp_path):
         '{"format": 0}',
         '{"format": 2, "schemes": [], "origin": ""}',
         b"\xff\xfe",
+        "[" * 100_000 + "]" * 100_000,
+        '{"format": 2, "schemes": ' + "[" * 500 + "]" * 500 + "}",
+        json.dumps({"format": 2, "schemes": [{}] * 257}),
     ],
 )
 def test_files_that_are_no_library(content, tmp_path):
@@ -164,6 +167,16 @@ def test_files_that_are_no_library(content, tmp_path):
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(PaletteError, match=str(file)):
+        PaletteLibrary.load(file)
+
+
+def test_a_library_with_too_many_schemes_is_refused_by_their_number(library, tmp_path):
+    file = tmp_path / "library.json"
+    library.save(file)
+    content = json.loads(file.read_text())
+    content["schemes"] = content["schemes"][:1] * 2000
+    file.write_text(json.dumps(content))
+    with pytest.raises(PaletteError, match="has 2000 schemes: keep at most 256"):
         PaletteLibrary.load(file)
 
 

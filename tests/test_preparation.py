@@ -17,17 +17,17 @@ import pytest
 from PIL import Image, ImageOps
 
 from recolor.datasets import preparation, reading
+from recolor.datasets.checksums import file_digest
 from recolor.datasets.chunks import write_chunk
 from recolor.datasets.classes import count_cells
 from recolor.datasets.color import lab8_table
 from recolor.datasets.folder_lock import LockError
 from recolor.datasets.input_pipeline import Posters
 from recolor.datasets.inputs import find_inputs
-from recolor.datasets.manifest import DatasetError, Manifest, file_digest
+from recolor.datasets.manifest import DatasetError, Manifest
 from recolor.datasets.posters import read_poster
 from recolor.datasets.preparation import prepare
 from recolor.datasets.reader_pool import reader_pool
-from recolor.datasets.records import RecordError
 from recolor.datasets.splits import SPLITS, SplitError
 
 SETTINGS = {"size": 32, "split": (20, 6, 4), "embedding": "none", "seed": 1, "workers": 2}
@@ -445,5 +445,5 @@ class TestManifest:
         data[len(data) // 2] ^= 0xFF
         shard.write_bytes(data)
         dataset = Manifest.load(copy)
-        with pytest.raises(RecordError, match=f"{shard.name} is damaged"):
-            list(Posters(dataset, "train"))
+        with pytest.raises(DatasetError, match=f"{shard.name} is not the file that was prepared"):
+            Posters(dataset, "train")

@@ -47,7 +47,11 @@ def call(manifest, tmp_path, monkeypatch):
         (["--sampler", "grid"], "--sampler grid needs a list of values for learning_rate"),
         (["--heartbeat", "60", "--grace", "60"], "--grace must be longer than --heartbeat"),
         (["--data", "nowhere"], "nowhere does not exist"),
-        (["--storage", "postgresql+psycopg://127.0.0.1:9/none"], "can't be used"),
+        (
+            ["--storage", "postgresql+psycopg://u:s3kret@127.0.0.1:9/none?password=s3kret"],
+            "the database postgresql+psycopg://***@127.0.0.1:9/none?*** can't be used",
+        ),
+        (["--storage", "postgresql://u:s3kret@host:port/none"], "database postgresql://***@host"),
         (["--storage", "nonsense"], "is not a database URL"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,60 @@ def test_a_file_with_other_content_is_refused(weights, tmp_path, change):
     rewritten(file, **change)
     with pytest.raises(WeightsError, match=r"weights\.safetensors is not a complete file"):
         Weights.load(file)
+
+
+def nested(depth: int) -> dict:
+    return {"initial": nested(depth - 1)} if depth else {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": 100_000}, "size: Input should be less than or equal to 2048"),
+        ({"size": 0}, "size: Input should be greater than or equal to 8"),
+        ({"size": -8}, "size: "),
+        ({"size": "32"}, "size: Input should be a valid integer"),
+        ({"size": 32.5}, "size: "),
+        ({"size": True}, "size: "),
+        ({"size": None}, "size: "),
+        ({"coarse_size": 100_000}, "coarse_size: "),
+        ({"embedding_size": 10**9}, "embedding_size: "),
+        ({"embedding": 5}, "embedding: Input should be a valid string"),
+        ({"model": ["regression"]}, "model: "),
+        ({"temperature": "hot"}, "temperature: "),
+        ({"temperature": 0.0}, "temperature must be a number from 0.001 to 100"),
+        ({"temperature": float("nan")}, "temperature: Input should be a finite number"),
+        ({"vividness": 2.0}, "vividness must be a number from 0 to 1"),
+        ({"origin": "a text"}, "origin: "),
+        ({"origin": []}, "origin: "),
+        ({"origin": {"initial": "a text"}}, "origin.initial: "),
+        ({"origin": {"initial": {"held_out": 5}}}, "origin.initial.held_out: "),
+        ({"origin": {"training_posters": "many"}}, "origin.training_posters: "),
+        ({"origin": nested(500)}, "origin.initial"),
+        ({"tensors": {"cell_counts": np.full(1024, -1)}}, "whole numbers of at least 0"),
+        ({"tensors": {"cell_counts": np.full(1024, np.nan)}}, "whole numbers of at least 0"),
+        ({"tensors": {"cell_counts": np.full(1024, 0.5)}}, "whole numbers of at least 0"),
+        ({"tensors": {"network/encoder_1/bias": np.full(64, np.nan)}}, "encoder_1/bias holds a"),
+        ({"tensors": {"network/encoder_1/bias": np.full(64, -np.inf)}}, "encoder_1/bias holds a"),
+        ({"tensors": {"network/encoder_1/bias": np.full(64, 1e300)}}, "encoder_1/bias holds a"),
+        ({"tensors": {"calibration": np.full((3, 16, 65, 65), np.inf)}}, "calibration holds a"),
+    ],
+)
+def test_values_that_no_training_gives_are_refused(weights, tmp_path, change, words):
+    """Before a network is built of them, which a large size would need gigabytes for."""
+    file = tmp_path / "weights.safetensors"
+    weights.save(file)
+    rewritten(file, **change)
+    with pytest.raises(WeightsError, match=re.escape(words)) as raised:
+        Weights.load(file)
+    assert str(file) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_size_or_a_calibration_that_no_network_has_is_refused(weights):
+    with pytest.raises(WeightsError, match="multiple of 8 pixels, not 20"):
+        replace(weights, size=20).network()
+    with pytest.raises(WeightsError, match=r"shape .*, and not \(3, 16\)"):
+        replace(weights, calibration=np.zeros((3, 16))).network()
 
 
 def test_a_changed_description_is_refused(weights, tmp_path):

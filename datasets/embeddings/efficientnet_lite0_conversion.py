@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recolor.datasets.checksums import file_digest
 from recolor.datasets.embeddings.efficientnet_lite0 import STAGES, WEIGHTS
-from recolor.datasets.manifest import file_digest
 
 EPSILON = 1e-3
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recolor.datasets.checksums import file_digest
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
-from recolor.datasets.manifest import file_digest
 
 if TYPE_CHECKING:
     import keras

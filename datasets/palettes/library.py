@@ -23,6 +23,8 @@ FORMAT = 2
 # The library that comes with recolor.
 FILE = Path(__file__).with_name("library.json")
 SCHEMES = 42
+# Ranking them takes time for each.
+MOST_SCHEMES = 256
 # Posters with less color, as a share of their pixels, say nothing of colors.
 LEAST_COLORED = 0.1
 # The schemes are chosen from up to CANDIDATES times as many clusters, each of CLUSTERED posters on
@@ -202,6 +204,8 @@ class PaletteLibrary:
                 raise PaletteError(
                     f"{file} is of another format: make it again with `recolor palettes --make`"
                 )
+            if (count := len(content["schemes"])) > MOST_SCHEMES:
+                raise PaletteError(f"{file} has {count} schemes: keep at most {MOST_SCHEMES}")
             palettes = [_palette(scheme) for scheme in content["schemes"]]
             commonness = np.array([scheme["commonness"] for scheme in content["schemes"]], float)
             if len({palette.name.casefold() for palette in palettes}) < len(palettes):
@@ -218,7 +222,9 @@ class PaletteLibrary:
             )
         except OSError as error:
             raise PaletteError(f"{file} can't be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, IndexError, OverflowError):
+        except PaletteError:
+            raise
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
             raise PaletteError(
                 f"{file} is not a palette library: make one with `recolor palettes --make`"
             ) from None

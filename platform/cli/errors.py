@@ -12,6 +12,7 @@ import click
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.platform.cli.libraries import BACKENDS
 from recolor.platform.cli.output import printable
+from recolor.platform.tracking.passwords import without_passwords
 
 LONGEST_REASON = 300
 
@@ -37,7 +38,10 @@ def one_line_errors(command: Callable[[], click.Command | None] = lambda: None) 
     """
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+    except click.ClickException as error:
+        error.message = without_passwords(error.message)
+        raise
+    except (click.exceptions.Exit, click.Abort, BrokenPipeError):
         # Click's own business.
         raise
     except KeyboardInterrupt as error:
@@ -46,7 +50,8 @@ def one_line_errors(command: Callable[[], click.Command | None] = lambda: None) 
         if os.environ.get("RECOLOR_DEBUG", "") not in ("", "0"):
             raise
         reported = _in_one_line(error)
-        reported.message = printable(_as_typed(reported.message, command()))
+        message = without_passwords(_as_typed(reported.message, command()))
+        reported.message = printable(message)
         raise reported from None
 
 

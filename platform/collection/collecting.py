@@ -16,7 +16,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from recolor.datasets.atomic_file import atomic_write, remove_unfinished
+from recolor.datasets.atomic_file import atomic_write, named_in_errors, remove_unfinished
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import ImageError, open_image, to_rgb
@@ -33,6 +33,8 @@ SMALLEST_SIDE = 16
 FEWEST_VALUES = 8
 # Other formats are their own suffixes. An MPO is a JPEG that holds another one.
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}
+# What spreadsheets take for a formula, if a cell begins with it.
+FORMULA = ("=", "+", "-", "@")
 # With room for a suffix and a digest.
 LONGEST_NAME = 100
 # Windows opens devices by these names, whatever the suffix.
@@ -86,7 +88,7 @@ def collect(
         LockError: If another process collects there.
         OSError: If the folder can't be written.
     """
-    with folder_lock(folder):
+    with named_in_errors(folder), folder_lock(folder):
         names = {path.name for path in folder.iterdir()}
         if JOURNAL not in names and any(not name.startswith(".") for name in names):
             raise FolderError(f"{folder} holds other files: choose a new or an empty folder")
@@ -105,13 +107,18 @@ def collect(
             atomic_write(folder / TABLE) as temporary,
             temporary.open("w", encoding="utf-8", newline="") as file,
         ):
-            table = csv.writer(file, lineterminator="\n")
+            table = csv.writer(file)
             table.writerow(COLUMNS)
             for row in rows:
                 result = results[row.url]
-                told = (row.id, row.title, row.year, row.url)
+                told = map(_as_text, (row.id, row.title, row.year, row.url))
                 table.writerow((result.file, *told, result.sha256, result.status))
     return [results[url] for url in {row.url for row in rows}]
+
+
+def _as_text(cell: str | int | None) -> str | int | None:
+    """Put an apostrophe before a cell that spreadsheets would run."""
+    return f"'{cell}" if str(cell).startswith(FORMULA) else cell
 
 
 def _read_journal(path: Path) -> dict[str, Result]:

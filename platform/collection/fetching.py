@@ -174,6 +174,8 @@ def _join(base: httpx.URL, text: str) -> httpx.URL:
     try:
         url = base.join(text)
         host = url.host
+        # Fails for ports that httpx lets through.
+        httpcore.URL(str(url))
     except (httpx.InvalidURL, ValueError) as error:
         raise FetchError(f"not a URL: {first_line(error)}") from None
     if url.scheme not in ("http", "https"):

@@ -7,7 +7,7 @@ nothing. The Host header and TLS keep the name.
 
 import socket
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 import anyio
 import httpcore
@@ -15,13 +15,22 @@ import httpcore
 Address = IPv4Address | IPv6Address
 # A gateway connects to the IPv4 address in the last 32 bits.
 NAT64 = IPv6Network("64:ff9b::/96")
+# IANA's special-purpose networks that some version of Python takes for public: of protocols, of
+# documentation, and those whose nearest server answers, which may be one of this network.
+SPECIAL = [
+    ip_network(network)
+    for network in (
+        *("192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
+        *("192.175.48.0/24", "2001::/23", "2620:4f:8000::/48", "3fff::/20", "5f00::/16"),
+    )
+]
 
 
 def is_public(address: Address) -> bool:
     """Tell whether an address is one of the public Internet.
 
-    Private, loopback, link-local, multicast and reserved ones are not, nor are IPv6 addresses that
-    stand for such an IPv4 address.
+    Private, loopback, link-local, multicast, reserved and special-purpose ones are not, nor are
+    IPv6 addresses that stand for such an IPv4 address.
     """
     if isinstance(address, IPv6Address):
         inside = address.ipv4_mapped or address.sixtofour
@@ -33,6 +42,8 @@ def is_public(address: Address) -> bool:
             return is_public(inside)
         if address.is_site_local:
             return False
+    if any(address in network for network in SPECIAL):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 

@@ -20,12 +20,8 @@ from recolor.platform.search.study import DONE, RUN_ID, TRIALS, count, newest_st
 from recolor.platform.tracking import store
 from recolor.platform.tracking.database import alone
 from recolor.platform.tracking.provenance import STUDY_TAG
-from recolor.platform.tracking.store import (
-    RunError,
-    log_dataset,
-    log_parameters,
-    tracked_run,
-)
+from recolor.platform.tracking.server import store_name
+from recolor.platform.tracking.store import RunError, log_dataset, log_parameters, tracked_run
 
 # Tags of the runs of trials; all runs in a tree have `STUDY_TAG`.
 TRIAL_TAG, STATE_TAG, REASON_TAG = "trial", "trial.state", "trial.reason"
@@ -138,6 +134,6 @@ def _check_is_here(run_id: str, name: str) -> None:
         mlflow.get_run(run_id)
     except mlflow.MlflowException as error:
         raise RunError(
-            f"study {name} has its run in another MLflow store than {mlflow.get_tracking_uri()}: "
+            f"study {name} has its run in another MLflow store than {store_name()}: "
             f"set MLFLOW_TRACKING_URI ({first_line(error)})"
         ) from None

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from recolor.datasets.errors import RecolorError, first_line
 from recolor.platform.tracking.database import ensure_database, parse_url
+from recolor.platform.tracking.passwords import shown_url, without_passwords
 
 # How long a process waits for the others that write to the same SQLite database.
 BUSY_SECONDS = 60
@@ -117,7 +118,9 @@ def explained(url: str) -> Iterator[None]:
     except (StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
         reason = first_line(getattr(cause, "orig", None) or cause)
-        raise StorageError(f"the storage {sqlalchemy.make_url(url)!r} failed: {reason}") from None
+        raise StorageError(
+            f"the storage {shown_url(url)} failed: {without_passwords(reason)}"
+        ) from None
 
 
 def _prepare(url: str) -> None:

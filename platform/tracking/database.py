@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from recolor.datasets.atomic_file import check_writable as check_folder_writable
 from recolor.datasets.errors import RecolorError, first_line
+from recolor.platform.tracking.passwords import shown_url, without_passwords
 
 # How long to wait for a database server, and for another process that makes the same database.
 CONNECT_SECONDS, LOCK_SECONDS = 10, 120
@@ -55,13 +56,13 @@ def ensure_database(url: str, prepare: Callable[[str], None], migrations: Path) 
         raise
     except ModuleNotFoundError as error:
         raise DatabaseError(
-            f"{place!r} needs the package {error.name}, which is not installed; PostgreSQL is "
-            "reached by postgresql+psycopg://... after pip install 'psycopg[binary]'"
+            f"{_shown(place)} needs the package {error.name}, which is not installed; PostgreSQL "
+            "is reached by postgresql+psycopg://... after pip install 'psycopg[binary]'"
         ) from None
     # Migrations raise a ValueError where what is there is not what they expect.
     except (SQLAlchemyError, sqlite3.Error, CommandError, OSError, ValueError) as error:
-        reason = first_line(getattr(error, "orig", None) or error)
-        raise DatabaseError(f"the database {place!r} can't be used: {reason}") from None
+        reason = without_passwords(first_line(getattr(error, "orig", None) or error))
+        raise DatabaseError(f"the database {_shown(place)} can't be used: {reason}") from None
 
 
 def check_writable(url: str) -> None:
@@ -97,7 +98,13 @@ def parse_url(url: str) -> sqlalchemy.URL:
         # Not all of it, which may hold a password.
         scheme = url.partition(":")[0]
         raise DatabaseError(f"{scheme}:... is not a database URL that SQLAlchemy knows") from None
+    except ValueError:
+        raise DatabaseError(f"the port of the database {shown_url(url)} is not a number") from None
     return place
+
+
+def _shown(place: sqlalchemy.URL) -> str:
+    return shown_url(place.render_as_string(hide_password=False))
 
 
 @contextmanager
@@ -137,7 +144,7 @@ def sqlite_file(url: str) -> Path | None:
     """Return the file of a SQLite database; None for any other store."""
     try:
         place = sqlalchemy.make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None
     return Path(place.database).resolve() if _is_file(place) else None
 
@@ -218,8 +225,8 @@ def _is_newest(place: sqlalchemy.URL, scripts: ScriptDirectory) -> bool:
         found = MigrationContext.configure(connection).get_current_revision()
     if found is not None and found not in {one.revision for one in scripts.walk_revisions()}:
         raise DatabaseError(
-            f"the database {place!r} was made by a later version of recolor's packages, or by "
-            f"another program (its schema is {found}): install that version, or use another "
+            f"the database {_shown(place)} was made by a later version of recolor's packages, or "
+            f"by another program (its schema is {found}): install that version, or use another "
             "database"
         )
     return found == scripts.get_current_head()

@@ -1,10 +1,10 @@
 """A tracking server that may be slow, or gone for a while."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow.environment_variables import (
@@ -13,6 +13,7 @@ from mlflow.environment_variables import (
 )
 
 from recolor.datasets.errors import RecolorError, first_line
+from recolor.platform.tracking.passwords import shown_url, without_passwords
 
 # How long a server may take for a small answer before it counts as gone.
 CHECK_SECONDS = 10
@@ -28,8 +29,14 @@ def check_server() -> None:
     """Ask the tracking server something small, before any work.
 
     Raises:
-        ServerError: If it does not answer in time, or answers with an error.
+        ServerError: If its address is not a URL, or it does not answer in time, or answers with an
+            error.
     """
+    if not _is_address(mlflow.get_tracking_uri()):
+        raise ServerError(
+            f"{store_name()} is not the address of a tracking server: set MLFLOW_TRACKING_URI to "
+            "one like http://host:5000"
+        )
     try:
         with patience(retries=0, seconds=CHECK_SECONDS):
             mlflow.MlflowClient().search_experiments(max_results=1)
@@ -37,6 +44,15 @@ def check_server() -> None:
         raise ServerError(
             f"{what_failed(error)}: start it, or name another one by MLFLOW_TRACKING_URI"
         ) from None
+
+
+def _is_address(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        # The port is read only when it is asked for.
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 @contextmanager
@@ -79,7 +95,7 @@ def _choice(name: str, of_environment: Callable[[], int]) -> int:
 
 def store_name() -> str:
     """Return the store's URI without a password."""
-    return re.sub("//.*@", "//", mlflow.get_tracking_uri())
+    return shown_url(mlflow.get_tracking_uri())
 
 
 def what_failed(error: Exception) -> str:
@@ -88,4 +104,4 @@ def what_failed(error: Exception) -> str:
     # MLflow's own words are of its HTTP client, several lines long.
     if isinstance(error, mlflow.MlflowException) and isinstance(error.__context__, OSError):
         return f"the tracking server {uri} does not answer"
-    return f"the store {uri} failed ({first_line(error)})"
+    return f"the store {uri} failed ({without_passwords(first_line(error))})"

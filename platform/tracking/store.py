@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count, permutations
@@ -20,7 +21,7 @@ from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
-from mlflow.utils.uri import get_uri_scheme, is_local_uri
+from mlflow.utils.uri import is_local_uri
 
 from recolor.datasets.combination import load_data
 from recolor.datasets.dataset_info import DatasetError, DatasetInfo
@@ -62,7 +63,7 @@ def connect(to_write: bool = False) -> None:
 
 
 def _ensure_store(uri: str) -> None:
-    scheme = get_uri_scheme(uri)
+    scheme = re.match(r"\w*", uri)[0].lower()
     if scheme in DATABASE_ENGINES:
         ensure_database(uri, _prepare, Path(db_migrations.__path__[0]))
     elif scheme in ("http", "https"):
