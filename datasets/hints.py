@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.datasets.palettes.palette import PaletteError, parse_color
 
 NEUTRAL = "neutral"
@@ -124,7 +124,7 @@ def load_hints(file: Path) -> dict[str, tuple[Hint, ...]]:
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise HintError(f"{file} can't be read: {error.strerror}") from None
+        raise HintError(f"{file} can't be read: {reason_of(error)}") from None
     except ValueError:
         raise HintError(f"{file} is not a JSON file") from None
     if not isinstance(content, dict) or not all(

@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.models.catalog import EMBEDDING_SIZE, MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
 
@@ -167,7 +167,7 @@ class Weights:
         except WeightsError:
             raise
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = first_line(error)
+            reason = reason_of(error)
             raise WeightsError(f"{file} is not a complete file of weights ({reason})") from None
         if weights.model not in MODELS:
             raise WeightsError(

@@ -190,7 +190,8 @@ def test_damaged_shards_are_said_in_one_line(manifest, store, tmp_path):
         shard.write_bytes(data)
     for arguments in (["evaluate"], ["train", "--model", "regression", "--epochs", 1]):
         message = error(run(*arguments, "--data", copy))
-        assert re.search(r"/data/\w+-00000-of-00001.tfrecord is damaged: prepare the", message)
+        assert re.search(r"/data/\w+-00000-of-00001.tfrecord is damaged: `recolor verify", message)
+        assert message.endswith(f"{copy} --repair IMAGES` makes it again")
 
 
 def test_evaluate_writes_table_and_figures(manifest, trained, tmp_path):

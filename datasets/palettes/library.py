@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recolor.datasets.errors import reason_of
 from recolor.datasets.palettes.clustering import (
     clusters,
     most_unlike,
@@ -217,7 +218,7 @@ class PaletteLibrary:
                 palettes, commonness / commonness.sum(), mean / mean.sum(), str(content["origin"])
             )
         except OSError as error:
-            raise PaletteError(f"{file} can't be read: {error.strerror}") from None
+            raise PaletteError(f"{file} can't be read: {reason_of(error)}") from None
         except (ValueError, KeyError, TypeError, IndexError, OverflowError):
             raise PaletteError(
                 f"{file} is not a palette library: make one with `recolor palettes --make`"

@@ -11,7 +11,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.platform.server.limits import MEGABYTE, Limits
 
 # In which the head of a request must have arrived.
@@ -54,7 +54,7 @@ def bound(host: str, port: int) -> socket.socket:
         return address
     except OSError as error:
         # Python adds the address.
-        reason = (error.strerror or str(error)).partition(" (while")[0]
+        reason = reason_of(error).partition(" (while")[0]
         raise AddressError(f"can't serve at {host}, port {port}: {reason}") from None
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_profiles import srgb_profile
-from recolor.datasets.errors import RecolorError, out_of_memory
+from recolor.datasets.errors import RecolorError, out_of_memory, reason_of
 from recolor.datasets.hints import Hint, HintError
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, passed_over
@@ -220,7 +220,7 @@ def recolor_file(
     except OSError as error:
         if error.errno not in IN_THE_WAY:
             raise
-        done.skipped = f"can't be written: {error.strerror}"
+        done.skipped = f"can't be written: {reason_of(error)}"
         return done
     except Exception as error:
         if not out_of_memory(error):

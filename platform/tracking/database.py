@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from recolor.datasets.atomic_file import check_writable as check_folder_writable
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import RecolorError, first_line, reason_of
 
 # How long to wait for a database server, and for another process that makes the same database.
 CONNECT_SECONDS, LOCK_SECONDS = 10, 120
@@ -79,7 +79,7 @@ def check_writable(url: str) -> None:
             check_folder_writable(file.parent)
         except OSError as error:
             raise DatabaseError(
-                f"the database {file} can't be written: {error.strerror}; "
+                f"the database {file} can't be written: {reason_of(error)}; "
                 "MLFLOW_TRACKING_URI names another one"
             ) from None
 
