@@ -65,7 +65,11 @@ class Hint:
                 raise HintError(f"hint {text!r}: {error}, or as {NEUTRAL}") from None
             ab = tuple(rgb_to_lab8(rgb)[1].tolist())
         x, y = (float(match[1]) for match in matches)
-        return cls(x, y, tuple(bool(match[2]) for match in matches), ab)
+        in_percent = tuple(bool(match[2]) for match in matches)
+        shares = [value for value, percent in zip((x, y), in_percent, strict=True) if percent]
+        if min(x, y) < 0 or max(shares, default=0) > 100:
+            raise HintError(f"hint {text!r} lies outside of any picture")
+        return cls(x, y, in_percent, ab)
 
     def position(self, width: int, height: int) -> tuple[float, float]:
         """Return the point as shares of a picture's width and height.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recolor.datasets.catalog import did_you_mean
 from recolor.datasets.errors import reason_of
 from recolor.datasets.palettes.clustering import (
     clusters,
@@ -69,6 +70,7 @@ class PaletteLibrary:
         raise PaletteError(
             f"{name!r} is not a palette: give colors (#0b3c5d,orange), a picture, source, auto, "
             f"none, or one of the library's {len(self.palettes)} schemes by name or number"
+            + did_you_mean(name, (palette.name for palette in self.palettes))
         )
 
     def ranked(self, shares: np.ndarray, beside: Sequence[Palette] = ()) -> list[Palette]:

@@ -27,14 +27,21 @@ def ablate(file, out, json):
     file that was changed, it trains only what is new. docs/ablations has
     examples.
     """
-    check_backend()
-    quiet_mlflow()
     from recolor.platform.experiments.ablation_plan import AblationPlan
+    from recolor.platform.registry.sources import check_source
+
+    # What is typed wrong is said before the seconds that MLflow and TensorFlow take.
+    check_backend()
+    plan = AblationPlan.read(file)
+    for variant in plan.variants:
+        if variant.settings.initial_weights:
+            check_source(variant.settings.initial_weights)
+    check_writable(out)
+    quiet_mlflow()
     from recolor.platform.tracking import store
 
-    plan = AblationPlan.read(file)
-    check_writable(out)
     store.connect(to_write=True)
+    store.choose_experiment()
     from recolor.platform.experiments import ablation
 
     try:

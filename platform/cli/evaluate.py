@@ -70,23 +70,30 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json,
 
     Answers are only to be compared with those that were told the same: every column says it.
     """
+    from recolor.evaluation.told import NOTHING, Told
+    from recolor.platform.registry.sources import check_source
+
+    # What is typed wrong is said before the seconds that MLflow and TensorFlow take.
     decoding = decoding_of_options(options, library)
+    told = told or (NOTHING,)
+    for text in told:
+        Told.parse(text)
+    for source in model:
+        check_source(source)
     data = read_data(data)
     check_backend()
     for file in filter(None, (markdown, json)):
         check_writable(file.parent)
     quiet_mlflow()
     from recolor.evaluation import tables
-    from recolor.evaluation.told import NOTHING, Told
-    from recolor.platform.experiments.evaluation import evaluate
     from recolor.platform.registry.model import load_model
     from recolor.platform.tracking import store
 
-    told = told or (NOTHING,)
-    for text in told:
-        Told.parse(text)
-    store.connect()
+    store.connect(to_write=True)
+    store.choose_experiment()
     models = [load_model(source, library) for source in model]
+    from recolor.platform.experiments.evaluation import evaluate
+
     for one in models:
         click.echo(f"{one.source}: {one.about}", err=True)
         if one.may_know(data.manifest, split):

@@ -25,11 +25,14 @@ def export(out, format, model, overwrite):
     It holds the whole model, from a gray picture to colors. What was written is compared with the
     model before it appears. docs/exports.md tells how to use it.
     """
+    from recolor.platform.registry.sources import check_source
     from recolor.platform.serving.onnx_painter import SUFFIX, check_installed
 
     check_target(out, format, overwrite)
     if model and model.endswith(SUFFIX):
         raise ExportError(f"{model} was exported already: name the model that it was made of")
+    if model:
+        check_source(model)
     if format == ONNX:
         check_installed("onnx", "onnxruntime", "tf2onnx")
     use_tensorflow()

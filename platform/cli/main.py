@@ -42,12 +42,8 @@ class Commands(click.Group):
     """A group that imports a command when it is first needed."""
 
     def list_commands(self, ctx):
-        """Return the names of all commands."""
+        """Return the names of all commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
-
-    def get_command(self, ctx, name):
-        """Return a command; None if the name is unknown."""
-        return COMMANDS.get(name)
 
     def invoke(self, ctx):
         """Run a command, and report what goes wrong in one line."""
@@ -57,6 +53,7 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    commands=COMMANDS,
     context_settings={
         "help_option_names": ["-h", "--help"],
         # Every option can be set by an environment variable, `train --epochs` for example by

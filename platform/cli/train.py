@@ -49,15 +49,19 @@ def train(data, resume, untracked, temperature, vividness, **options):
     KERAS_BACKEND chooses the framework: tensorflow, jax or torch. TF_CONFIG makes this process one
     of several TensorFlow workers, which share each batch.
     """
+    from recolor.platform.registry.sources import check_source
+
     given = {name: value for name, value in options.items() if value is not None}
-    if not resume and "model" not in given:
-        raise click.UsageError("Missing option '--model' (or '--resume').")
     check_backend()
     if resume and untracked:
         raise click.UsageError("--untracked continues from its file: --resume is for tracked runs")
     decoding = Decoding(temperature=temperature, vividness=vividness)
-    # What is typed wrong is said first.
+    # What is typed wrong is said first, and before the seconds that TensorFlow takes.
     settings = None if resume else Settings(**given)
+    if resume:
+        _check_run(resume)
+    elif settings.initial_weights:
+        check_source(settings.initial_weights)
     data = read_data(data)
     if untracked:
         _train_untracked(data.manifest, settings, untracked, decoding)
@@ -68,6 +72,16 @@ def train(data, resume, untracked, temperature, vividness, **options):
     trained = train(data, resume=resume, decoding=decoding, started=_say_how_to_resume, **given)
     if trained is not None:
         report_trained(trained)
+
+
+def _check_run(run_id):
+    """Check first of all that a run is there; its data set may be in another folder."""
+    quiet_mlflow()
+    from recolor.platform.tracking import store
+    from recolor.platform.training.saved_settings import saved_settings
+
+    store.connect(to_write=True)
+    saved_settings(run_id)
 
 
 def _train_untracked(manifest, settings, file, decoding):
