@@ -10,6 +10,7 @@ from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import FREE, SOURCE
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.libraries import check_backend
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import (
     ENGINES,
     INPUT,
@@ -247,7 +248,7 @@ def _report(outcome, out, model):
         ]
         lines.append(f"passed over, since recolor takes no such files: {_first(', ', kinds)}")
     for line in lines:
-        click.echo(printable(line))
+        say(printable(line))
     if outcome.skipped:
         reasons = outcome.reasons
         report_skipped(outcome.skipped, printable(f"all of them in {reasons}") if reasons else "")

@@ -9,6 +9,7 @@ from recolor.datasets.atomic_file import atomic_write, check_writable
 from recolor.datasets.splits import SPLITS
 from recolor.platform.cli.decoding_options import decoding_of_options, decoding_options
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow
+from recolor.platform.cli.messages import say, warn
 from recolor.platform.cli.options import (
     DATA,
     LIBRARY,
@@ -95,9 +96,9 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json,
     from recolor.platform.experiments.evaluation import evaluate
 
     for one in models:
-        click.echo(f"{one.source}: {one.about}", err=True)
+        say(f"{one.source}: {one.about}", err=True)
         if one.may_know(data.manifest, split):
-            click.echo(f"warning: {one.source} {tables.MAY_KNOW}", err=True)
+            warn(f"warning: {one.source} {tables.MAY_KNOW}")
     with progress_bar(data.manifest.count(split), "evaluating") as bar:
         evaluation = evaluate(
             data,

@@ -12,6 +12,7 @@ from recolor.datasets.catalog import names_near
 from recolor.datasets.object_storage import is_remote, place_of
 from recolor.models.catalog import DEFAULT
 from recolor.platform.cli.libraries import ignore_warnings, quiet_mlflow
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.output import printable
 from recolor.platform.search.options import DEFAULT_STORAGE
 
@@ -191,7 +192,7 @@ def read_data(places):
         said = [f"{len(numbers)} {why}" for numbers, why in left_out if numbers]
         more = f"; left out: {', '.join(said)}" if said else ""
         counts = f"{manifest.count('train')} training posters of {manifest}"
-        click.echo(printable(f"{counts}{more}"), err=True)
+        say(printable(f"{counts}{more}"), err=True)
     return data
 
 

@@ -3,6 +3,7 @@
 import click
 
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import LIBRARY, MODEL, TEXT, Repeated, find_model
 from recolor.platform.cli.output import printable
 from recolor.platform.server.limits import MEGABYTE, Limits
@@ -102,7 +103,7 @@ def serve(
         memory=memory * MEGABYTE,
     )
     shown = f"[{host}]" if ":" in host else host
-    click.echo(printable(f"serving {chosen.about}"))
-    click.echo(f"open http://{shown}:{address.getsockname()[1]}; Ctrl-C ends it")
+    say(printable(f"serving {chosen.about}"))
+    say(f"open http://{shown}:{address.getsockname()[1]}; Ctrl-C ends it")
     run(application(chosen, limits, (host, *allowed_host)), address, limits)
-    click.echo("ended")
+    say("ended")

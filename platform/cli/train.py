@@ -15,6 +15,7 @@ from recolor.platform.cli.libraries import (
     quiet_mlflow,
     use_tensorflow,
 )
+from recolor.platform.cli.messages import epochs_said, say
 from recolor.platform.cli.options import DATA, INPUT_FILE, OUTPUT_FILE, TEXT, read_data
 from recolor.platform.cli.output import report_trained
 from recolor.platform.training.settings import Settings
@@ -69,7 +70,8 @@ def train(data, resume, untracked, temperature, vividness, **options):
     quiet_mlflow()
     from recolor.platform.experiments.training import train
 
-    trained = train(data, resume=resume, decoding=decoding, started=_say_how_to_resume, **given)
+    with epochs_said():
+        trained = train(data, resume=resume, decoding=decoding, started=_say_how_to_resume, **given)
     if trained is not None:
         report_trained(trained)
 
@@ -89,18 +91,19 @@ def _train_untracked(manifest, settings, file, decoding):
     from recolor.platform.training.data_options import data_options
     from recolor.platform.training.untracked import train_untracked
 
-    checkpoint = train_untracked(manifest, settings, file, decoding)
+    with epochs_said():
+        checkpoint = train_untracked(manifest, settings, file, decoding)
     if checkpoint is None:
         return
     progress = checkpoint.progress
-    click.echo(
+    say(
         f"{progress.epoch} epochs in {file}, the best is {progress.best_epoch}: "
         f"register it with `recolor import-weights {file} {shlex.join(data_options(manifest))}`"
     )
 
 
 def _say_how_to_resume(run_id):
-    click.echo(f"run {run_id}; if it is interrupted: recolor train --resume {run_id}")
+    say(f"run {run_id}; if it is interrupted: recolor train --resume {run_id}")
 
 
 @click.command()

@@ -11,6 +11,7 @@ from recolor.platform.cli.declared_options import declared_options
 from recolor.platform.cli.decoding_options import decoding_options
 from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow, quiet_optuna
+from recolor.platform.cli.messages import epochs_said, say
 from recolor.platform.cli.options import COUNT, DATA, JSON, SEED, STORAGE, TEXT, Repeated, read_data
 from recolor.platform.cli.output import WorkerLines, report_trained
 from recolor.platform.search.options import (
@@ -183,7 +184,8 @@ def tune(
     )
     lines = WorkerLines(workers, objective)
     try:
-        found = tuning.tune(manifest, plan, demand, _say_where, lines)
+        with epochs_said():
+            found = tuning.tune(manifest, plan, demand, _say_where, lines)
     except KeyboardInterrupt as error:
         raise interrupted(error, ": run the same command again to continue") from None
     finally:
@@ -194,11 +196,11 @@ def tune(
         )
     chosen = ", ".join(f"{name} {value}" for name, value in found.best.chosen.items())
     trials = "1 trial" if found.done == 1 else f"{found.done} trials"
-    click.echo(
+    say(
         f"{trials}; the best is trial {found.best.number}, run {found.best.run_id}: "
         f"{objective} {found.best.value:.4g} with {chosen}"
     )
-    click.echo(f"at full length: {found.command}")
+    say(f"at full length: {found.command}")
     if found.trained is not None:
         report_trained(found.trained)
 
@@ -216,7 +218,7 @@ def _check_objective(objective, model):
 
 
 def _say_where(name, run_id):
-    click.echo(f"study {name}, run {run_id}")
+    say(f"study {name}, run {run_id}")
 
 
 @click.command()

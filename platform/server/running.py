@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import logging
 import socket
 from functools import partial
 
@@ -66,9 +65,6 @@ def run(application, bound_to: socket.socket, limits: Limits) -> None:
         bound_to: The socket to listen on.
         limits: Limits of requests.
     """
-    log = logging.getLogger("recolor.server")
-    log.setLevel(logging.INFO)
-    log.addHandler(logging.StreamHandler())
     config = uvicorn.Config(
         application,
         http=partial(ImpatientProtocol, limits.seconds),
