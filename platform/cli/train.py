@@ -127,6 +127,7 @@ def import_weights(file, data, **decoding):
 
     # Before the seconds that TensorFlow takes.
     store.connect(to_write=True)
+    store.choose_experiment()
     from recolor.platform.training import publication
 
     report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))
