@@ -3,7 +3,8 @@
 Asking a catalog for its names imports nothing, so the command line's `--help` answers at once.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TypeVar
 
@@ -68,6 +69,17 @@ class Catalog(Mapping[str, Thing]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._places
+
+
+def did_you_mean(wrong: str, names: Iterable[str]) -> str:
+    """Ask whether similar names were meant; empty where there are none.
+
+    Example:
+        >>> did_you_mean("oragne", ["orange", "teal"])
+        " (did you mean 'orange'?)"
+    """
+    near = get_close_matches(wrong.strip().lower(), names)
+    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
 
 
 def names_near(names: Collection[str], wrong: str) -> list[str]:

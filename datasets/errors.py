@@ -1,5 +1,10 @@
 """The base of all errors that are the user's to mend, and what those of other libraries say."""
 
+import re
+
+# Python puts it before the words of the operating system.
+ERROR_NUMBER = re.compile(r"\[Errno -?\d+\] ")
+
 
 class RecolorError(ValueError):
     """Something that the user gave can't be used. The message is one line: what, where, what to do.
@@ -27,8 +32,20 @@ class RecolorError(ValueError):
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of another library's error, or its type where it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """Return the first line of another library's error, or its type where it says nothing.
+
+    Example:
+        >>> first_line(FileNotFoundError(2, "No such file or directory", "poster.jpg"))
+        'No such file or directory: poster.jpg'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    return ERROR_NUMBER.sub("", (str(error).splitlines() or [type(error).__name__])[0])
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of an error, for a message that names the file itself."""
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 def out_of_memory(error: Exception) -> bool:

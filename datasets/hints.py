@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from recolor.datasets.color import rgb_to_lab8
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.datasets.palettes.palette import PaletteError, parse_color
 
 NEUTRAL = "neutral"
@@ -65,7 +65,11 @@ class Hint:
                 raise HintError(f"hint {text!r}: {error}, or as {NEUTRAL}") from None
             ab = tuple(rgb_to_lab8(rgb)[1].tolist())
         x, y = (float(match[1]) for match in matches)
-        return cls(x, y, tuple(bool(match[2]) for match in matches), ab)
+        in_percent = tuple(bool(match[2]) for match in matches)
+        shares = [value for value, percent in zip((x, y), in_percent, strict=True) if percent]
+        if min(x, y) < 0 or max(shares, default=0) > 100:
+            raise HintError(f"hint {text!r} lies outside of any picture")
+        return cls(x, y, in_percent, ab)
 
     def position(self, width: int, height: int) -> tuple[float, float]:
         """Return the point as shares of a picture's width and height.
@@ -124,7 +128,7 @@ def load_hints(file: Path) -> dict[str, tuple[Hint, ...]]:
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise HintError(f"{file} can't be read: {error.strerror}") from None
+        raise HintError(f"{file} can't be read: {reason_of(error)}") from None
     except ValueError:
         raise HintError(f"{file} is not a JSON file") from None
     if not isinstance(content, dict) or not all(

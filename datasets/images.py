@@ -21,7 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from recolor.datasets import jpeg, tiff
 from recolor.datasets.color_profiles import embedded_profile, srgb_profile, to_srgb
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, reason_of
 
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
@@ -139,7 +139,7 @@ def _images_inside(folder: Path) -> Iterator[Path]:
     yield from (file for file in files_inside(folder, unlisted.append) if is_image(file.name))
     for error in unlisted:
         if Path(error.filename) == folder:
-            raise ImageError(f"{folder} can't be listed: {error.strerror}")
+            raise ImageError(f"{folder} can't be listed: {reason_of(error)}")
         yield Path(error.filename)
 
 
@@ -158,7 +158,7 @@ def read_file(path: Path) -> bytes:
             raise ImageError(f"{about.st_size / 1e6:.0f} MB: the limit is {MAX_BYTES / 1e6:.0f} MB")
         return path.read_bytes()
     except OSError as error:
-        raise ImageError(f"can't be read: {error.strerror}") from None
+        raise ImageError(f"can't be read: {reason_of(error)}") from None
 
 
 def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -86,7 +86,7 @@ class Posters:
         if stored != expected:
             raise DatasetError(
                 f"the {split} shards in {manifest} hold {stored} posters instead of {expected}: "
-                "prepare the data set again"
+                "`recolor verify` finds the damaged one, and makes it again with --repair"
             )
         self._stored = np.delete(np.arange(stored), left_out)
 

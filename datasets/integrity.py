@@ -6,6 +6,7 @@ from recolor.datasets.checksums import known_digest
 from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.division import members_digest
 from recolor.datasets.listing import listed_in
+from recolor.datasets.records import how_to_repair
 
 
 def check_shards(manifest: DatasetInfo, split: str) -> None:
@@ -22,8 +23,7 @@ def check_shards(manifest: DatasetInfo, split: str) -> None:
             for shard, found in zip(shards, pool.map(known_digest, shards), strict=True):
                 if found != part.files[shard]:
                     raise DatasetError(
-                        f"{shard} is not the file that was prepared: `recolor verify --repair` "
-                        "makes it again"
+                        f"{shard} is not the file that was prepared: {how_to_repair(part.folder)}"
                     )
             names = {shard.name for shard in shards}
             posters = (one.sha256 for one in listed_in(part) if one.shard in names)

@@ -13,6 +13,7 @@ import numpy as np
 
 from recolor.datasets.checksums import file_digest
 from recolor.datasets.manifest import DatasetError, Manifest
+from recolor.datasets.records import how_to_repair
 
 FILE_NAME = "posters.csv"
 
@@ -74,4 +75,4 @@ def read_listing(file: Path) -> Iterator[Listed]:
             raise ValueError
         yield from (Listed(*row) for row in rows)
     except (OSError, ValueError, TypeError, StopIteration, csv.Error):
-        raise DatasetError(f"{file} is missing or damaged: run `recolor verify`") from None
+        raise DatasetError(f"{file} is missing or damaged: {how_to_repair(file.parent)}") from None

@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from recolor.datasets.compression import CODECS
 from recolor.datasets.dataset_info import DatasetError, DatasetInfo
+from recolor.datasets.errors import reason_of
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.posters import LARGEST_EMBEDDING, LARGEST_SIDE
+from recolor.datasets.records import how_to_repair
 from recolor.datasets.schema import first_mistake
 from recolor.datasets.splits import SPLITS
 
@@ -117,7 +119,7 @@ class Manifest(DatasetInfo):
                 f"{path.parent} {what} (no {FILE_NAME}): make one with `recolor prepare`"
             ) from None
         except (OSError, ValueError) as error:
-            raise DatasetError(f"{path} can't be read: {error}") from None
+            raise DatasetError(f"{path} can't be read: {reason_of(error)}") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DatasetError(
                 f"{path} is not of format {FORMAT}, which this version of recolor reads: "
@@ -154,7 +156,7 @@ class Manifest(DatasetInfo):
         manifest = cls.describe(folder)
         if missing := next((file for file in manifest.files if not file.is_file()), None):
             manifest.check_unchanged()
-            raise DatasetError(f"{missing} is missing: `recolor verify --repair` makes it again")
+            raise DatasetError(f"{missing} is missing: {how_to_repair(folder)}")
         return manifest
 
     @property

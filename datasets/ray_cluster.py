@@ -20,7 +20,7 @@ from pathlib import Path
 from PIL import features
 
 from recolor.datasets.chunks import Index, read_chunk, save_chunk
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import RecolorError, first_line, reason_of
 from recolor.datasets.inputs import Place
 from recolor.datasets.posters import try_read_poster
 
@@ -74,8 +74,7 @@ def ray_cluster(address: str | None) -> Iterator["RayCluster"]:
         ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f"at {address}" if address else "of this machine"
-        reason = getattr(error, "strerror", None) or first_line(error)
-        raise ClusterError(f"no Ray cluster {where} can be used: {reason}") from None
+        raise ClusterError(f"no Ray cluster {where} can be used: {reason_of(error)}") from None
     # Ray's handler would end the command without a word.
     signal.signal(signal.SIGTERM, ours)
     try:

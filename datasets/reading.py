@@ -16,7 +16,7 @@ import numpy as np
 from recolor.datasets.chunks import Index, Part, embed_chunk, index_file, write_chunk
 from recolor.datasets.color import lab8_table
 from recolor.datasets.embeddings.embedding import Embedding, embedder
-from recolor.datasets.errors import first_line
+from recolor.datasets.errors import reason_of
 from recolor.datasets.manifest import FORMAT, DatasetError
 from recolor.datasets.ray_cluster import RayCluster
 from recolor.datasets.reader_pool import reader_pool
@@ -200,8 +200,7 @@ def writing_to(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or first_line(error)
         raise DatasetError(
-            f"{out} can't be written ({reason}): mend that and run the same command again, "
-            "it continues where it stopped"
+            f"{out} can't be written ({reason_of(error)}): mend that and run the same command "
+            "again, it continues where it stopped"
         ) from None

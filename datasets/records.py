@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import shlex
 import struct
 from pathlib import Path
 
@@ -15,6 +16,11 @@ _FOOTER = struct.Struct("<I")
 
 class RecordError(RecolorError):
     """A record file is damaged."""
+
+
+def how_to_repair(folder: Path) -> str:
+    """Say how a damaged or missing file of a data set's folder is made again."""
+    return f"`recolor verify {shlex.quote(str(folder))} --repair IMAGES` makes it again"
 
 
 def frame(record: bytes) -> bytes:
@@ -82,7 +88,7 @@ class RecordFile:
             raise self._damaged() from None
 
     def _damaged(self) -> RecordError:
-        return RecordError(f"{self.path} is damaged: prepare the data set again")
+        return RecordError(f"{self.path} is damaged: {how_to_repair(self.path.parent)}")
 
 
 def _checksum(data: bytes) -> bytes:

@@ -396,11 +396,7 @@ class Painter:
         if assigned is not None:
             poster = recolored(poster, seen.swatches, *assigned)
         elif decoding.assign or _locked_colors(decoding):
-            raise DecodingError(
-                "colors can be assigned and locked where the picture has some, and under any "
-                f"palette but {FREE}",
-                "assign" if decoding.assign else "lock",
-            )
+            raise _nothing_to_assign(decoding)
         elif not own:
             poster = self._recolored(seen, poster, palette, 0.0, decoding)
         elif decoding.hint or decoding.strength < 1:
@@ -538,11 +534,14 @@ class Painter:
             )
 
     def check(self, decoding: Decoding) -> None:
-        """Check that a model that takes no palettes and hints is asked for none.
+        """Check what is asked for, as far as it does not depend on the picture.
 
         Raises:
-            UnsupportedError: If it is.
+            UnsupportedError: If a model that takes no palettes and hints is asked for some.
+            DecodingError: If colors are to be assigned or locked without a palette.
         """
+        if decoding.palette == FREE and (decoding.assign or _locked_colors(decoding)):
+            raise _nothing_to_assign(decoding)
         told_palette = decoding.palette not in (None, FREE, SOURCE)
         if not (told_palette or decoding.hint):
             # The color network may not be needed.
@@ -599,6 +598,14 @@ def _locked(seen: Seen, palette: Palette | None, decoding: Decoding) -> set[str]
     if words := set(decoding.lock) & set(LOCKS):
         return words
     return {NEUTRALS, SKIN} if palette is not None and seen.color == COLORED else set()
+
+
+def _nothing_to_assign(decoding: Decoding) -> DecodingError:
+    return DecodingError(
+        "colors can be assigned and locked where the picture has some, and under any palette but "
+        f"{FREE}",
+        "assign" if decoding.assign else "lock",
+    )
 
 
 def _locked_colors(decoding: Decoding) -> set[str]:

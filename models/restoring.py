@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from recolor.datasets.ageing import densities, density_of, light_of, linear_light, to_srgb
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.datasets.palettes.palette import colored_chroma
 from recolor.datasets.posters import fit
 
@@ -194,7 +194,7 @@ class Restorer:
             return restorer
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise RestorerError(
-                f"{file} holds no restoration network ({first_line(error)})"
+                f"{file} holds no restoration network ({reason_of(error)})"
             ) from None
 
     @staticmethod

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.datasets.posters import LARGEST_EMBEDDING, LARGEST_SIDE
 from recolor.datasets.schema import first_mistake
 from recolor.models.catalog import EMBEDDING_SIZE, MODELS
@@ -202,7 +202,7 @@ class Weights:
             raise
         except DAMAGES as error:
             known = isinstance(error, ValidationError)
-            reason = first_mistake(error) if known else first_line(error)
+            reason = first_mistake(error) if known else reason_of(error)
             raise WeightsError(f"{file} is not a complete file of weights ({reason})") from None
         if weights.model not in MODELS:
             raise WeightsError(

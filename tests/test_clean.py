@@ -16,8 +16,9 @@ from recolor.platform.tracking.checkpoint import Checkpoint, Progress
 from recolor.platform.tracking.checkpoints import newest_checkpoint
 from recolor.platform.tracking.outbox import Outbox
 from recolor.platform.tracking.store import RunError
+from recolor.platform.training.saved_settings import DECODING_FILE, SETTINGS_FILE
 from recolor.platform.training.settings import Settings
-from recolor.platform.training.tracked import DECODING_FILE, SETTINGS_FILE, train
+from recolor.platform.training.tracked import train
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ from conftest import environment
 from PIL import Image, ImageColor
 
 from recolor.datasets.palettes.palette import Palette
+from recolor.platform.cli import output
 from recolor.platform.cli.errors import UnexpectedError
 from recolor.platform.cli.main import main
+from recolor.platform.cli.messages import epochs_said, messages
 
 pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
 
@@ -69,7 +71,9 @@ def error(result) -> str:
         (["studies", "--storage", ""], "'--storage': It is empty"),
         (["prepare", ".", "--seed", "-1"], "-1 is not in the range"),
         (["train", "--data", "/nowhere", "--model", "regression"], "/nowhere does not exist"),
-        (["train", "--data", "/nowhere"], "Missing option '--model'"),
+        # Of the default kind.
+        (["train", "--data", "/nowhere"], "/nowhere does not exist"),
+        (["tune", "--data", "/nowhere"], "/nowhere does not exist"),
         (["train", "--model", "gan"], "'gan' is not one of"),
         (["train", "--model", "unet+haf"], "'unet+haf' is not one of 'unet+quick', 'unet+random'"),
         (["train", "--model", "regression", "--learning-rate", "0"], "0"),
@@ -86,6 +90,10 @@ def error(result) -> str:
         (["demo-posters", "--out", "/tmp/x", "--era", "future"], "'future' is not one of"),
         (["demo-posters", "--out", "/tmp/x", "--count", "0"], "0 is not in the range"),
         (["paint"], "No such command 'paint'"),
+        (["aply"], "No such command 'aply'. Did you mean 'apply'?"),
+        (["apply", "--quiet"], "It goes before the command: recolor --quiet ..."),
+        (["--log-file", "/nowhere/log", "palettes"], "/nowhere/log can't be written: No such file"),
+        (["train", "--epoch", "1"], "No such option '--epoch'. Did you mean '--epochs'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -191,6 +199,7 @@ def test_damaged_shards_are_said_in_one_line(manifest, store, tmp_path):
     for arguments in (["evaluate"], ["train", "--model", "regression", "--epochs", 1]):
         message = error(run(*arguments, "--data", copy))
         assert re.search(r"/data/\w+-00000-of-00001.tfrecord is not the file that was", message)
+        assert message.endswith(f"{copy} --repair IMAGES` makes it again")
 
 
 def test_evaluate_writes_table_and_figures(manifest, trained, tmp_path):
@@ -360,6 +369,38 @@ def test_options_come_from_the_environment_too(manifest, store):
         RECOLOR_EVALUATE_MODEL="", RECOLOR_EVALUATE_TEMPERATURE="",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+
+
+def test_scripts_hear_what_they_want_to(tmp_path):
+    log, out = tmp_path / "log", tmp_path / "posters"
+    draw = ["--log-file", log, "demo-posters", "--count", "1"]
+    assert run(*draw, "--out", out).output == f"1 modern posters in {out}\n"
+    assert run("--quiet", *draw, "--out", out).output == ""
+    assert run("--quiet", *draw, "--out", log).stderr.endswith("exists and is not a folder.\n")
+    assert "teal" not in run("--quiet", "palettes").stderr
+    assert run("--quiet", "palettes").stdout == run("palettes").stdout != ""
+    lines = [line.split(" ", 2)[2] for line in log.read_text().splitlines()]
+    assert lines[:2] == [f"INFO 1 modern posters in {out}"] * 2
+    assert len(lines) == 3 and lines[2].startswith("ERROR Invalid value for '--out'")
+
+
+def test_progress_is_lines_where_there_is_no_terminal(tmp_path, monkeypatch):
+    draw = ["demo-posters", "--count", "2", "--out", tmp_path]
+    assert run(*draw).stderr == ""
+    monkeypatch.setattr(output, "LINE_SECONDS", 0)
+    lines = run(*draw).stderr.splitlines()
+    assert list(dict.fromkeys(line.partition(" in ")[0] for line in lines)) == [
+        f"drawing: {count} of 2 posters" for count in (0, 1, 2)
+    ]
+    assert run("--quiet", *draw).stderr == ""
+
+
+def test_what_keras_prints_is_said(capsys, tmp_path):
+    for quiet in (False, True):
+        with messages(quiet, tmp_path / "log"), epochs_said():
+            print("Epoch 1/2\n1/1 - loss: 2")
+    assert capsys.readouterr().out == "Epoch 1/2\n1/1 - loss: 2\n"
+    assert (tmp_path / "log").read_text().count("INFO 1/1 - loss: 2\n") == 2
 
 
 def test_demo_posters(tmp_path):
@@ -544,6 +585,12 @@ def test_without_git_a_command_still_works(trained, recolor, store, tmp_path):
         (["--assign", "#c1121f"], "'#c1121f' is not an assignment: type COLOR=COLOR"),
         (["--assign", "red=plaid"], "assign 'red=plaid': 'plaid' is not a color"),
         (["--lock", "plaid"], "lock 'plaid' is not a color"),
+        (["--palette", "none", "--lock", "red"], "under any palette but none"),
+        (["--palette", "none", "--assign", "red=blue"], "under any palette but none"),
+        (["--palette", "Blue and Orang"], "(did you mean 'blue and orange' or "),
+        (["--palette", "teal,oragne:3"], "(did you mean 'orange'"),
+        (["--hint", "101%,5=red"], "hint '101%,5=red' lies outside of any picture"),
+        (["--hint", "5,-1=red"], "hint '5,-1=red' lies outside of any picture"),
         (["--restore", "1.5"], "restore must be auto, none or a number from 0 to 1, not 1.5"),
         (["--hint", "here=red"], "'here=red' is not a hint"),
         (["--hints", "notes.txt"], "notes.txt is not a JSON file"),

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, first_line, reason_of
 from recolor.platform.cli.errors import UnexpectedError, one_line_errors
 from recolor.platform.cli.main import COMMANDS, main
 from recolor.platform.interruption import Interruption
@@ -31,7 +31,8 @@ def failing():
     [
         (RecolorError("posters: none here"), "posters: none here", 1),
         (FileNotFoundError(2, "Missing", "a b"), "Missing: a b", 1),
-        (OSError("two\nlines"), "two lines", 1),
+        (OSError("two\nlines"), "two", 1),
+        (OSError("[Errno 5] of a library"), "of a library", 1),
         (TimeoutError(), "TimeoutError", 1),
         (KeyboardInterrupt(), "interrupted", 130),
         (Interruption(signal.SIGTERM), "interrupted by SIGTERM", 143),
@@ -82,3 +83,16 @@ def test_a_reader_that_goes_away_is_left_to_click():
     """As of `recolor palettes | head -1`: it ends without a word."""
     with pytest.raises(BrokenPipeError), one_line_errors():
         raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_an_error_of_the_system_is_worded_without_its_number():
+    missing = FileNotFoundError(2, "No such file or directory", "poster.jpg")
+    for error, line, reason in (
+        (missing, "No such file or directory: poster.jpg", "No such file or directory"),
+        (OSError(28, "No space left on device"), *["No space left on device"] * 2),
+        (OSError("[Errno 2] Failed to open local file"), *["Failed to open local file"] * 2),
+        (ConnectionError("retried: [Errno 111] refused"), *["retried: refused"] * 2),
+        (ValueError("[1] is not a number"), *["[1] is not a number"] * 2),
+        (TimeoutError(), *["TimeoutError"] * 2),
+    ):
+        assert (first_line(error), reason_of(error)) == (line, reason)

@@ -193,6 +193,53 @@ def test_the_registry_is_asked_without_tensorflow():
     assert result.returncode == 0, result.stderr
 
 
+def test_what_is_typed_wrong_is_said_before_anything_heavy_is_imported(manifest, tmp_path):
+    """MLflow and TensorFlow take seconds, also where a store has to be asked afterwards."""
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / "mlflow.db").touch()
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "hints.json").write_text('{"other.png": []}')
+    data, apply = str(manifest.folder), ["apply", "poster.png", "--out", "out"]
+    wrong = [
+        *([*apply, "--palette", palette] for palette in ("plaid", "#1234567", "notes.txt")),
+        [*apply, "--hint", "here=red"],
+        [*apply, "--hint", "101%,0=red"],
+        [*apply, "--hints", "hints.json"],
+        [*apply, "--assign", "red"],
+        [*apply, "--lock", "plaid"],
+        *([*apply, "--model", model] for model in ("unnet", "notes.txt", "none.onnx")),
+        *([*apply, "--library", file] for file in ("notes.txt", "nowhere")),
+        ["apply", "nowhere", "--out", "out"],
+        ["evaluate", "--data", data, "--model", "unnet"],
+        ["evaluate", "--data", data, "--told", "much"],
+        ["evaluate", "--data", data, "--library", "notes.txt"],
+        ["evaluate", "--data", "nowhere"],
+        *(["serve", "--port", "0", "--model", model] for model in ("unnet", "none.onnx")),
+        ["serve", "--port", "0", "--library", "notes.txt"],
+        ["export", "--out", "out", "--format", "savedmodel", "--model", "unnet"],
+        *(["ablate", file] for file in ("nowhere", "notes.txt")),
+        ["train", "--data", "nowhere"],
+        ["train", "--data", data, "--initial-weights", "unnet"],
+        ["train", "--data", data, "--augment", "much"],
+        ["tune", "--data", "nowhere"],
+        ["tune", "--data", data, "--initial-weights", "unnet"],
+        ["tune", "--data", data, "--learning-rate", "1,2,3"],
+        ["tune", "--data", data, "--search", "beauty=1,2"],
+    ]
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom PIL import Image\n"
+        "from recolor.platform.cli.main import main\n"
+        "Image.new('RGB', (8, 8)).save('poster.png')\n"
+        f"for typed in {wrong}:\n"
+        "    result = CliRunner().invoke(main, typed)\n"
+        "    assert result.exit_code in (1, 2), (typed, result.output)\n"
+        "    heavy = {'keras', 'mlflow', 'tensorflow'} & set(sys.modules)\n"
+        "    assert not heavy, (typed, heavy, result.output)\n"
+    )
+    result = run_python(code, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_data_set_is_prepared_and_drawn_without_tensorflow(posters, tmp_path):
     """It would take most of the time and memory of a small preparation."""
     command = ["prepare", str(posters[0].parent), "--out", str(tmp_path / "data"), "--size", "16"]

@@ -10,7 +10,7 @@ from recolor.models.catalog import DEFAULT
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.versions import CHAMPION_URI, MissingFilesError
 from recolor.platform.tracking.store import RunError
-from recolor.platform.training.tracked import saved_settings
+from recolor.platform.training.saved_settings import saved_settings
 
 LOCATIONS = {
     "runs": "artifact_uri",

@@ -89,7 +89,9 @@ class Visit:
         self._server = server
         self.page: Page = self.context.new_page()
         self.page.goto(server.url)
-        expect(self.page.locator("#about")).to_contain_text("Colors by")
+        expect(self.page.locator("#about")).to_contain_text(
+            "Restored and recolored by recolor, with "
+        )
 
     def _hear(self, message) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(EXPECTED):

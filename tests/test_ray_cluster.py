@@ -18,8 +18,8 @@ from recolor.datasets.preparation import prepare
 from recolor.datasets.ray_cluster import ClusterError, versions
 from recolor.datasets.records import RecordError
 from recolor.models.decoding.options import Decoding
-from recolor.platform.cli.apply import load_any
 from recolor.platform.cli.main import main
+from recolor.platform.cli.options import find_model
 from recolor.platform.serving.cluster import (
     SharedModel,
     _check_unreadable,
@@ -233,7 +233,7 @@ def test_errors_on_a_node_are_those_of_the_function(cluster):
 
 
 def test_what_nodes_do_not_share_is_said(posters, cluster, tmp_path):
-    model = SharedModel(load_any, "nothing.onnx", None, (), tuple(versions().items()))
+    model = SharedModel(find_model, "nothing.onnx", None, (), tuple(versions().items()))
     task = Task("a", posters[0], (tmp_path / "out" / "a",))
     call = (task, Decoding(), 0, "refuse", False)
     with pytest.raises(ClusterError, match=r"can't load the model: there is no file nothing\.onnx"):

@@ -424,7 +424,7 @@ def test_an_evaluation_of_restoring_alone(manifest, store, one_restorer, monkeyp
         for key, value in metrics.items():
             assert run.data.metrics.get(f"{prefix}/{key}") == value
     assert columns["truth"]["harmed"] is None
-    assert run.data.params["restoration.model"] == colored.about
+    assert run.data.params["restoration.model"] == colored.which
 
 
 def test_a_restoration_network_can_be_told_nothing_of_gray_posters(manifest, store, one_restorer):

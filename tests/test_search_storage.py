@@ -152,6 +152,10 @@ def test_what_a_storage_can_not_do_is_one_line(tmp_path, monkeypatch):
         explained(url),
     ):
         optuna.create_study(storage=kept)
+    study = optuna.create_study(storage=kept)
+    optuna.delete_study(study_name=study.study_name, storage=kept)
+    with pytest.raises(StorageError, match="was deleted from"), explained(url):
+        study.ask()
     for wrong in (
         "nonsense",
         f"sqlite+nothing:///{tmp_path}/x",

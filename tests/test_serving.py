@@ -211,6 +211,9 @@ def test_recolor_serve_takes_the_champion(trained, store, forge, tmp_path):
         status, headers, _ = server.ask("POST", "/recolor", encoded("PNG"))
         assert (status, headers["recolor-version"]) == (200, trained.version)
         assert "champion; classification" in server.said
+        # The page shows it to people who have no command line.
+        about = json.loads(server.ask("GET", "/model")[2])["about"]
+        assert "champion; classification" in about and "--" not in about
         assert server.end(signal.SIGINT) == 0
 
 

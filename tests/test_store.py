@@ -8,7 +8,8 @@ import pytest
 from recolor.models.catalog import DEFAULT
 from recolor.platform.registry.model import load_model
 from recolor.platform.registry.versions import MODEL_NAME
-from recolor.platform.tracking.store import own_store, tracked_run
+from recolor.platform.tracking import store as store_module
+from recolor.platform.tracking.store import RunError, own_store, tracked_run
 
 
 def test_a_store_of_its_own_leaves_the_users_alone(tmp_path, store, trained, monkeypatch):
@@ -32,6 +33,31 @@ def test_a_store_of_its_own_leaves_the_users_alone(tmp_path, store, trained, mon
     assert [model.name for model in mlflow.MlflowClient().search_registered_models()] == [
         MODEL_NAME
     ]
+
+
+def test_what_was_deleted_can_be_restored(tmp_path, monkeypatch):
+    with own_store(tmp_path) as uri:
+        # It is found without being named, but not by MLflow's own commands.
+        monkeypatch.setattr(store_module, "DEFAULT_STORE", uri)
+        restore = f"`MLFLOW_TRACKING_URI={uri} mlflow"
+        with tracked_run("a run") as run:
+            pass
+        run_id, number = run.info.run_id, run.info.experiment_id
+        mlflow.delete_run(run_id)
+        with (
+            pytest.raises(RunError, match=f"{restore} runs restore --run-id {run_id}` brings"),
+            tracked_run("a run", run_id),
+        ):
+            pass
+        mlflow.delete_experiment(number)
+        for name, value in ("ID", number), ("NAME", "recolor"), ("NAME", ""):
+            monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+            monkeypatch.setenv(f"MLFLOW_EXPERIMENT_{name}", value)
+            with (
+                pytest.raises(RunError, match=f"{restore} experiments restore --experiment-id 1`"),
+                tracked_run("a run"),
+            ):
+                pass
 
 
 def test_a_run_that_was_ended_already_does_not_take_its_parent_along(store):

@@ -34,14 +34,14 @@ from recolor.platform.tracking.store import RunError
 from recolor.platform.training import loop, publication
 from recolor.platform.training.devices import Devices
 from recolor.platform.training.loop import fit
-from recolor.platform.training.settings import Settings, TrainingError
-from recolor.platform.training.tracked import (
+from recolor.platform.training.saved_settings import (
     DECODING_FILE,
     SETTINGS_FILE,
     saved_decoding,
     saved_settings,
-    train,
 )
+from recolor.platform.training.settings import Settings, TrainingError
+from recolor.platform.training.tracked import train
 
 
 def artifacts(run_id: str) -> set[str]:
@@ -288,8 +288,9 @@ def test_a_run_resumes_only_on_its_own_data(trained, posters, tmp_path):
 
 
 def test_an_unknown_run(store):
-    with pytest.raises(RunError, match="not a training run"):
-        saved_settings("0123456789abcdef")
+    """It is said before anything of the data set, which may be elsewhere."""
+    result = CliRunner().invoke(main, ["train", "--resume", "abc", "--data", "nowhere"])
+    assert result.output.startswith("Error: abc is not a training run of this store")
 
 
 @pytest.mark.parametrize(

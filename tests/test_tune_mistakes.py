@@ -2,11 +2,13 @@
 
 import sqlite3
 
+import mlflow
 import pytest
 from click.testing import CliRunner
 
 from recolor.platform.cli.main import main
 from recolor.platform.search import storage
+from recolor.platform.tracking.store import own_store
 
 
 @pytest.fixture
@@ -68,6 +70,16 @@ def test_a_storage_that_can_not_be_written_is_said(call, tmp_path):
     other.close()
     read_only = f"sqlite:///file:{tmp_path}/optuna.db?mode=ro&uri=true"
     assert "attempt to write a readonly database" in call("--storage", read_only)
+
+
+def test_a_deleted_experiment_is_said_before_a_study_is_begun(call, tmp_path):
+    with own_store(tmp_path / "own"):
+        mlflow.delete_experiment(mlflow.get_experiment_by_name("recolor").experiment_id)
+        assert call().endswith(
+            "the experiment recolor was deleted: `mlflow experiments restore --experiment-id 1` "
+            "brings it back"
+        )
+    assert not (tmp_path / "mlruns").exists()
 
 
 def test_an_empty_environment_variable_counts_for_nothing(call, monkeypatch):

@@ -23,8 +23,9 @@ from recolor.platform.registry.revalidation import may_know
 from recolor.platform.registry.sources import find_weights
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.lineage import check_initial_weights
+from recolor.platform.training.saved_settings import saved_settings
 from recolor.platform.training.settings import Settings, TrainingError
-from recolor.platform.training.tracked import saved_settings, train
+from recolor.platform.training.tracked import train
 from recolor.platform.training.untracked import train_untracked
 
 CELLS = [500, 501, 528, 529, 530, 560]

@@ -12,6 +12,7 @@ from pathlib import Path
 from recolor.datasets.catalog import Catalog
 from recolor.datasets.dataset_info import DatasetError, DatasetInfo
 from recolor.datasets.embeddings.embedding import Embedding, EmbeddingError
+from recolor.datasets.errors import reason_of
 
 EMBEDDINGS: Catalog[Embedding] = Catalog(
     {
@@ -96,4 +97,4 @@ def _of_file(path: Path) -> Embedding:
     try:
         return InceptionResNetV2.of_file(path)
     except OSError as error:
-        raise EmbeddingError(f"{path} can't be read: {error.strerror}") from None
+        raise EmbeddingError(f"{path} can't be read: {reason_of(error)}") from None

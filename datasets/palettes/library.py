@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recolor.datasets.catalog import did_you_mean
+from recolor.datasets.errors import reason_of
 from recolor.datasets.palettes.clustering import (
     clusters,
     most_unlike,
@@ -70,6 +72,7 @@ class PaletteLibrary:
         raise PaletteError(
             f"{name!r} is not a palette: give colors (#0b3c5d,orange), a picture, source, auto, "
             f"none, or one of the library's {len(self.palettes)} schemes by name or number"
+            + did_you_mean(name, (palette.name for palette in self.palettes))
         )
 
     def ranked(self, shares: np.ndarray, beside: Sequence[Palette] = ()) -> list[Palette]:
@@ -221,7 +224,7 @@ class PaletteLibrary:
                 palettes, commonness / commonness.sum(), mean / mean.sum(), str(content["origin"])
             )
         except OSError as error:
-            raise PaletteError(f"{file} can't be read: {error.strerror}") from None
+            raise PaletteError(f"{file} can't be read: {reason_of(error)}") from None
         except PaletteError:
             raise
         except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):

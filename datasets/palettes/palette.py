@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageColor
 
+from recolor.datasets.catalog import did_you_mean
 from recolor.datasets.classes import GRID, cell_centers, cell_index
 from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb, rgb_to_lab8, small_lab8
 from recolor.datasets.color_kind import COLORED, color_kind
@@ -263,6 +264,7 @@ def parse_color(text: str) -> np.ndarray:
     if not re.fullmatch("#([0-9a-f]{3}|[0-9a-f]{6})", name) and name not in ImageColor.colormap:
         raise PaletteError(
             f"{text.strip()!r} is not a color: type it as #rrggbb or as a name like orange"
+            + did_you_mean(name, ImageColor.colormap)
         )
     return np.array(ImageColor.getrgb(name)[:3], np.uint8)
 

@@ -1,7 +1,6 @@
 """`recolor ablate`."""
 
-import sys
-from contextlib import nullcontext, redirect_stdout
+from functools import partial
 from json import dumps
 
 import click
@@ -9,6 +8,7 @@ import click
 from recolor.datasets.atomic_file import check_writable
 from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow
+from recolor.platform.cli.messages import epochs_said, say
 from recolor.platform.cli.options import JSON, OUTPUT, Place
 from recolor.platform.cli.output import progress_bar
 
@@ -27,20 +27,27 @@ def ablate(file, out, json):
     file that was changed, it trains only what is new. docs/ablations has
     examples.
     """
-    check_backend()
-    quiet_mlflow()
     from recolor.platform.experiments.ablation_plan import AblationPlan
+    from recolor.platform.registry.sources import check_source
+
+    # What is typed wrong is said before the seconds that MLflow and TensorFlow take.
+    check_backend()
+    plan = AblationPlan.read(file)
+    for variant in plan.variants:
+        if variant.settings.initial_weights:
+            check_source(variant.settings.initial_weights)
+    check_writable(out)
+    quiet_mlflow()
     from recolor.platform.tracking import store
 
-    plan = AblationPlan.read(file)
-    check_writable(out)
     store.connect(to_write=True)
+    store.choose_experiment()
     from recolor.platform.experiments import ablation
 
     try:
-        # What a training says of its epochs would be in the way of JSON.
-        with redirect_stdout(sys.stderr) if json else nullcontext():
-            made = ablation.ablate(plan, file, out, echo=click.echo, bar=progress_bar)
+        # What is said of trainings would be in the way of JSON.
+        with epochs_said(err=json):
+            made = ablation.ablate(plan, file, out, echo=partial(say, err=json), bar=progress_bar)
     except KeyboardInterrupt as error:
         raise interrupted(error, ": run the same command again to continue") from None
     if json:
@@ -48,4 +55,4 @@ def ablate(file, out, json):
     else:
         click.echo(made.report.read_text(encoding="utf-8"), nl=False)
     drawn = made.report.with_suffix(".png")
-    click.echo(f"table and picture: {made.report}, {drawn}", err=json)
+    say(f"table and picture: {made.report}, {drawn}", err=json)

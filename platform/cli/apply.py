@@ -3,14 +3,14 @@
 from collections import Counter
 from dataclasses import asdict
 from json import dumps
-from pathlib import Path
 
 import click
 
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import FREE, SOURCE
 from recolor.platform.cli.declared_options import decoding_of_options, decoding_options
-from recolor.platform.cli.libraries import check_backend, ignore_warnings, quiet_mlflow
+from recolor.platform.cli.libraries import check_backend
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import (
     ENGINES,
     INPUT,
@@ -21,6 +21,7 @@ from recolor.platform.cli.options import (
     OUTPUT_FILE,
     RAY_ADDRESS,
     cluster_of,
+    find_model,
 )
 from recolor.platform.cli.output import printable, progress_bar, report_skipped
 
@@ -106,7 +107,7 @@ def apply(
     so. Of more than five skipped images, skipped.tsv among the results holds all reasons.
     """
     from recolor.datasets.hints import load_hints
-    from recolor.platform.serving.targets import REFUSE, REPLACE, SKIP, plan
+    from recolor.platform.serving.targets import REFUSE, REPLACE, SKIP, check_hints, plan
 
     using = cluster_of(engine, ray_address)
     if overwrite and skip_existing:
@@ -118,6 +119,7 @@ def apply(
         raise click.UsageError(f"--lut writes the table of one image, and there are {len(tasks)}")
     decoding = decoding_of_options(options, library)
     hints = load_hints(hints) if hints else {}
+    check_hints(hints, tasks)
     if suggestions and decoding.palette is not None:
         raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
     with using as cluster:
@@ -125,7 +127,7 @@ def apply(
         from recolor.platform.serving.files import recolor_files
 
         check_backend()
-        asked_for, model = model, load_any(model, library)
+        asked_for, model = model, find_model(model, library)
         if (asked_for and not model.restores) or cluster:
             # What is wrong with it is said once, and not of each picture.
             _ = model.painter.network
@@ -160,24 +162,10 @@ def apply(
         click.get_current_context().exit(SOME_SKIPPED)
 
 
-def load_any(source: str | None, library: Path | None):
-    """Find a model, and silence MLflow where there is a store to ask."""
-    from recolor.platform.registry.model import load_model
-    from recolor.platform.registry.tasks import CHAMPION
-    from recolor.platform.tracking.place import store_exists
-
-    in_store = source == CHAMPION or (source is not None and ":/" in source)
-    if in_store or store_exists():
-        quiet_mlflow()
-    else:
-        ignore_warnings()
-    return load_model(source, library)
-
-
 def _engine(cluster, model, library, out):
     from recolor.platform.serving.cluster import SharedModel, cluster_engine
 
-    return cluster_engine(cluster, SharedModel.of(load_any, model.source, library), out)
+    return cluster_engine(cluster, SharedModel.of(find_model, model.source, library), out)
 
 
 def _write_lut(file, image, painter, decoding):
@@ -260,7 +248,7 @@ def _report(outcome, out, model):
         ]
         lines.append(f"passed over, since recolor takes no such files: {_first(', ', kinds)}")
     for line in lines:
-        click.echo(printable(line))
+        say(printable(line))
     if outcome.skipped:
         reasons = outcome.reasons
         report_skipped(outcome.skipped, printable(f"all of them in {reasons}") if reasons else "")

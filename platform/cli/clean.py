@@ -6,6 +6,7 @@ from json import dumps
 import click
 
 from recolor.platform.cli.libraries import quiet_mlflow
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import JSON
 
 
@@ -38,16 +39,16 @@ def clean(unfinished, dry_run, json):
         if not dry_run:
             remove(one)
         if not json:
-            click.echo(f"{one.run_id}  {one.name}, {one.state}: {_megabytes(one.size)}")
+            say(f"{one.run_id}  {one.name}, {one.state}: {_megabytes(one.size)}")
     if json:
         click.echo(dumps([asdict(one) for one in found], indent=2))
         return
     if not found:
-        click.echo("there is nothing to remove")
+        say("there is nothing to remove")
         return
     runs = "1 run" if len(found) == 1 else f"{len(found)} runs"
     done = "would be removed" if dry_run else "removed"
-    click.echo(f"checkpoints of {runs} {done}: {_megabytes(sum(one.size for one in found))}")
+    say(f"checkpoints of {runs} {done}: {_megabytes(sum(one.size for one in found))}")
 
 
 def _megabytes(size):

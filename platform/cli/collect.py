@@ -5,6 +5,7 @@ from collections import Counter
 import click
 
 from recolor.platform.cli.errors import interrupted
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import INPUT_FILE, OUTPUT, TEXT, Finite
 from recolor.platform.cli.output import printable, progress_bar
 
@@ -90,4 +91,4 @@ def collect(csv, out, years, limit, concurrency, rate, timeout, retries, max_siz
         said += f"; the same command tries {later} of them again"
     if not posters:
         raise click.ClickException(printable(said))
-    click.echo(printable(said))
+    say(printable(said))

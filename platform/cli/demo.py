@@ -3,6 +3,7 @@
 import click
 
 from recolor.platform.cli.libraries import quiet_mlflow, use_tensorflow
+from recolor.platform.cli.messages import epochs_said, say
 from recolor.platform.cli.options import COUNT, OUTPUT, SEED
 from recolor.platform.cli.output import progress_bar
 
@@ -18,7 +19,7 @@ def demo_posters(out, count, era, seed):
 
     for _ in progress_bar(count, "drawing", generate_demo_posters(out, count, era, seed)):
         pass
-    click.echo(f"{count} {era} posters in {out}")
+    say(f"{count} {era} posters in {out}")
 
 
 @click.command()
@@ -32,4 +33,5 @@ def demo(out):
     quiet_mlflow()
     from recolor.platform.experiments.demo import run_demo
 
-    run_demo(out, echo=click.echo)
+    with epochs_said():
+        run_demo(out, echo=say)

@@ -83,9 +83,7 @@ def _in_one_line(error: Exception) -> click.ClickException:
     if isinstance(error, RecolorError):
         return click.ClickException(str(error))
     if isinstance(error, OSError):
-        where = f": {error.filename}" if error.filename else ""
-        reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
-        return click.ClickException(f"{reason}{where}")
+        return click.ClickException(first_line(error))
     if isinstance(error, ModuleNotFoundError) and error.name in (*BACKENDS, "mlflow"):
         return click.ClickException(
             f"{error.name} is not installed; `recolor train --untracked` needs only the framework "

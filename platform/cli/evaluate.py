@@ -9,6 +9,7 @@ from recolor.datasets.atomic_file import atomic_write, check_writable
 from recolor.datasets.splits import SPLITS
 from recolor.platform.cli.declared_options import decoding_of_options, decoding_options
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow
+from recolor.platform.cli.messages import say, warn
 from recolor.platform.cli.options import (
     DATA,
     LIBRARY,
@@ -70,27 +71,34 @@ def evaluate(data, split, model, told, kernel_distance, library, markdown, json,
 
     Answers are only to be compared with those that were told the same: every column says it.
     """
+    from recolor.evaluation.told import NOTHING, Told
+    from recolor.platform.registry.sources import check_source
+
+    # What is typed wrong is said before the seconds that MLflow and TensorFlow take.
     decoding = decoding_of_options(options, library)
+    told = told or (NOTHING,)
+    for text in told:
+        Told.parse(text)
+    for source in model:
+        check_source(source)
     data = read_data(data)
     check_backend()
     for file in filter(None, (markdown, json)):
         check_writable(file.parent)
     quiet_mlflow()
     from recolor.evaluation import tables
-    from recolor.evaluation.told import NOTHING, Told
-    from recolor.platform.experiments.evaluation import evaluate
     from recolor.platform.registry.model import load_model
     from recolor.platform.tracking import store
 
-    told = told or (NOTHING,)
-    for text in told:
-        Told.parse(text)
-    store.connect()
+    store.connect(to_write=True)
+    store.choose_experiment()
     models = [load_model(source, library) for source in model]
+    from recolor.platform.experiments.evaluation import evaluate
+
     for one in models:
-        click.echo(f"{one.source}: {one.about}", err=True)
+        say(f"{one.source}: {one.about}", err=True)
         if one.may_know(data.manifest, split):
-            click.echo(f"warning: {one.source} {tables.MAY_KNOW}", err=True)
+            warn(f"warning: {one.source} {tables.MAY_KNOW}")
     with progress_bar(data.manifest.count(split), "evaluating") as bar:
         evaluation = evaluate(
             data,

@@ -3,6 +3,7 @@
 import click
 
 from recolor.platform.cli.libraries import quiet_mlflow, use_tensorflow
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import MODEL_DEFAULT, MODEL_METAVAR, TEXT, Place
 from recolor.platform.cli.output import printable
 from recolor.platform.serving.export_target import FORMATS, ONNX, ExportError, check_target
@@ -25,11 +26,14 @@ def export(out, format, model, overwrite):
     It holds the whole model, from a gray picture to colors. What was written is compared with the
     model before it appears. docs/exports.md tells how to use it.
     """
+    from recolor.platform.registry.sources import check_source
     from recolor.platform.serving.onnx_painter import SUFFIX, check_installed
 
     check_target(out, format, overwrite)
     if model and model.endswith(SUFFIX):
         raise ExportError(f"{model} was exported already: name the model that it was made of")
+    if model:
+        check_source(model)
     if format == ONNX:
         check_installed("onnx", "onnxruntime", "tf2onnx")
     use_tensorflow()
@@ -49,9 +53,9 @@ def export(out, format, model, overwrite):
     differences = export(format, weights, embedding, chosen.painter, kept, out)
     files = [out] if out.is_file() else [file for file in out.rglob("*") if file.is_file()]
     megabytes = sum(file.stat().st_size for file in files) / 1e6
-    click.echo(printable(f"{out}: {format}, {megabytes:.1f} MB, of {chosen.about}"))
+    say(printable(f"{out}: {format}, {megabytes:.1f} MB, of {chosen.about}"))
     shown = ", ".join(
         f"{difference:.2g} at {width}x{height}"
         for (width, height), difference in zip(SIZES, differences, strict=True)
     )
-    click.echo(f"largest difference from it, in gray levels of 255: {shown}")
+    say(f"largest difference from it, in gray levels of 255: {shown}")

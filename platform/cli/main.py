@@ -6,11 +6,13 @@ top, so that `recolor --help` answers at once.
 
 import atexit
 import gc
+from pathlib import Path
 
 import click
 
 from recolor.datasets.catalog import Catalog
 from recolor.platform.cli.errors import one_line_errors
+from recolor.platform.cli.messages import messages
 from recolor.platform.interruption import interruptible
 
 # In the order in which they are used.
@@ -42,21 +44,25 @@ class Commands(click.Group):
     """A group that imports a command when it is first needed."""
 
     def list_commands(self, ctx):
-        """Return the names of all commands."""
+        """Return the names of all commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
-
-    def get_command(self, ctx, name):
-        """Return a command; None if the name is unknown."""
-        return COMMANDS.get(name)
 
     def invoke(self, ctx):
         """Run a command, and report what goes wrong in one line."""
-        with one_line_errors(lambda: COMMANDS.get(ctx.invoked_subcommand)), interruptible():
-            return super().invoke(ctx)
+        known = one_line_errors(lambda: COMMANDS.get(ctx.invoked_subcommand))
+        with messages(**ctx.params), known, interruptible():
+            try:
+                return super().invoke(ctx)
+            except click.NoSuchOption as error:
+                if any(error.option_name in one.opts for one in self.params):
+                    error.message += f" It goes before the command: recolor {error.option_name} ..."
+                    error.possibilities = None
+                raise
 
 
 @click.group(
     cls=Commands,
+    commands=COMMANDS,
     context_settings={
         "help_option_names": ["-h", "--help"],
         # Every option can be set by an environment variable, `train --epochs` for example by
@@ -66,11 +72,20 @@ class Commands(click.Group):
     },
 )
 @click.version_option(package_name="poster-recolor")
-def main():
+@click.option("--quiet", is_flag=True, help="Print only what was asked for, warnings and errors.")
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Append what is said to a file, with the time.",
+)
+def main(quiet, log_file):
     """Recolor movie posters.
 
     Prepare posters, train a network, evaluate it, promote it, apply it. Runs and models are kept
     in the MLflow store that MLFLOW_TRACKING_URI names, or else in the folder mlruns.
+
+    Progress is drawn on a terminal; elsewhere it is a line every half a minute.
 
     With RECOLOR_DEBUG=1, errors show their tracebacks.
     """

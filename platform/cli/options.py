@@ -1,4 +1,4 @@
-"""Types of options, options that several commands share, and what `--data` and `--engine` name."""
+"""Types of options, options that several commands share, and what some of them name."""
 
 import math
 import os
@@ -11,6 +11,8 @@ import click
 from recolor.datasets.catalog import names_near
 from recolor.datasets.object_storage import is_remote, place_of
 from recolor.models.catalog import DEFAULT
+from recolor.platform.cli.libraries import ignore_warnings, quiet_mlflow
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.output import printable
 from recolor.platform.search.options import DEFAULT_STORAGE
 
@@ -190,8 +192,38 @@ def read_data(places):
         said = [f"{len(numbers)} {why}" for numbers, why in left_out if numbers]
         more = f"; left out: {', '.join(said)}" if said else ""
         counts = f"{manifest.count('train')} training posters of {manifest}"
-        click.echo(printable(f"{counts}{more}"), err=True)
+        say(printable(f"{counts}{more}"), err=True)
     return data
+
+
+def find_model(source, library=None):
+    """Find what `--model` names, and silence MLflow where there is a store to ask.
+
+    Args:
+        source: What was typed; None if nothing was.
+        library: The file of color schemes; None for recolor's own.
+
+    Returns:
+        A `Model`.
+
+    Raises:
+        RecolorError: If it can't be had; what is typed wrong is said before MLflow is imported.
+    """
+    from recolor.datasets.palettes.library import load_library
+    from recolor.platform.registry.model import load_model
+    from recolor.platform.registry.sources import check_source
+    from recolor.platform.registry.tasks import CHAMPION
+    from recolor.platform.tracking.place import store_exists
+
+    load_library(library)
+    if source is not None:
+        check_source(source)
+    in_store = source == CHAMPION or (source is not None and ":/" in source)
+    if in_store or store_exists():
+        quiet_mlflow()
+    else:
+        ignore_warnings()
+    return load_model(source, library)
 
 
 def cluster_of(engine, ray_address):

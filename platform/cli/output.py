@@ -1,12 +1,15 @@
 """What commands say: progress bars, what the workers of a search do, and what came of it."""
 
+import io
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
 
-import click
-
 from recolor.datasets.skipped import MOST_SHOWN
+from recolor.platform.cli.messages import draws_bars, say, warn
+
+# Between two lines about progress.
+LINE_SECONDS = 30
 
 
 def printable(text: str) -> str:
@@ -24,7 +27,7 @@ def printable(text: str) -> str:
 def progress_bar(
     total: int | None, label: str, items: Iterable | None = None, unit: str = "posters"
 ):
-    """Make a progress bar.
+    """Make a progress bar; where none can be drawn, it says a line every half a minute.
 
     Args:
         total: How many there are; None if it is not known yet.
@@ -37,7 +40,23 @@ def progress_bar(
     """
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=label, unit=f" {unit}", dynamic_ncols=True)
+    class Lines(tqdm):
+        def display(self, msg=None, pos=None):
+            say(str(self), err=True)
+
+    options = {"total": total, "desc": label, "unit": f" {unit}"}
+    if draws_bars():
+        return tqdm(items, **options, dynamic_ncols=True)
+    return Lines(
+        items,
+        **options,
+        mininterval=LINE_SECONDS,
+        maxinterval=LINE_SECONDS,
+        delay=LINE_SECONDS,
+        bar_format="{desc}: {n_fmt} of {total_fmt}{unit} in {elapsed}, {remaining} left{postfix}",
+        # What it writes beside the lines.
+        file=io.StringIO(),
+    )
 
 
 def report_skipped(skipped: Sequence[tuple[str, str]], more: str = "") -> None:
@@ -48,13 +67,13 @@ def report_skipped(skipped: Sequence[tuple[str, str]], more: str = "") -> None:
         more: What else there is to say.
     """
     for name, reason in skipped[:MOST_SHOWN]:
-        click.echo(printable(f"skipped {name}: {reason}"), err=True)
+        warn(printable(f"skipped {name}: {reason}"))
     rest = f" ({len(skipped) - MOST_SHOWN} more)" if len(skipped) > MOST_SHOWN else ""
-    click.echo(f"{len(skipped)} skipped{rest}" + (f", {more}" if more else ""), err=True)
+    warn(f"{len(skipped)} skipped{rest}" + (f", {more}" if more else ""))
 
 
 class WorkerLines:
-    """Lines on the standard error; live ones only where it is a terminal.
+    """Lines on the standard error; live ones only where bars are drawn.
 
     Args:
         workers: How many workers there are.
@@ -71,7 +90,7 @@ class WorkerLines:
                 desc=f"worker {number + 1}: begins",
                 bar_format="{desc}{postfix} [{elapsed}<{remaining}]",
                 leave=False,
-                disable=None,
+                disable=not draws_bars(),
             )
             for number in range(workers)
         ]
@@ -97,7 +116,8 @@ class WorkerLines:
         reached = "" if value is None else f", {self._objective} {value:.4g}"
         if state is not None:
             # Above the live lines.
-            bar.write(f"trial {trial} {state}{reached}", file=sys.stderr)
+            with bar.external_write_mode(sys.stderr):
+                say(f"trial {trial} {state}{reached}", err=True)
             return
         if value is None:
             # It begins or continues here.
@@ -123,9 +143,9 @@ def report_trained(trained) -> None:
     task = trained.task
     answers = RESTORED_ANSWERS if task is RESTORING else ANSWERS
     if shown := shown_answers(trained.measured, task.key.metric, answers):
-        click.echo(f"validation, {task.key.metric}: {shown}")
+        say(f"validation, {task.key.metric}: {shown}")
     which = f"{task.model} version" if task is RESTORING else "version"
-    click.echo(f"run {trained.run_id}, registered as {which} {trained.version}")
+    say(f"run {trained.run_id}, registered as {which} {trained.version}")
     say_how_mlflow_finds_it()
 
 
@@ -135,5 +155,5 @@ def say_how_mlflow_finds_it() -> None:
 
     if file := default_store():
         uri = shlex.quote(f"sqlite:///{file}")
-        click.echo(f"runs and models: mlflow ui --backend-store-uri {uri}")
-        click.echo(f"for mlflow models serve and run: export MLFLOW_TRACKING_URI={uri}")
+        say(f"runs and models: mlflow ui --backend-store-uri {uri}")
+        say(f"for mlflow models serve and run: export MLFLOW_TRACKING_URI={uri}")

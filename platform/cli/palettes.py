@@ -5,6 +5,7 @@ from json import dumps
 import click
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import INPUT, JSON, LIBRARY, OUTPUT_FILE
 from recolor.platform.cli.output import progress_bar
 
@@ -65,4 +66,4 @@ def palettes(make, count, out, chart, library, json):
         picture = palette_chart(found.palettes, found.commonness)
         with atomic_write(chart) as temporary:
             picture.save(temporary, "PNG")
-        click.echo(f"drawn: {chart}", err=json)
+        say(f"drawn: {chart}", err=json)

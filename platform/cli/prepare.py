@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.splits import SPLITS, parse_split
 from recolor.platform.cli.libraries import ignore_warnings
+from recolor.platform.cli.messages import say, warn
 from recolor.platform.cli.options import (
     COUNT,
     ENGINES,
@@ -117,7 +118,7 @@ def prepare(
     split = parse_split(split)
     for name, part in zip(SPLITS, split, strict=True):
         if not part:
-            click.echo(f"no {name} posters: {WITHOUT[name]}", err=True)
+            warn(f"no {name} posters: {WITHOUT[name]}")
     ignore_warnings()
     from recolor.datasets.skipped import SKIPPED_FILE
     from recolor.platform.experiments.preparation import prepare_and_draw
@@ -138,13 +139,13 @@ def prepare(
         )
     for name, part in zip(SPLITS, split, strict=True):
         if part and not manifest.count(name):
-            click.echo(f"too few for any {name} posters: {WITHOUT[name]}", err=True)
+            warn(f"too few for any {name} posters: {WITHOUT[name]}")
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
-    click.echo(f"{counts} posters in {out}, digest {manifest.digest[:12]}")
+    say(f"{counts} posters in {out}, digest {manifest.digest[:12]}")
     posters = manifest.content["posters"]
     left_over = posters["found"] - posters["skipped"] - posters["used"]
     if left_over:
-        click.echo(f"{left_over} more posters were left over by --split")
+        say(f"{left_over} more posters were left over by --split")
     if skipped:
         report_skipped(skipped, f"all of them in {out / SKIPPED_FILE}")
 
@@ -166,11 +167,11 @@ def _extend(images, out, embedding, workers):
         )
     manifest = extended.manifest
     counts = ", ".join(f"{manifest.count(name)} {name}" for name in SPLITS)
-    click.echo(f"{extended.added} posters are new: {counts}, digest {manifest.digest[:12]}")
+    say(f"{extended.added} posters are new: {counts}, digest {manifest.digest[:12]}")
     if extended.known:
-        click.echo(f"{extended.known} were there already")
+        say(f"{extended.known} were there already")
     if extended.held_out:
-        click.echo(f"{extended.held_out} are like posters that are held out, and left out")
+        say(f"{extended.held_out} are like posters that are held out, and left out")
     if extended.skipped:
         report_skipped(extended.skipped, f"all of them in {out / SKIPPED_FILE}")
 

@@ -3,6 +3,7 @@
 import click
 
 from recolor.platform.cli.libraries import quiet_mlflow, use_tensorflow
+from recolor.platform.cli.messages import say
 from recolor.platform.cli.options import INPUT, TEXT
 from recolor.platform.cli.output import progress_bar, say_how_mlflow_finds_it
 from recolor.platform.registry.tasks import RECOLORING, TASKS
@@ -68,5 +69,5 @@ def promote(task, version, metric, data, force, rollback, reason):
         _, message = promotion.rollback(reason, task)
     else:
         _, message = promotion.promote(metric, version, force, reason, manifest, progress_bar, task)
-    click.echo(message)
+    say(message)
     say_how_mlflow_finds_it()

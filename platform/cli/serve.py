@@ -3,7 +3,8 @@
 import click
 
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow
-from recolor.platform.cli.options import LIBRARY, MODEL, TEXT, Repeated
+from recolor.platform.cli.messages import say
+from recolor.platform.cli.options import LIBRARY, MODEL, TEXT, Repeated, find_model
 from recolor.platform.cli.output import printable
 from recolor.platform.server.limits import MEGABYTE, Limits
 
@@ -85,12 +86,12 @@ def serve(
     # Before the seconds that loading a model takes.
     address = bound(host, port)
     check_backend()
+    chosen = find_model(model, library)
+    # The scoring server's routes are MLflow's.
     quiet_mlflow()
-    from recolor.platform.registry.model import load_model
     from recolor.platform.server.application import application
     from recolor.platform.server.running import run
 
-    chosen = load_model(model, library)
     # Before requests come, and so that it is said at once if it can't be loaded.
     _ = chosen.painter.network
     limits = Limits(
@@ -102,7 +103,7 @@ def serve(
         memory=memory * MEGABYTE,
     )
     shown = f"[{host}]" if ":" in host else host
-    click.echo(printable(f"serving {chosen.about}"))
-    click.echo(f"open http://{shown}:{address.getsockname()[1]}; Ctrl-C ends it")
+    say(printable(f"serving {chosen.about}"))
+    say(f"open http://{shown}:{address.getsockname()[1]}; Ctrl-C ends it")
     run(application(chosen, limits, (host, *allowed_host)), address, limits)
-    click.echo("ended")
+    say("ended")

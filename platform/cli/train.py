@@ -14,6 +14,7 @@ from recolor.platform.cli.libraries import (
     quiet_mlflow,
     use_tensorflow,
 )
+from recolor.platform.cli.messages import epochs_said, say
 from recolor.platform.cli.options import DATA, INPUT_FILE, OUTPUT_FILE, TEXT, read_data
 from recolor.platform.cli.output import report_trained
 from recolor.platform.training.settings import Settings
@@ -48,15 +49,19 @@ def train(data, resume, untracked, temperature, vividness, **options):
     KERAS_BACKEND chooses the framework: tensorflow, jax or torch. TF_CONFIG makes this process one
     of several TensorFlow workers, which share each batch.
     """
+    from recolor.platform.registry.sources import check_source
+
     given = {name: value for name, value in options.items() if value is not None}
-    if not resume and "model" not in given:
-        raise click.UsageError("Missing option '--model' (or '--resume').")
     check_backend()
     if resume and untracked:
         raise click.UsageError("--untracked continues from its file: --resume is for tracked runs")
     decoding = Decoding(temperature=temperature, vividness=vividness)
-    # What is typed wrong is said first.
+    # What is typed wrong is said first, and before the seconds that TensorFlow takes.
     settings = None if resume else Settings(**given)
+    if resume:
+        _check_run(resume)
+    elif settings.initial_weights:
+        check_source(settings.initial_weights)
     data = read_data(data)
     if untracked:
         _train_untracked(data.manifest, settings, untracked, decoding)
@@ -64,9 +69,20 @@ def train(data, resume, untracked, temperature, vividness, **options):
     quiet_mlflow()
     from recolor.platform.experiments.training import train
 
-    trained = train(data, resume=resume, decoding=decoding, started=_say_how_to_resume, **given)
+    with epochs_said():
+        trained = train(data, resume=resume, decoding=decoding, started=_say_how_to_resume, **given)
     if trained is not None:
         report_trained(trained)
+
+
+def _check_run(run_id):
+    """Check first of all that a run is there; its data set may be in another folder."""
+    quiet_mlflow()
+    from recolor.platform.tracking import store
+    from recolor.platform.training.saved_settings import saved_settings
+
+    store.connect(to_write=True)
+    saved_settings(run_id)
 
 
 def _train_untracked(manifest, settings, file, decoding):
@@ -74,18 +90,19 @@ def _train_untracked(manifest, settings, file, decoding):
     from recolor.platform.training.settings import data_options
     from recolor.platform.training.untracked import train_untracked
 
-    checkpoint = train_untracked(manifest, settings, file, decoding)
+    with epochs_said():
+        checkpoint = train_untracked(manifest, settings, file, decoding)
     if checkpoint is None:
         return
     progress = checkpoint.progress
-    click.echo(
+    say(
         f"{progress.epoch} epochs in {file}, the best is {progress.best_epoch}: "
         f"register it with `recolor import-weights {file} {shlex.join(data_options(manifest))}`"
     )
 
 
 def _say_how_to_resume(run_id):
-    click.echo(f"run {run_id}; if it is interrupted: recolor train --resume {run_id}")
+    say(f"run {run_id}; if it is interrupted: recolor train --resume {run_id}")
 
 
 @click.command()
@@ -109,6 +126,7 @@ def import_weights(file, data, **decoding):
 
     # Before the seconds that TensorFlow takes.
     store.connect(to_write=True)
+    store.choose_experiment()
     from recolor.platform.training import publication
 
     report_trained(publication.import_weights(manifest, file, Decoding(**decoding)))

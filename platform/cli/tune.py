@@ -10,6 +10,7 @@ from recolor.models.option import options_of
 from recolor.platform.cli.declared_options import declared_options, decoding_options
 from recolor.platform.cli.errors import interrupted
 from recolor.platform.cli.libraries import check_backend, quiet_mlflow, quiet_optuna
+from recolor.platform.cli.messages import epochs_said, say
 from recolor.platform.cli.options import COUNT, DATA, JSON, SEED, STORAGE, TEXT, Repeated, read_data
 from recolor.platform.cli.output import WorkerLines, report_trained
 from recolor.platform.search.options import (
@@ -126,22 +127,17 @@ def tune(
     The same command continues after any interruption; started elsewhere with the same --study and
     --storage, it adds workers.
     """
+    from recolor.platform.registry.sources import check_source
+
     given = {name: value for name, value in options.items() if value is not None}
-    if "model" not in given:
-        raise click.UsageError("Missing option '--model'.")
     check_backend()
     if grace <= heartbeat:
         raise click.UsageError("--grace must be longer than --heartbeat")
-    quiet_mlflow()
     quiet_optuna()
-    if objective != VAL_LOSS:
-        _check_objective(objective, given["model"])
-    from recolor.platform.search import tuning
     from recolor.platform.search.plan import Plan
     from recolor.platform.search.space import parse_learning_rate, parse_space
-    from recolor.platform.tracking import store
 
-    # What is typed wrong is said first.
+    # What is typed wrong is said first, and before the seconds that MLflow and TensorFlow take.
     space = parse_space(search)
     if LEARNING_RATE not in space or learning_rate:
         rates = parse_learning_rate(learning_rate or DEFAULT_RATES)
@@ -152,8 +148,13 @@ def tune(
         raise click.UsageError(f"{both[0]} is given and searched: leave out one")
     settings = Settings(**given)
     decoding = Decoding(temperature=temperature, vividness=vividness)
-    check_decoding(settings.model, decoding)
+    if settings.initial_weights:
+        check_source(settings.initial_weights)
     manifest = read_data(data).manifest
+    quiet_mlflow()
+    check_decoding(settings.model, decoding)
+    if objective != VAL_LOSS:
+        _check_objective(objective, settings.model)
     plan = Plan(
         manifest.digest,
         settings,
@@ -164,6 +165,12 @@ def tune(
         pruner or ("median" if objective == VAL_LOSS else "none"),
         sampler_seed,
     )
+    from recolor.platform.search import tuning
+    from recolor.platform.tracking import store
+
+    store.connect(to_write=True)
+    # Before a study is begun.
+    store.choose_experiment()
     demand = tuning.Demand(
         study or settings.model,
         storage or DEFAULT_STORAGE,
@@ -174,10 +181,10 @@ def tune(
         best_epochs,
         train_best,
     )
-    store.connect(to_write=True)
     lines = WorkerLines(workers, objective)
     try:
-        found = tuning.tune(manifest, plan, demand, _say_where, lines)
+        with epochs_said():
+            found = tuning.tune(manifest, plan, demand, _say_where, lines)
     except KeyboardInterrupt as error:
         raise interrupted(error, ": run the same command again to continue") from None
     finally:
@@ -188,11 +195,11 @@ def tune(
         )
     chosen = ", ".join(f"{name} {value}" for name, value in found.best.chosen.items())
     trials = "1 trial" if found.done == 1 else f"{found.done} trials"
-    click.echo(
+    say(
         f"{trials}; the best is trial {found.best.number}, run {found.best.run_id}: "
         f"{objective} {found.best.value:.4g} with {chosen}"
     )
-    click.echo(f"at full length: {found.command}")
+    say(f"at full length: {found.command}")
     if found.trained is not None:
         report_trained(found.trained)
 
@@ -210,7 +217,7 @@ def _check_objective(objective, model):
 
 
 def _say_where(name, run_id):
-    click.echo(f"study {name}, run {run_id}")
+    say(f"study {name}, run {run_id}")
 
 
 @click.command()

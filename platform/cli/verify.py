@@ -3,6 +3,7 @@
 import click
 
 from recolor.platform.cli.libraries import ignore_warnings
+from recolor.platform.cli.messages import say, warn
 from recolor.platform.cli.options import TEXT, Place, Repeated
 from recolor.platform.cli.output import printable, progress_bar
 
@@ -38,10 +39,10 @@ def verify(data, repair, embedding):
         manifest, lambda files: progress_bar(len(files), "checking", files, "files")
     )
     if not found:
-        click.echo(printable(f"{data} is whole: {len(manifest.files)} files"))
+        say(printable(f"{data} is whole: {len(manifest.files)} files"))
         return
     for file, what in found:
-        click.echo(printable(f"{file}: {what}"), err=True)
+        warn(printable(f"{file}: {what}"))
     if not repair:
         raise click.ClickException(
             f"{len(found)} of {len(manifest.files)} files are missing or damaged: "
@@ -54,4 +55,4 @@ def verify(data, repair, embedding):
         embedding=embedding,
         progress=lambda files: progress_bar(len(files), "repairing", files, "files"),
     )
-    click.echo(printable(f"made again: {', '.join(file.name for file, _ in found)}"))
+    say(printable(f"made again: {', '.join(file.name for file, _ in found)}"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.datasets.object_storage import RemotePath, is_remote
 from recolor.evaluation.told import NOTHING, Told
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
@@ -84,7 +84,7 @@ class AblationPlan:
             content = tomllib.loads(file.read_text(encoding="utf-8"))
             return cls._of(file.stem, content)
         except OSError as error:
-            raise AblationError(f"{file} can't be read: {error.strerror}") from None
+            raise AblationError(f"{file} can't be read: {reason_of(error)}") from None
         except UnicodeDecodeError:
             raise AblationError(f"{file} is not UTF-8 text") from None
         except (tomllib.TOMLDecodeError, RecolorError) as error:

@@ -212,7 +212,7 @@ def _log_models(
         inputs = [LoggedModelInput(one.source.removeprefix("models:/")) for one in registered]
         mlflow.MlflowClient().log_inputs(run.info.run_id, models=inputs)
     for model in models:
-        facts = {"model": model.about}
+        facts = {"model": model.which}
         if not model.restores:
             facts |= asdict(model.painter.network.own.changed(decoding))
         if model.version:

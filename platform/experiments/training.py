@@ -10,6 +10,7 @@ from recolor.datasets.dataset import Dataset
 from recolor.models.catalog import DEFAULT
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.platform.tracking import store
+from recolor.platform.training.saved_settings import saved_settings
 from recolor.platform.training.settings import Settings, TrainingError
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def train(
     # What is wrong is said first, and before the seconds that TensorFlow takes.
     chosen = None if resume else Settings(model, **settings)
     store.connect(to_write=True)
+    store.choose_experiment()
+    chosen = chosen or replace(saved_settings(resume), **settings)
     from recolor.platform.training import tracked
 
-    chosen = chosen or replace(tracked.saved_settings(resume), **settings)
     return tracked.train(data.manifest, chosen, resume, started, decoding)

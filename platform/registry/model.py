@@ -55,7 +55,7 @@ class Model:
         find_weights: Returns its weights; ask for `weights` instead, which keeps them.
         label: Its kind, with its version or file as ``classification_v3``, in names of metrics.
         which: Which model it is, for people to read.
-        about: The same, and why it was chosen.
+        about: The same, and why it was chosen, for users of the command line.
         version: Its registered version, if it is one of this store's.
         restores: Whether it is a restoration network; its painter recolors by the default model.
         held_out: `Weights.held_out`; empty if nothing is known of it.

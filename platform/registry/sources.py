@@ -13,6 +13,8 @@ from recolor.models.catalog import MODELS
 from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights, WeightsError, pretrained_weights
 from recolor.platform.registry.tasks import CHAMPION, RESTORING, WEIGHTS_FILE
+from recolor.platform.serving.onnx_painter import SUFFIX as ONNX_SUFFIX
+from recolor.platform.serving.onnx_painter import check_usable
 from recolor.platform.tracking.place import store_exists
 
 
@@ -31,6 +33,23 @@ def local_weights(source: str) -> Weights | None:
     if source in MODELS:
         return pretrained_weights(source)
     return Weights.load(Path(source)) if Path(source).is_file() else None
+
+
+def check_source(source: str) -> None:
+    """Check that a model may be there, as far as can be told without a store and Keras.
+
+    Args:
+        source: As in `find_weights`.
+
+    Raises:
+        WeightsError, OnnxError: If there is no such file or model kind, or it can't be used.
+    """
+    if source == CHAMPION or ":/" in source:
+        return
+    if source.endswith(ONNX_SUFFIX):
+        check_usable(Path(source))
+    elif local_weights(source) is None:
+        raise no_weights(source)
 
 
 def find_weights(source: str) -> Weights:

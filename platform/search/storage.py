@@ -8,6 +8,7 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages._rdb.models import NOT_FOUND_MSG
 from sqlalchemy.exc import SQLAlchemyError
 
 from recolor.datasets.errors import RecolorError, first_line
@@ -115,6 +116,13 @@ def explained(url: str) -> Iterator[None]:
     """
     try:
         yield
+    except KeyError as error:
+        if error.args != (NOT_FOUND_MSG,):
+            raise
+        raise StorageError(
+            f"the study was deleted from {sqlalchemy.make_url(url)!r} meanwhile: run the same "
+            "command again to begin a new one"
+        ) from None
     except (StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
         reason = first_line(getattr(cause, "orig", None) or cause)

@@ -170,7 +170,7 @@ def _described(model: Model, studio: Studio, limits: Limits) -> dict:
         "name": model.label,
         "version": str(model.version.version) if model.version else None,
         "kind": model.painter.network.kind,
-        "about": model.about,
+        "about": model.which,
         "takes_palette": takes_palette,
         "size": model.painter.network.size,
         "schemes": [described(scheme, scheme.name) for scheme in schemes],

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import logging
 import socket
 from functools import partial
 
@@ -11,7 +10,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from recolor.datasets.errors import RecolorError
+from recolor.datasets.errors import RecolorError, reason_of
 from recolor.platform.server.limits import MEGABYTE, Limits
 
 # In which the head of a request must have arrived.
@@ -54,7 +53,7 @@ def bound(host: str, port: int) -> socket.socket:
         return address
     except OSError as error:
         # Python adds the address.
-        reason = (error.strerror or str(error)).partition(" (while")[0]
+        reason = reason_of(error).partition(" (while")[0]
         raise AddressError(f"can't serve at {host}, port {port}: {reason}") from None
 
 
@@ -66,9 +65,6 @@ def run(application, bound_to: socket.socket, limits: Limits) -> None:
         bound_to: The socket to listen on.
         limits: Limits of requests.
     """
-    log = logging.getLogger("recolor.server")
-    log.setLevel(logging.INFO)
-    log.addHandler(logging.StreamHandler())
     config = uvicorn.Config(
         application,
         http=partial(ImpatientProtocol, limits.seconds),

@@ -121,7 +121,7 @@ class Studio:
         check_cancelled()
         size = _bytes(file.picture, file.alpha) + len(file.exif or b"")
         if not self._remember(("file", key), file, size):
-            raise RequestError(413, "too large to be edited here; `recolor apply` takes it")
+            raise RequestError(413, "too large to be edited here: make it smaller")
         found = self._found(key, file)
         palettes, own, seen = [], found.color != GRAY, self._seen(key, file, DEFAULT_DECODING)
         swatches = seen.swatches.merged if found.color == COLORED else []

@@ -2,7 +2,6 @@
 
 import errno
 import io
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,8 +12,8 @@ from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_profiles import srgb_profile
-from recolor.datasets.errors import RecolorError, out_of_memory
-from recolor.datasets.hints import Hint, HintError
+from recolor.datasets.errors import RecolorError, out_of_memory, reason_of
+from recolor.datasets.hints import Hint
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, passed_over
 from recolor.datasets.object_storage import RemotePath, StorageError
@@ -25,7 +24,16 @@ from recolor.datasets.swatches import Swatch
 from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter, Seen
-from recolor.platform.serving.targets import REFUSE, SHEET_FILE, SKIP, Task, exists, plan
+from recolor.platform.serving.targets import (
+    REFUSE,
+    SHEET_FILE,
+    SKIP,
+    Task,
+    check_hints,
+    composed,
+    exists,
+    plan,
+)
 
 SHEET_POSTERS = 24
 SHEET_SIDE = 320
@@ -148,8 +156,7 @@ def recolor_files(
     """
     tasks = plan(inputs, out, suggestions=suggestions, sheet=sheet, existing=existing)
     hints = hints or {}
-    if unknown := set(hints) - {_composed(task.name) for task in tasks}:
-        raise HintError(f"there are hints for {min(unknown)}, which is not among the images")
+    check_hints(hints, tasks)
     painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
     painter.check_suggestions(suggestions)
     wanted = [task for task in tasks if existing != SKIP or not all(map(exists, task.targets))]
@@ -158,7 +165,7 @@ def recolor_files(
 
     def calls() -> Iterator[tuple]:
         for task in wanted:
-            own = replace(decoding, hint=decoding.hint + hints.get(_composed(task.name), ()))
+            own = replace(decoding, hint=decoding.hint + hints.get(composed(task.name), ()))
             shown = sheet and len(rows) < SHEET_POSTERS
             yield task, own, suggestions, existing, shown, swatches
 
@@ -220,7 +227,7 @@ def recolor_file(
     except OSError as error:
         if error.errno not in IN_THE_WAY:
             raise
-        done.skipped = f"can't be written: {error.strerror}"
+        done.skipped = f"can't be written: {reason_of(error)}"
         return done
     except Exception as error:
         if not out_of_memory(error):
@@ -281,11 +288,6 @@ def _small(picture: Image.Image) -> Image.Image:
     small = picture.copy()
     small.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
     return small
-
-
-def _composed(name: str) -> str:
-    """Write a file's name as people type it: some systems write letters and accents apart."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _sheet(rows, suggestions: int) -> Image.Image:

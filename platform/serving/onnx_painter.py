@@ -40,9 +40,7 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> tuple[Painte
     Raises:
         OnnxError: If there is no such file, it is another's, or onnxruntime is not installed.
     """
-    if not file.is_file():
-        raise OnnxError(f"there is no file {file}")
-    check_installed("onnx", "onnxruntime")
+    check_usable(file)
     import onnx
     import onnxruntime
 
@@ -66,6 +64,17 @@ def load_onnx(file: Path, library: PaletteLibrary | None = None) -> tuple[Painte
         # Both libraries have errors of their own, and damaged files bring up others.
         reason = "it says nothing of recolor" if isinstance(error, KeyError) else first_line(error)
         raise OnnxError(f"{file} is not an ONNX file of `recolor export` ({reason})") from None
+
+
+def check_usable(file: Path) -> None:
+    """Check that a file is there, and what it takes to use it.
+
+    Raises:
+        OnnxError: If it is not.
+    """
+    if not file.is_file():
+        raise OnnxError(f"there is no file {file}")
+    check_installed("onnx", "onnxruntime")
 
 
 def check_installed(*packages: str) -> None:

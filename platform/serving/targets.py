@@ -1,9 +1,12 @@
 """Where the results of `recolor apply` go, and what may be in their way."""
 
 import os
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from recolor.datasets.hints import HintError
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.object_storage import RemotePath
@@ -77,6 +80,25 @@ def plan(
             "--skip-existing makes the rest"
         )
     return tasks
+
+
+def check_hints(names: Iterable[str], tasks: list[Task]) -> None:
+    """Check that hints are for pictures that are there.
+
+    Args:
+        names: Of the pictures that have hints, in Unicode's form NFC.
+        tasks: The pictures.
+
+    Raises:
+        HintError: If one is not among them.
+    """
+    if unknown := set(names) - {composed(task.name) for task in tasks}:
+        raise HintError(f"there are hints for {min(unknown)}, which is not among the images")
+
+
+def composed(name: str) -> str:
+    """Write a file's name as people type it: some systems write letters and accents apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def exists(target: Place) -> bool:

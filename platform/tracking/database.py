@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from recolor.datasets.atomic_file import check_writable as check_folder_writable
-from recolor.datasets.errors import RecolorError, first_line
+from recolor.datasets.errors import RecolorError, first_line, reason_of
 from recolor.platform.tracking.passwords import shown_url, without_passwords
 
 # How long to wait for a database server, and for another process that makes the same database.
@@ -80,7 +80,7 @@ def check_writable(url: str) -> None:
             check_folder_writable(file.parent)
         except OSError as error:
             raise DatabaseError(
-                f"the database {file} can't be written: {error.strerror}; "
+                f"the database {file} can't be written: {reason_of(error)}; "
                 "MLFLOW_TRACKING_URI names another one"
             ) from None
 

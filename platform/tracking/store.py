@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count, permutations
@@ -12,7 +13,7 @@ import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.db import upgrade
-from mlflow.entities import Run
+from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store import db_migrations
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
@@ -133,13 +134,12 @@ def tracked_run(
 
     Raises:
         DatabaseError: If the store can't be written.
+        RunError: If the experiment or the run was deleted.
     """
     check_writable(mlflow.get_tracking_uri())
-    # MLflow Projects and the user may have chosen an experiment already.
-    if not {"MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"} & set(os.environ):
-        experiment = mlflow.set_experiment(EXPERIMENT)
-        # Where another process makes it at this instant, MLflow returns it without choosing it.
-        mlflow.set_experiment(experiment_id=experiment.experiment_id)
+    choose_experiment()
+    if run_id and mlflow.get_run(run_id).info.lifecycle_stage == LifecycleStage.DELETED:
+        raise RunError(f"run {run_id} was deleted: {_how_to_restore('runs', 'run-id', run_id)}")
     parent = mlflow.active_run()
     with at_work() as process:
         tags = {**(tags or {}), PROCESS_TAG: process}
@@ -171,6 +171,35 @@ def describe(run: mlflow.ActiveRun, about: str) -> None:
     if parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID):
         about += f"\n\nPart of `{mlflow.get_run(parent).info.run_name}`."
     mlflow.set_tag(MLFLOW_RUN_NOTE, about)
+
+
+def choose_experiment() -> None:
+    """Choose the experiment of new runs: that of MLflow's variables, or else ``recolor``.
+
+    Raises:
+        RunError: If it was deleted.
+    """
+    # MLflow Projects and the user may have chosen one already.
+    number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    if number:
+        experiment = mlflow.get_experiment(number)
+    else:
+        experiment = mlflow.get_experiment_by_name(name or EXPERIMENT)
+    if experiment and experiment.lifecycle_stage == LifecycleStage.DELETED:
+        how = _how_to_restore("experiments", "experiment-id", experiment.experiment_id)
+        raise RunError(f"the experiment {experiment.name} was deleted: {how}")
+    if not (number or name):
+        experiment = mlflow.set_experiment(EXPERIMENT)
+        # Where another process makes it at this instant, MLflow returns it without choosing it.
+        mlflow.set_experiment(experiment_id=experiment.experiment_id)
+
+
+def _how_to_restore(what: str, option: str, identity: str) -> str:
+    command = f"mlflow {what} restore --{option} {identity}"
+    if file := default_store():
+        command = f"MLFLOW_TRACKING_URI={shlex.quote(f'sqlite:///{file}')} {command}"
+    return f"`{command}` brings it back"
 
 
 @contextmanager

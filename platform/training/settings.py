@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from recolor.datasets.augmentation.catalog import names_of
 from recolor.datasets.errors import RecolorError
-from recolor.models.catalog import MODELS, RESTORE
+from recolor.models.catalog import DEFAULT, MODELS, RESTORE
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import STRICT, OneOf, one_line_errors
@@ -79,7 +79,7 @@ class Settings:
     """
 
     model: Annotated[str, OneOf(MODELS)] = Field(
-        description="Kind of network; the U-Net has variants, as unet+half."
+        DEFAULT, description="Kind of network; the U-Net has variants, as unet+half."
     )
     epochs: int | None = Field(
         None,

@@ -6,13 +6,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 
 import mlflow
 
 from recolor.datasets.dataset_info import DatasetInfo
-from recolor.datasets.errors import first_line
 from recolor.datasets.input_pipeline import posters_in
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
@@ -28,7 +27,6 @@ from recolor.platform.tracking.store import (
     RunError,
     log_dataset,
     log_parameters,
-    missing_folder,
     tracked_run,
 )
 from recolor.platform.training.devices import BACKEND, Devices, find_devices
@@ -39,43 +37,8 @@ from recolor.platform.training.lineage import (
     training_in_words,
 )
 from recolor.platform.training.loop import fit
+from recolor.platform.training.saved_settings import save_settings, saved_decoding, saved_settings
 from recolor.platform.training.settings import Settings, TrainingError, check_decoding, data_options
-
-SETTINGS_FILE = "settings.json"
-DECODING_FILE = "decoding.json"
-
-
-def saved_settings(run_id: str) -> Settings:
-    """Read the settings of a training run.
-
-    Raises:
-        RunError: If there is no such run, or it is not one of training.
-    """
-    return Settings.of_saved(_saved(run_id, SETTINGS_FILE))
-
-
-def saved_decoding(run_id: str) -> OwnDecoding:
-    """Read a training run's own decoding of its model.
-
-    Raises:
-        RunError: If there is no such run, or it is not one of training.
-    """
-    return OwnDecoding.of_saved(_saved(run_id, DECODING_FILE))
-
-
-def _saved(run_id: str, file: str) -> dict:
-    try:
-        return mlflow.artifacts.load_dict(f"runs:/{run_id}/{file}")
-    except (mlflow.MlflowException, OSError) as error:
-        with suppress(mlflow.MlflowException):
-            if folder := missing_folder(mlflow.get_run(run_id).info.artifact_uri):
-                raise RunError(
-                    f"the files of run {run_id} are not in {folder}, where it has made them: bring "
-                    "them back, or start a new training"
-                ) from None
-        raise RunError(
-            f"{run_id} is not a training run of this store: {first_line(error)}"
-        ) from None
 
 
 def train(
@@ -214,8 +177,7 @@ def train_in_run(
         ServerError: If the store does not take the last metrics or checkpoint; they wait for it.
     """
     # First of all what it takes to resume it.
-    mlflow.log_dict(asdict(settings), SETTINGS_FILE)
-    mlflow.log_dict(asdict(decoding), DECODING_FILE)
+    save_settings(settings, decoding)
     started(run.info.run_id)
     log_parameters(
         run,
