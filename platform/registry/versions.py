@@ -4,6 +4,7 @@ It takes neither Keras nor TensorFlow to ask for them.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -118,9 +119,13 @@ def check_files(uri: str) -> None:
 
 
 def validated_metrics(tags: Mapping[str, str]) -> Measured:
-    """Return what `recolor.evaluation.validation` has measured, from a version's tags."""
-    return {
-        MetricKey.parse(name.removeprefix(METRIC_TAG)): float(value)
-        for name, value in tags.items()
-        if name.startswith(METRIC_TAG)
-    }
+    """Return what `recolor.evaluation.validation` has measured, from a version's tags.
+
+    A tag that someone has edited, and is no number any more, counts as not measured.
+    """
+    found = {}
+    for name, value in tags.items():
+        if name.startswith(METRIC_TAG):
+            with suppress(ValueError):
+                found[MetricKey.parse(name.removeprefix(METRIC_TAG))] = float(value)
+    return found
