@@ -99,10 +99,11 @@ def table(said: str) -> list[str]:
 
 
 def test_a_data_set_that_was_edited(forge, supplies, tmp_path, request):
-    evaluate = ("evaluate", "--model", supplies.checkpoint, "--data")
+    evaluate = ("evaluate", "--model", "models:/poster-recolor/1", "--data")
     place = supplies.place(tmp_path / "place")
-    right = table(forge.call(place, *evaluate, supplies.data).said)
-    assert right
+    ended = forge.call(place, *evaluate, supplies.data)
+    right = table(ended.said)
+    assert right, ended.said
     with tally(request, "edited data sets") as counted:
         for number in range(ROUNDS):
             rng, data = counted.rng(number), tmp_path / f"data-{number}"
