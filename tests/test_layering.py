@@ -43,6 +43,7 @@ FLOOR_1 = {
     "splits",
     "swatches",
     "tiff",
+    "xmp",
 }
 # What models see of `datasets`: floor 1, the embedding that they have as their encoder, and skin.
 SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "skin"}
