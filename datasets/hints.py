@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,14 @@ class Hint:
             and height.
         in_percent: Whether x and y are per cent, one by one.
         color: (a, b); (0, 0) to keep the place neutral.
+        text: What was typed, if it was.
     """
 
     x: float
     y: float
     in_percent: tuple[bool, bool]
     color: tuple[int, int]
+    text: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "Hint":
@@ -65,7 +67,7 @@ class Hint:
                 raise HintError(f"hint {text!r}: {error}, or as {NEUTRAL}") from None
             ab = tuple(rgb_to_lab8(rgb)[1].tolist())
         x, y = (float(match[1]) for match in matches)
-        return cls(x, y, tuple(bool(match[2]) for match in matches), ab)
+        return cls(x, y, tuple(bool(match[2]) for match in matches), ab, text.strip())
 
     def position(self, width: int, height: int) -> tuple[float, float]:
         """Return the point as shares of a picture's width and height.
