@@ -1,11 +1,13 @@
 """Recipes: inside of results and beside them, read again, and in series."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import ROOT
 from PIL import Image, ImageColor, features
 from skimage.color import deltaE_ciede2000, rgb2lab
 from starlette.testclient import TestClient
@@ -156,6 +158,12 @@ def test_several_pictures_count_the_same_whatever_their_size():
     large = Image.new("RGB", (90, 90), "#c1121f")
     mean = Palette.of_pictures([large, Image.new("RGB", (10, 10), "#1d3557")], "two")
     assert [round(share, 3) for _, share in mean.swatch] == [0.5, 0.5]
+
+
+def test_the_document_shows_one():
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (shown,) = re.findall("^```json$(.*?)^```$", text, re.M | re.S)
+    assert Recipe.parse(shown).decoding().assign[0].text == "#c1121f=orange"
 
 
 BROKEN = {
