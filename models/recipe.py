@@ -154,7 +154,7 @@ class Recipe(BaseModel):
             recipe = cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
+            where = ".".join(map(str, first["loc"])) or "not a recipe"
             raise RecipeError(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
         recipe.decoding(library)
         return recipe
@@ -216,7 +216,9 @@ class Recipe(BaseModel):
             if isinstance(typed.get("palette"), dict):
                 typed["palette"] = Palette.of_json(typed["palette"])
         except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
-            raise RecipeError(f"options.palette: {first_line(error)}") from None
+            raise RecipeError(
+                f"options.palette is neither a text nor a scheme ({first_line(error)})"
+            ) from None
         try:
             return typed_decoding(typed, library or load_library(), lambda text: None)
         except RecolorError as error:

@@ -182,7 +182,7 @@ BROKEN = {
     "no list": ('{"format": 1, "options": {"assign": "red=teal"}}', "options.assign must be a"),
     "an assignment": ('{"format": 1, "options": {"assign": ["red"]}}', "'red' is not an assign"),
     "a file": ('{"format": 1, "options": {"palette": "poster.png"}}', "is not a palette"),
-    "a palette": ('{"format": 1, "options": {"palette": {"name": "x"}}}', "options.palette: "),
+    "a palette": ('{"format": 1, "options": {"palette": {"name": "x"}}}', "palette is neither a"),
     "a swatch": (
         '{"format": 1, "options": {}, "swatches": [{"color": "red", "share": 1, "becomes": "x"}]}',
         "swatches.0.color: ",
