@@ -311,6 +311,17 @@ class TestSeries:
             assert sheet.width > 2000
         assert (out / "series.pdf").read_bytes().startswith(b"%PDF")
 
+    def test_what_is_chosen_for_the_first_holds_for_all(self, season, store, tmp_path, posters):
+        options = ("--model", "classification", "--palette", "auto")
+        files = [season / "0.png", season / "gray.png", posters[0]]
+        chosen = {}
+        for series in ((), ("--series",)):
+            out = tmp_path / f"out{len(series)}"
+            assert run("apply", *files, "--out", out, *options, *series).exit_code == 0
+            recipes = [Recipe.read(out / file.name) for file in files]
+            chosen[series] = {recipe.options["palette"]["name"] for recipe in recipes}
+        assert len(chosen[()]) > len(chosen["--series",]) == 1
+
     @pytest.mark.parametrize(
         ("options", "words"),
         [

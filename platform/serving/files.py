@@ -186,6 +186,8 @@ def recolor_files(
     first = None
     if series and guide is None:
         first, guide = _first_result(painter, tasks, decoding)
+        if guide:
+            decoding = replace(decoding, palette=guide.decoding(painter.library).palette)
 
     def calls() -> Iterator[tuple]:
         for task in wanted:
