@@ -1,7 +1,7 @@
 """What a user says of a picture's swatches: which color one is to have, and what is to stay."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recolor.datasets.color import hex_color, rgb_to_lab8
 from recolor.datasets.errors import RecolorError
@@ -33,6 +33,7 @@ class Assignment:
     Attributes:
         swatch: A color like that of the swatch, sRGB.
         color: The (a, b) that it is to have.
+        text: What was typed.
 
     Example:
         >>> Assignment.parse("#8a1c1c=#0b4f5c")
@@ -41,6 +42,7 @@ class Assignment:
 
     swatch: tuple[int, int, int]
     color: tuple[int, int]
+    text: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "Assignment":
@@ -58,7 +60,7 @@ class Assignment:
             rgb, new = parse_color(swatch), parse_color(color)
         except PaletteError as error:
             raise AssignmentError(f"assign {text!r}: {error}") from None
-        return cls(tuple(rgb.tolist()), tuple(rgb_to_lab8(new)[1].tolist()))
+        return cls(tuple(rgb.tolist()), tuple(rgb_to_lab8(new)[1].tolist()), text.strip())
 
 
 def parse_assignments(texts: Iterable[str]) -> tuple[Assignment, ...]:

@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,14 @@ class Hint:
             and height.
         in_percent: Whether x and y are per cent, one by one.
         color: (a, b); (0, 0) to keep the place neutral.
+        text: What was typed, if it was.
     """
 
     x: float
     y: float
     in_percent: tuple[bool, bool]
     color: tuple[int, int]
+    text: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "Hint":
@@ -69,7 +71,7 @@ class Hint:
         shares = [value for value, percent in zip((x, y), in_percent, strict=True) if percent]
         if min(x, y) < 0 or max(shares, default=0) > 100:
             raise HintError(f"hint {text!r} lies outside of any picture")
-        return cls(x, y, in_percent, ab)
+        return cls(x, y, in_percent, ab, text.strip())
 
     def position(self, width: int, height: int) -> tuple[float, float]:
         """Return the point as shares of a picture's width and height.

@@ -1,8 +1,9 @@
 """A picture's file: what it holds beside the colors goes into the file of the recolored picture.
 
-Transparency, Exif and resolution do, as far as the format has them. The orientation is applied, and
-the thumbnail left out, since it shows the old colors. A color profile is replaced by that of sRGB:
-the picture is in sRGB anyway, and converting it back would only add errors of rounding.
+Transparency, Exif, XMP and resolution do, as far as the format has them. The orientation is
+applied, and the thumbnail left out, since it shows the old colors. A color profile is replaced by
+that of sRGB: the picture is in sRGB anyway, and converting it back would only add errors of
+rounding.
 """
 
 import io
@@ -11,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import first_line
 from recolor.datasets.images import MAX_PIXELS, ImageError, open_image, read_file, to_rgb_and_alpha
 from recolor.datasets.posters import Box
+from recolor.datasets.xmp import with_recipe
 
 # With little loss.
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
@@ -40,7 +42,9 @@ DESCRIPTIVE_TAGS = {
 }  # fmt: skip
 IN_SRGB = 1
 # What a JPEG can hold.
-MOST_EXIF, MOST_DPI = 65_533, 65_535
+MOST_EXIF, MOST_XMP, MOST_DPI = 65_533, 65_504, 65_535
+# In a PNG, the packet is a text that is not compressed.
+PNG_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class PictureFile:
         kind: The file's format, as Pillow calls it.
         alpha: The transparency, mode ``L``; None where there is none.
         exif: Exif for a file of the upright picture; None where there is none.
+        xmp: The XMP packet; None where there is none.
         dpi: Dots per inch across and down; None where they are not known.
         animated: Whether the file holds more frames or pages, of which this is the first.
         loses: What a file of the same format can't hold of this one, and becomes what; in words.
@@ -61,6 +66,7 @@ class PictureFile:
     kind: str
     alpha: Image.Image | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     animated: bool = False
     loses: str = ""
@@ -95,7 +101,7 @@ class PictureFile:
             loses = CMYK_LOST if cmyk else ""
             if alpha and kind not in (*ALPHA_FORMATS, "GIF"):
                 loses = ALPHA_LOST.format(kind)
-            return cls(picture, kind, alpha, exif, dpi, _animated(image), loses)
+            return cls(picture, kind, alpha, exif, _xmp(image), dpi, _animated(image), loses)
 
     def cropped(self, box: Box) -> "PictureFile":
         """Return a copy with a part of the picture."""
@@ -103,12 +109,14 @@ class PictureFile:
         alpha = self.alpha and self.alpha.crop(corners)
         return replace(self, picture=self.picture.crop(corners), alpha=alpha)
 
-    def with_colors_of(self, picture: Image.Image) -> bytes:
+    def with_colors_of(self, picture: Image.Image, recipe: str | None = None) -> bytes:
         """Return a file of the same format and content, but for the colors.
 
         Args:
             picture: What the result is to look like, over white where it has transparency; of the
                 same size, in sRGB.
+            recipe: What is to be embedded, as `recolor.datasets.xmp.with_recipe` takes it. It is
+                left out where the format has no XMP, or the packet would be too long for it.
 
         Raises:
             ImageError: If the format can't hold such a picture.
@@ -118,6 +126,7 @@ class PictureFile:
             options["dpi"] = self.dpi
         if self.exif and not (self.kind == "JPEG" and len(self.exif) > MOST_EXIF):
             options["exif"] = _loaded(self.exif)
+        options.update(self._xmp_option(recipe))
         if self.alpha and self.kind in ALPHA_FORMATS:
             picture = _behind_white(picture, self.alpha)
         elif self.alpha and self.kind == "GIF":
@@ -132,6 +141,24 @@ class PictureFile:
             # As of an animated WebP that is larger than a still one can be.
             raise ImageError(f"can't be written as {self.kind}: {first_line(error)}") from None
         return file.getvalue()
+
+    def _xmp_option(self, recipe: str | None) -> dict:
+        """Return the option of Pillow that writes the packet, with a recipe if it fits in."""
+        packets = [self.xmp] if recipe is None else [with_recipe(self.xmp, recipe), self.xmp]
+        most = MOST_XMP if self.kind == "JPEG" else None
+        packet = next((one for one in packets if one and len(one[:most]) == len(one)), None)
+        if packet is None:
+            return {}
+        if self.kind == "PNG":
+            chunks = PngImagePlugin.PngInfo()
+            chunks.add(b"iTXt", PNG_XMP + packet)
+            return {"pnginfo": chunks}
+        if self.kind == "TIFF":
+            tags = TiffImagePlugin.ImageFileDirectory_v2()
+            tags.tagtype[TiffImagePlugin.XMP] = TiffTags.BYTE
+            tags[TiffImagePlugin.XMP] = packet
+            return {"tiffinfo": tags}
+        return {"xmp": packet} if self.kind in ("JPEG", "WEBP", "AVIF") else {}
 
 
 def _behind_white(picture: Image.Image, alpha: Image.Image) -> Image.Image:
@@ -167,6 +194,12 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
     except Exception:
         # Pillow raises a dozen different exceptions on damaged Exif, which is of use to nobody.
         return None
+
+
+def _xmp(image: Image.Image) -> bytes | None:
+    """Return the XMP of a decoded image, from which Pillow has taken the orientation."""
+    packet = image.info.get("xmp")
+    return packet if isinstance(packet, bytes) and packet else None
 
 
 def _loaded(data: bytes) -> Image.Exif:

@@ -18,6 +18,7 @@ from scipy.cluster.vq import kmeans2
 from skimage.color import rgb2lab
 
 from recolor.datasets.color import L_SCALE, hex_color, lab8_to_rgb
+from recolor.datasets.gamut import in_gamut
 from recolor.datasets.palettes.color_names import NEUTRAL_CHROMA, color_name
 
 # Fine swatches at most. On posters under random color maps, told their true colors, 8 to 16 and
@@ -140,8 +141,10 @@ class Swatches:
         for group in range(self.groups.max() + 1):
             inside = self.groups == group
             weights = self.shares[inside] / self.shares[inside].sum()
-            lightness = weights @ self.centers[inside, 0]
-            color = hex_color(lab8_to_rgb(lightness * L_SCALE, weights @ colors[inside]))
+            lightness = weights @ self.centers[inside, 0] * L_SCALE
+            stored = np.rint(lightness).astype(np.uint8)
+            # As in pictures, what sRGB lacks is less strong, and of the same hue and lightness.
+            color = hex_color(lab8_to_rgb(lightness, in_gamut(stored, weights @ colors[inside])))
             share = float(self.shares[inside].sum())
             swatches.append(Swatch(color, share, color_name(color)))
         return swatches

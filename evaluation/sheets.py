@@ -127,6 +127,25 @@ def contact_sheet(
     return sheet
 
 
+def named_sheet(pictures: Mapping[str, Image.Image], side: int, columns: int) -> Image.Image:
+    """Lay out pictures, each below its name.
+
+    Args:
+        pictures: By name. They are scaled to fit.
+        side: Side of the square that a picture has, in pixels.
+        columns: How many stand side by side.
+    """
+    names = list(pictures)
+    strips = [
+        contact_sheet([[pictures[name] for name in row]], row, side)
+        for row in (names[first : first + columns] for first in range(0, len(names), columns))
+    ]
+    sheet = Image.new("RGB", (strips[0].width, sum(one.height for one in strips)), PAPER_WHITE)
+    for number, strip in enumerate(strips):
+        sheet.paste(strip, (0, number * strip.height))
+    return sheet
+
+
 def comparison_sheet(
     posters: Iterable[Mapping[str, np.ndarray]], predictors: Mapping[Column | str, Predictor]
 ) -> Image.Image:

@@ -93,6 +93,21 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Which color network it is.
+
+    Attributes:
+        kind: Name of the model kind.
+        version: Its registered version; None if it is none.
+        digest: SHA-256 of its weights, or of its file where that holds more.
+    """
+
+    kind: str
+    version: str | None
+    digest: str
+
+
+@dataclass(frozen=True)
 class Look:
     """What a color network says of a gray picture.
 
@@ -193,11 +208,14 @@ class Painter:
             needs it.
         restorer: What undoes ageing.
         library: The color schemes to choose from; None for those that ship with recolor.
+        identify: Returns which color network it is, which may take reading its weights; None where
+            that is not known.
     """
 
     load: Callable[[], Network]
     restorer: Restorer
     library: PaletteLibrary | None = None
+    identify: Callable[[], Identity | None] = lambda: None
 
     @classmethod
     def of(
@@ -365,21 +383,29 @@ class Painter:
         """Give a picture colors as `painted` does, and say what its swatches became.
 
         Returns:
-            The picture; and the restored poster's swatches, the largest first, each with its new
-            color. Locked skin does not count for these. The list is empty for a gray poster and
-            without a palette, since nothing is recolored by swatches then.
+            The picture; and what `changes` returns.
         """
         assigned = self._assigned(seen, palette, decoding)
         painted = self._painted(seen, palette, decoding, assigned)
-        if assigned is None:
-            return painted, []
-        swatches = seen.swatches
-        colors, (paper, other) = assigned
-        light = paperness(swatches.centers)
-        amounts = (light * paper + (1 - light) * other)[:, None]
-        own = swatches.centers[:, 1:]
-        after = swatches.described(own + amounts * (colors - own))
-        return painted, list(zip(swatches.merged, after, strict=True))
+        return painted, _changes(seen, assigned)
+
+    def changes(
+        self, seen: Seen, palette: Palette | None, decoding: Decoding
+    ) -> list[tuple[Swatch, Swatch]]:
+        """Say what a poster's swatches become, and paint nothing.
+
+        Returns:
+            The restored poster's swatches, the largest first, each with its new color. Locked skin
+            does not count for these. The list is empty for a gray poster and without a palette,
+            since nothing is recolored by swatches then.
+        """
+        return _changes(seen, self._assigned(seen, palette, decoding))
+
+    def asks_network(self, seen: Seen, palette: Palette | None, decoding: Decoding) -> bool:
+        """Whether a picture gets colors by what the network says of it."""
+        if palette is None or palette is not seen.own_palette:
+            return True
+        return seen.color != COLORED and bool(decoding.hint or decoding.strength < 1)
 
     def _painted(
         self,
@@ -570,6 +596,21 @@ def cut_out(picture: Image.Image, box: Box) -> Image.Image:
     if (box.width, box.height) == picture.size:
         return picture
     return picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
+
+
+def _changes(
+    seen: Seen, assigned: tuple[np.ndarray, np.ndarray] | None
+) -> list[tuple[Swatch, Swatch]]:
+    """Say what swatches become whose colors `Painter._assigned` has found."""
+    if assigned is None:
+        return []
+    swatches = seen.swatches
+    colors, (paper, other) = assigned
+    light = paperness(swatches.centers)
+    amounts = (light * paper + (1 - light) * other)[:, None]
+    own = swatches.centers[:, 1:]
+    after = swatches.described(own + amounts * (colors - own))
+    return list(zip(swatches.merged, after, strict=True))
 
 
 def _table(palette: Palette | None) -> np.ndarray:

@@ -6,6 +6,7 @@ It is applied without Keras and its frameworks, so that restoring a poster needs
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -196,6 +197,14 @@ class Restorer:
             raise RestorerError(
                 f"{file} holds no restoration network ({reason_of(error)})"
             ) from None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of its weights."""
+        sha256 = hashlib.sha256()
+        for name in sorted(self.tensors):
+            sha256.update(name.encode() + self.tensors[name].tobytes())
+        return sha256.hexdigest()
 
     @staticmethod
     @cache

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from conftest import environment
 from PIL import Image, ImageColor
 
+from recolor import Recipe, load_model
 from recolor.datasets.palettes.palette import Palette
 from recolor.platform.cli import output
 from recolor.platform.cli.errors import UnexpectedError
@@ -309,6 +310,12 @@ def test_promote_and_apply(trained, posters, tmp_path):
     assert "2 restored" in result.output
     assert (tmp_path / "out" / "before-after.png").exists()
     assert (tmp_path / "out" / posters[0].name).exists()
+    assert Recipe.read(tmp_path / "out" / posters[0].name).model is None
+    result = run("apply", posters[0], "--out", tmp_path / "teal", "--palette", "teal")
+    assert result.exit_code == 0, result.output
+    asked = Recipe.read(tmp_path / "teal" / posters[0].name).model
+    weights = load_model("champion").weights
+    assert (asked.version, asked.digest) == (str(trained.version), weights.digest)
 
 
 def test_apply_does_not_overwrite_its_input(trained, posters, tmp_path):

@@ -43,6 +43,7 @@ FLOOR_1 = {
     "splits",
     "swatches",
     "tiff",
+    "xmp",
 }
 # What models see of `datasets`: floor 1, schemas, the embedding that they have as their encoder,
 # and skin.

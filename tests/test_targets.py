@@ -39,6 +39,8 @@ def test_results_have_the_pictures_names_and_numbers(folder):
         (["deep/b.png"], {}, "deep/b.png is there already: --overwrite replaces"),
         (["a.jpg", "deep/b.png"], {}, "a.jpg is there already, and 1 more results: --overwrite"),
         (["before-after.png"], {"sheet": True}, "before-after.png is there already: --overwrite"),
+        (["series.pdf"], {"series": True}, "series.pdf is there already: --overwrite replaces"),
+        (["a.jpg.json"], {"recipes": True}, "a.jpg.json is there already: --overwrite replaces"),
         (["deep/b.2.png"], {"suggestions": 2}, "deep/b.2.png is there already: --overwrite"),
     ],
 )

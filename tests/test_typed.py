@@ -31,14 +31,16 @@ def picture(name: str) -> None:
 )
 def test_a_picture_wins_over_colors_that_its_path_looks_like(name):
     picture(name)
-    assert here(name).name == f"those of {name}"
-    assert here(Path(name)).name == f"those of {name}"
+    assert here(name).name == "those of another picture"
+    assert here(Path(name)).name == "those of another picture"
 
 
 def test_a_folder_does_not(folder):
     """README writes results to folders of such names."""
-    (folder / "teal").mkdir()
+    picture("teal/a.png")
+    picture("teal/b.png")
     assert here("teal") == "teal"
+    assert here("./teal").name == "those of 2 pictures"
 
 
 @pytest.mark.parametrize("name", ["source", "auto", "none", LIBRARY.names[0], "1"])

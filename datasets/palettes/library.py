@@ -240,16 +240,5 @@ def load_library(file: Path | None = None) -> PaletteLibrary:
 
 
 def _palette(scheme: dict) -> Palette:
-    cells = np.array(scheme["cells"], int)
-    if cells.min() < 0 or len(set(cells.tolist())) < len(cells):
-        raise ValueError("cells must be different numbers from 0 to 1023")
-    shares, colors = np.zeros(CELLS, np.float32), np.zeros((CELLS, 2), np.float32)
-    shares[cells], colors[cells] = scheme["shares"], scheme["colors"]
-    if not (np.isfinite(shares).all() and shares.min() >= 0 and shares.sum() > 0):
-        raise ValueError("shares must be positive")
-    if not (np.isfinite(colors).all() and np.abs(colors).max() <= 128):
-        raise ValueError("colors must lie between -128 and 128")
-    swatch = tuple((str(color), float(share)) for color, share in scheme["swatch"])
-    if not all(re.fullmatch("#[0-9a-f]{6}", color) and 0 <= share <= 1 for color, share in swatch):
-        raise ValueError("a swatch has colors as #rrggbb, each with its share")
-    return Palette(str(scheme["name"]), shares / shares.sum(), colors, swatch)
+    palette = Palette.of_json(scheme)
+    return replace(palette, shares=palette.shares / palette.shares.sum())

@@ -5,7 +5,7 @@ nothing of lightness or place: what takes which of its colors is for the network
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +59,13 @@ class Palette:
     def of_picture(cls, picture: Image.Image, name: str) -> "Palette":
         """Take the palette of a picture, an RGB image of any size."""
         return cls.of_pixels(*small_lab8(picture, COUNTED_SIDE), name)
+
+    @classmethod
+    def of_pictures(cls, pictures: Iterable[Image.Image], name: str) -> "Palette":
+        """Take the mean palette of RGB pictures: each counts the same, whatever its size."""
+        counts = [cell_sums(*small_lab8(picture, COUNTED_SIDE)) for picture in pictures]
+        sums = sum(count / count[:, 0].sum() for count in counts)
+        return cls.of_sums(sums[:, 0], sums[:, 1:] / np.maximum(sums[:, :1], 1e-12), name)
 
     @classmethod
     def of_pixels(cls, lightness: np.ndarray, ab: np.ndarray, name: str) -> "Palette":
@@ -141,6 +148,43 @@ class Palette:
         return cls(
             text, (sums / sums.sum()).astype(np.float32), mean.astype(np.float32), tuple(swatch)
         )
+
+    @classmethod
+    def of_json(cls, content: dict) -> "Palette":
+        """Make a palette of what `to_json` has returned; its shares stay as they are.
+
+        Raises:
+            ValueError, KeyError, TypeError, IndexError, OverflowError: If it is something else.
+        """
+        cells = np.array(content["cells"], int)
+        if cells.min() < 0 or len(set(cells.tolist())) < len(cells):
+            raise ValueError("cells must be different numbers from 0 to 1023")
+        shares = np.zeros(CELLS, np.float32)
+        # Where there are none.
+        colors = cell_centers(np.arange(CELLS)).astype(np.float32)
+        shares[cells], colors[cells] = content["shares"], content["colors"]
+        if not (np.isfinite(shares).all() and shares.min() >= 0 and 0.9 < shares.sum() < 1.1):
+            raise ValueError("shares must be positive, with sum 1")
+        if not (np.isfinite(colors).all() and np.abs(colors).max() <= 128):
+            raise ValueError("colors must lie between -128 and 128")
+        swatch = tuple((str(color), float(share)) for color, share in content["swatch"])
+        if not all(
+            re.fullmatch("#[0-9a-f]{6}", color) and 0 <= share <= 1 for color, share in swatch
+        ):
+            raise ValueError("a swatch has colors as #rrggbb, each with its share")
+        return cls(str(content["name"]), shares, colors, swatch)
+
+    def to_json(self) -> dict:
+        """Return the palette as plain values, without any loss."""
+        cells = np.flatnonzero(self.shares)
+        return {
+            "name": self.name,
+            "swatch": [[color, round(share, 4)] for color, share in self.swatch],
+            "cells": cells.tolist(),
+            # The shortest numbers that give the same ones in single precision.
+            "shares": [float(str(share)) for share in self.shares[cells]],
+            "colors": [[float(str(one)) for one in color] for color in self.colors[cells]],
+        }
 
     def distance(self, other: "Palette") -> float:
         """Return how far apart two palettes are in the ab plane.

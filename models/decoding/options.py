@@ -91,9 +91,9 @@ class Decoding:
         None,
         title="source|auto|none|NAME|FILE|COLORS",
         description="Colors: source (the restored poster's own, where they are), auto (the best-"
-        "fitting scheme), none, a scheme's name or number (see `recolor palettes`), another "
-        "picture's path, or colors as #0b3c5d,orange:3.  [default: source where the picture has "
-        "color, else auto]",
+        "fitting scheme), none, a scheme's name or number (see `recolor palettes`), the path of "
+        "another picture or of a folder of them, or colors as #0b3c5d,orange:3.  [default: source "
+        "where the picture has color, else auto]",
     )
     strength: float = Field(
         1.0,

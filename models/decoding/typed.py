@@ -2,22 +2,32 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from recolor.datasets.assignments import parse_assignments, parse_locks
 from recolor.datasets.hints import parse_hints
-from recolor.datasets.images import as_picture
+from recolor.datasets.images import as_picture, find_images
 from recolor.datasets.palettes.library import PaletteLibrary
 from recolor.datasets.palettes.palette import Palette, PaletteError, is_colors
-from recolor.models.decoding.options import AUTO, FREE, SOURCE, Decoding, DecodingError
+from recolor.models.decoding.options import (
+    AUTO,
+    DEFAULT_DECODING,
+    FREE,
+    SOURCE,
+    Decoding,
+    DecodingError,
+)
 
 # What parses the options that may be repeated.
 REPEATED = {"hint": parse_hints, "assign": parse_assignments, "lock": parse_locks}
 
 
 def typed_decoding(
-    typed: Mapping, library: PaletteLibrary, palette_of: Callable[[str], Palette | None]
+    typed: Mapping,
+    library: PaletteLibrary,
+    palette_of: Callable[[str], Palette | None],
+    beside: Decoding = DEFAULT_DECODING,
 ) -> Decoding:
     """Make a decoding of what was typed.
 
@@ -28,6 +38,7 @@ def typed_decoding(
         library: The color schemes to find a palette in.
         palette_of: Returns the palette of the picture that a text stands for; None if it stands for
             none.
+        beside: What holds where nothing was typed.
 
     Raises:
         RecolorError: If there is no such option or palette, or a value can't be used.
@@ -50,7 +61,7 @@ def typed_decoding(
     if isinstance(text, Path) or (isinstance(text, str) and not _names_palette(text, library)):
         # The library's error says what there is.
         given["palette"] = palette_of(str(text)) or library[str(text)]
-    return Decoding(**given)
+    return replace(beside, **given)
 
 
 def _texts(name: str, value: object) -> list[str]:
@@ -60,33 +71,41 @@ def _texts(name: str, value: object) -> list[str]:
     return list(texts)
 
 
-def decoding_here(typed: Mapping, library: PaletteLibrary) -> Decoding:
+def decoding_here(
+    typed: Mapping, library: PaletteLibrary, beside: Decoding = DEFAULT_DECODING
+) -> Decoding:
     """Make a decoding as `typed_decoding` does, of what was typed on this machine.
 
-    A palette may be a picture's path. It is one, and not colors, if there is such a file: names of
-    files may hold commas.
+    A palette may be a picture's path, or that of a folder of pictures. It is one, and not colors,
+    if there is such a file: names of files may hold commas.
     """
     text = typed.get("palette")
     if isinstance(text, str) and is_typed_colors(text, library):
         # Colors may be too long for a path.
         with suppress(OSError):
             typed = {**typed, "palette": Path(text) if Path(text).is_file() else text}
-    return typed_decoding(typed, library, palette_of_file)
+    return typed_decoding(typed, library, palette_of_files, beside)
 
 
-def palette_of_file(path: str) -> Palette | None:
-    """Return the palette of the picture in a file; None if there is no file.
+def palette_of_files(path: str) -> Palette | None:
+    """Return the palette of the picture in a file, or of all in a folder; None if there is neither.
+
+    Recipes name it, so it is not named by the path.
 
     Raises:
-        ImageError: If it is not a picture.
+        ImageError: If it is not a picture, or a folder holds none, or one that can't be used.
     """
     try:
         if not Path(path).exists():
             return None
+        folder = Path(path).is_dir()
     except OSError:
         # Too long for a path.
         return None
-    return Palette.of_picture(as_picture(path), f"those of {path}")
+    if not folder:
+        return Palette.of_picture(as_picture(path), "those of another picture")
+    files = [file for _, file in find_images([Path(path)])]
+    return Palette.of_pictures(map(as_picture, files), f"those of {len(files)} pictures")
 
 
 def parse_restore(text: str) -> float | str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from recolor.datasets.dataset import Dataset
     from recolor.datasets.errors import RecolorError
     from recolor.models.decoding.options import Decoding
+    from recolor.models.recipe import Recipe
     from recolor.platform.experiments.evaluation import evaluate
     from recolor.platform.experiments.preparation import prepare
     from recolor.platform.experiments.training import train
@@ -26,6 +27,7 @@ __all__ = [
     "Dataset",
     "Decoding",
     "Model",
+    "Recipe",
     "RecolorError",
     "evaluate",
     "load_model",
@@ -37,6 +39,7 @@ _MODULES = {
     "Dataset": "recolor.datasets.dataset",
     "Decoding": "recolor.models.decoding.options",
     "Model": "recolor.platform.registry.model",
+    "Recipe": "recolor.models.recipe",
     "RecolorError": "recolor.datasets.errors",
     "evaluate": "recolor.platform.experiments.evaluation",
     "load_model": "recolor.platform.registry.model",

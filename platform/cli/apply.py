@@ -7,10 +7,10 @@ from json import dumps
 import click
 
 from recolor.models.catalog import DEFAULT
-from recolor.models.decoding.options import FREE, SOURCE
+from recolor.models.decoding.options import DEFAULT_DECODING, FREE, SOURCE
 from recolor.platform.cli.declared_options import decoding_of_options, decoding_options
 from recolor.platform.cli.libraries import check_backend
-from recolor.platform.cli.messages import say
+from recolor.platform.cli.messages import say, warn
 from recolor.platform.cli.options import (
     ENGINES,
     INPUT,
@@ -48,6 +48,25 @@ SOME_SKIPPED = 3
     metavar="FILE",
     help='Hints for many images: {"poster.jpg": ["120,80=#c1121f", ...], ...}',
 )
+@click.option(
+    "--recipe",
+    type=INPUT_FILE,
+    metavar="FILE",
+    help="Recolor as a result was: its file, which has its recipe inside, or the recipe as JSON. "
+    "Options that are typed besides replace those of the recipe.",
+)
+@click.option(
+    "--save-recipe",
+    is_flag=True,
+    help="Write each result's recipe beside it as well, as poster.jpg.json.",
+)
+@click.option(
+    "--series",
+    is_flag=True,
+    help="Let all images go with the first one that has color, or with the result of --recipe: the "
+    "same scheme, and what had one color gets one color. Sheets of all results are series.png and "
+    "series.pdf.",
+)
 @LIBRARY
 @click.option(
     "--lut",
@@ -83,6 +102,9 @@ def apply(
     model,
     suggestions,
     hints,
+    recipe,
+    save_recipe,
+    series,
     library,
     lut,
     sheet,
@@ -98,15 +120,18 @@ def apply(
     A poster that has color is restored: it keeps its colors, less what time did to them. A gray one
     gets the color scheme that fits it best. --palette recolors either.
 
-    Results have the images' names and formats, their transparency, Exif and resolution (dpi); the
-    orientation is applied, 16 bits become 8, and the color profile is that of sRGB. Of animations
-    and of files with several pages, the first picture is recolored.
+    Results have the images' names and formats, their transparency, Exif, XMP and resolution (dpi);
+    the orientation is applied, 16 bits become 8, and the color profile is that of sRGB. Of
+    animations and of files with several pages, the first picture is recolored. PNG, JPEG, WebP,
+    TIFF and AVIF files have their recipe inside: `recolor show` prints it.
 
     Folders are searched whole, less hidden files and folders. The exit status is 0 if all images
     were done, 3 if some were skipped, 1 if none could be done, and 2 if the command can't be used
     so. Of more than five skipped images, skipped.tsv among the results holds all reasons.
     """
     from recolor.datasets.hints import load_hints
+    from recolor.datasets.palettes.library import load_library
+    from recolor.models.recipe import Recipe
     from recolor.platform.serving.targets import REFUSE, REPLACE, SKIP, check_hints, plan
 
     using = cluster_of(engine, ray_address)
@@ -114,20 +139,32 @@ def apply(
         raise click.UsageError("--overwrite and --skip-existing: leave out one")
     existing = REPLACE if overwrite else SKIP if skip_existing else REFUSE
     # What is typed wrong is said before the seconds that loading a model takes.
-    tasks = plan(list(images), out, suggestions=suggestions or 0, sheet=sheet, existing=existing)
+    beside = {"suggestions": suggestions or 0, "sheet": sheet, "series": series}
+    tasks = plan(list(images), out, recipes=save_recipe, existing=existing, **beside)
     if lut and len(tasks) != 1:
         raise click.UsageError(f"--lut writes the table of one image, and there are {len(tasks)}")
-    decoding = decoding_of_options(options, library)
+    recipe_file, recipe = recipe, recipe and Recipe.read(recipe, load_library(library))
+    told = recipe.decoding(load_library(library)) if recipe else DEFAULT_DECODING
+    decoding = decoding_of_options(options, library, told)
     hints = load_hints(hints) if hints else {}
     check_hints(hints, tasks)
     if suggestions and decoding.palette is not None:
-        raise click.UsageError("--suggestions chooses its own palettes: leave out --palette")
+        raise click.UsageError(
+            "--suggestions chooses its own palettes: leave out --palette and --recipe"
+        )
+    if suggestions and series:
+        raise click.UsageError("--suggestions and --series: leave out one")
+    if series and decoding.palette is None and not decoding.assign:
+        raise click.UsageError("--series needs a scheme: --palette, --assign or --recipe")
     with using as cluster:
         from recolor.models.decoding.options import UnsupportedError
         from recolor.platform.serving.files import recolor_files
 
         check_backend()
         asked_for, model = model, find_model(model, library)
+        if recipe and (differences := recipe.differences(model.painter)):
+            said = f"{recipe_file} was made by {', '.join(differences)}: results may differ"
+            warn(printable(said))
         if (asked_for and not model.restores) or cluster:
             # What is wrong with it is said once, and not of each picture.
             _ = model.painter.network
@@ -138,9 +175,10 @@ def apply(
                 out,
                 decoding=decoding,
                 hints=hints,
-                suggestions=suggestions or 0,
-                sheet=sheet,
-                swatches=json,
+                # Under another palette, its swatches become something else.
+                guide=None if options["palette"] else recipe,
+                save_recipes=save_recipe,
+                **beside,
                 existing=existing,
                 progress=lambda files: progress_bar(len(files), "recoloring", files),
                 engine=cluster and _engine(cluster, model, library, out),
@@ -208,6 +246,7 @@ def _report_as_json(outcome):
         "kept": outcome.kept,
         "passed_over": dict(outcome.passed_over),
         "sheet": outcome.sheet and str(outcome.sheet),
+        "series": list(map(str, outcome.series)),
     }
     click.echo(dumps(described, indent=2))
 
@@ -241,6 +280,8 @@ def _report(outcome, out, model):
         lines.append(f"{words}: {_first(', ', names)}")
     if outcome.sheet:
         lines.append(f"before and after: {outcome.sheet}")
+    if outcome.series:
+        lines.append(f"series: {', '.join(map(str, outcome.series))}")
     if outcome.passed_over:
         kinds = [
             f"{count} {suffix or 'without a suffix'}"

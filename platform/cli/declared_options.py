@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.option import Option, options_of
 from recolor.platform.cli.options import TEXT, Finite, Name, Repeated
 
@@ -46,12 +46,15 @@ def decoding_options(*names: str, **other_help: str) -> Callable:
     return declared_options([options[name] for name in names or options], other_help)
 
 
-def decoding_of_options(options: dict, library: Path | None) -> Decoding:
+def decoding_of_options(
+    options: dict, library: Path | None, beside: Decoding = DEFAULT_DECODING
+) -> Decoding:
     """Make a decoding of the options' values.
 
     Args:
         options: What was typed, by name; None, or an empty one, where nothing was.
         library: The file of color schemes to find a palette in; None for recolor's own.
+        beside: What holds where nothing was typed.
 
     Raises:
         RecolorError: If there is no such palette, or a hint is invalid.
@@ -59,7 +62,7 @@ def decoding_of_options(options: dict, library: Path | None) -> Decoding:
     from recolor.datasets.palettes.library import load_library
     from recolor.models.decoding.typed import decoding_here
 
-    return decoding_here(options, load_library(library))
+    return decoding_here(options, load_library(library), beside)
 
 
 def _option(declared: Option, help: str | None) -> Callable:

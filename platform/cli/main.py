@@ -32,6 +32,7 @@ COMMANDS: Catalog[click.Command] = Catalog(
         "promote": "recolor.platform.cli.promote:promote",
         "clean": "recolor.platform.cli.clean:clean",
         "apply": "recolor.platform.cli.apply:apply",
+        "show": "recolor.platform.cli.show:show",
         "serve": "recolor.platform.cli.serve:serve",
         "export": "recolor.platform.cli.export:export",
         "palettes": "recolor.platform.cli.palettes:palettes",

@@ -6,6 +6,7 @@ where there is a store to ask.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -22,9 +23,10 @@ from recolor.datasets.embeddings.embedding import NONE, EmbeddingError
 from recolor.datasets.images import as_picture
 from recolor.datasets.palettes.library import PaletteLibrary, load_library
 from recolor.models.catalog import DEFAULT, MODELS
-from recolor.models.decoding.options import Decoding
+from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.typed import decoding_here, parse_restore
-from recolor.models.painter import Network, Painter
+from recolor.models.painter import Identity, Network, Painter
+from recolor.models.recipe import Recipe
 from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights, WeightsError, pretrained_weights
 from recolor.platform.registry.sources import (
@@ -81,6 +83,7 @@ class Model:
         self,
         picture: str | PathLike | Image.Image | np.ndarray,
         *,
+        recipe: Recipe | str | PathLike | None = None,
         hints: str | Sequence[str] = (),
         **options: object,
     ) -> Image.Image:
@@ -89,6 +92,8 @@ class Model:
         Args:
             picture: A file's path, a picture, or an array ``uint8 [h, w]``, ``[h, w, 3]`` or
                 ``[h, w, 4]``.
+            recipe: How, where the options do not say it: a recipe, its file, or a result with a
+                recipe inside.
             hints: Colors wanted at points, as ``50%,12%=#c1121f``; ``--hint`` on the command line.
             **options: The other options of `Decoding` by name, as they are typed on the command
                 line.
@@ -100,8 +105,8 @@ class Model:
             ImageError: If the picture can't be used.
             DecodingError: If there is no such option, a value is out of range, or the model does
                 not allow it.
-            PaletteError, HintError, AssignmentError: If a palette, a hint, or a color can't be
-                used.
+            PaletteError, HintError, AssignmentError, RecipeError: If a palette, a hint, a color,
+                or a recipe can't be used.
 
         Example:
             >>> model = load_model("unet")
@@ -110,7 +115,12 @@ class Model:
             'RGB'
         """
         typed = {**options, "hint": hints or options.get("hint", ())}
-        decoding = decoding_here(typed, self.painter.library or load_library())
+        library = self.painter.library or load_library()
+        beside = DEFAULT_DECODING
+        if recipe is not None:
+            recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe, library)
+            beside = recipe.decoding(library)
+        decoding = decoding_here(typed, library, beside)
         return self.painter.recolor(as_picture(picture), decoding)
 
     def restore(
@@ -260,18 +270,22 @@ def _registered(
     known = info.metadata
     kind = known["model"]
     said, label, found = [kind], kind, f"the model {uri}"
-    version = version_of(info.model_id, RECOLORING)
+    version, number = version_of(info.model_id, RECOLORING), None
     if version:
-        number = version.version
+        number = str(version.version)
         label, found = f"{kind}_v{number}", _named(RECOLORING, number)
-        if champion is not None and champion.version == number:
+        if champion is not None and str(champion.version) == number:
             said = [f"champion; {kind}"]
     said += facts(known["size"], known.get("training_posters"))
     which = f"{found} ({', '.join(said)})"
     return Model(
         uri,
         known["embedding"],
-        _lazily(lambda: load_registered(uri).unwrap_python_model().painter.network, schemes),
+        _lazily(
+            lambda: load_registered(uri).unwrap_python_model().painter.network,
+            lambda: Identity(kind, number, find_weights(uri).digest),
+            schemes,
+        ),
         lambda: find_weights(uri),
         label,
         which,
@@ -339,7 +353,11 @@ def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> Model
     else:
         said = facts(weights.size, posters)
         _check_embedding(source, weights)
-        painter = _lazily(lambda: _network(source, weights), schemes)
+        painter = _lazily(
+            lambda: _network(source, weights),
+            lambda: Identity(weights.model, None, weights.digest),
+            schemes,
+        )
     if source in MODELS:
         known = f" ({', '.join(said)})" if said else ""
         label, which = source, f"the bundled {source} network{known}"
@@ -359,15 +377,17 @@ def _of_weights(source: str, weights: Weights, schemes: PaletteLibrary) -> Model
     )
 
 
-def _lazily(load: Callable[[], Network], schemes: PaletteLibrary) -> Painter:
+def _lazily(
+    load: Callable[[], Network], identify: Callable[[], Identity], schemes: PaletteLibrary
+) -> Painter:
     """Make a painter that loads its color network once, when a picture needs it."""
-    return Painter(cache(load), Restorer.bundled(), schemes)
+    return Painter(cache(load), Restorer.bundled(), schemes, cache(identify))
 
 
 def _with_default_colors(restorer: Restorer, schemes: PaletteLibrary) -> Painter:
     """Make a painter that restores, and recolors by the default model where that is asked for."""
-    default = cache(lambda: _by_default(schemes).painter.network)
-    return Painter(default, restorer, schemes)
+    default = cache(lambda: _by_default(schemes).painter)
+    return Painter(lambda: default().network, restorer, schemes, lambda: default().identify())
 
 
 def embedding_network(source: str, weights: Weights) -> keras.Model | None:
@@ -390,6 +410,10 @@ def _check_embedding(source: str, weights: Weights) -> None:
 
 def _of_onnx(source: str, schemes: PaletteLibrary) -> Model:
     painter, known = load_onnx(Path(source), schemes)
+    kind = painter.network.kind
+    # The file holds nothing else by which to tell its weights from others.
+    digest = cache(lambda: hashlib.sha256(Path(source).read_bytes()).hexdigest())
+    painter = replace(painter, identify=lambda: Identity(kind, None, digest()))
 
     def without_weights() -> Weights:
         raise WeightsError(f"{source} is an ONNX file: name the model that it was made of")
@@ -400,7 +424,7 @@ def _of_onnx(source: str, schemes: PaletteLibrary) -> Model:
         known["embedding"],
         painter,
         without_weights,
-        f"{painter.network.kind}_{Path(source).stem}",
+        f"{kind}_{Path(source).stem}",
         which,
         which,
         held_out=_held_out(known),

@@ -33,6 +33,13 @@ FILE = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}
 PICTURE = {
     "requestBody": {"required": True, "description": "The file of a picture, as it is.", **FILE}
 }
+RECIPE = {
+    "requestBody": {
+        "required": True,
+        "description": "The file of a result, or a recipe as JSON.",
+        "content": {**FILE["content"], "application/json": {"schema": {"type": "object"}}},
+    }
+}
 ERRORS = {
     400: "Not a picture, or damaged.",
     403: "The host, or the site that sends the request, is not trusted.",
@@ -128,6 +135,19 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
     ) -> Response:
         """Recolor a picture that is kept."""
         return image(await gate.work(request, studio.recolored, key, wanted, accepted(request)))
+
+    @app.get("/pictures/{key}/recipe", responses=TOLD)
+    async def recipe(request: Request, key: str, wanted: Annotated[Preview, Query()]) -> Response:
+        """Return the recipe of a picture as it is recolored: `docs/recipes.md` describes it."""
+        made = await gate.work(request, studio.recipe, key, wanted)
+        headers = {"Cache-Control": "no-store"}
+        return Response(made, media_type="application/json", headers=headers)
+
+    @app.post("/recipes", responses=TOLD, openapi_extra=RECIPE)
+    async def read_recipe(request: Request) -> dict:
+        """Return the parameters by which a result was made, of its file or of its recipe."""
+        async with bodies.read(request) as data:
+            return await gate.work(request, studio.settings, data)
 
     @app.get("/pictures/{key}/original", responses=IMAGE, response_class=Response)
     async def original(

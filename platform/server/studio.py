@@ -34,6 +34,7 @@ from recolor.datasets.swatches import Swatches
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Found, Look, Painter, Seen, cut_out
+from recolor.models.recipe import Recipe
 from recolor.platform.server.cancellation import check_cancelled
 from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.request_errors import RequestError
@@ -101,7 +102,7 @@ class Studio:
         file = PictureFile.of(data, self._most_pixels)
         check_cancelled()
         seen = self.painter.see(file.picture, decoding, in_place=True)
-        return self._painted(file, seen, decoding, wanted, accept)
+        return self._painted(file, seen, decoding, wanted, accept, whole=True)
 
     def keep(self, data: bytes) -> dict:
         """Keep a picture's file, and say what there is to know about it.
@@ -151,13 +152,62 @@ class Studio:
             RecolorError: If an option can't be used.
             RequestError: If there is no such picture.
         """
+        file, decoding, seen = self._edited(key, wanted)
+        shown = self._copy(key, file, wanted.side)
+        return self._painted(shown, seen, decoding, wanted, accept, whole=wanted.side is None)
+
+    def recipe(self, key: str, wanted: Preview) -> str:
+        """Return the recipe, as JSON, of what `recolored` answers with.
+
+        Raises:
+            RecolorError, RequestError: As of `recolored`.
+        """
+        _, decoding, seen = self._edited(key, wanted)
+        palette = self.painter.palette(seen, decoding)
+        check_cancelled()
+        changes = self.painter.changes(seen, palette, decoding)
+        return Recipe.of(self.painter, seen, palette, decoding, changes).to_json(indent=2)
+
+    def settings(self, data: bytes) -> dict:
+        """Read a recipe, or the one in a result, to go on from there.
+
+        Returns:
+            JSON: ``query``, the options of its `Recoloring`; ``recipe``; and ``differences``, in
+            words, between where it was made and here. A palette that has no name here is kept, as
+            those of other pictures are.
+
+        Raises:
+            RecolorError: If it can't be used.
+            RequestError: If a picture has none.
+        """
+        recipe = Recipe.of_file(data, self.library, self._most_pixels)
+        if recipe is None:
+            raise RequestError(422, "no recipe is in this picture", "recipe")
+        query, palette = dict(recipe.options), recipe.decoding(self.library).palette
+        if isinstance(palette, Palette):
+            query["palette"] = self._name(palette)
+        return {
+            "query": query,
+            "recipe": recipe.model_dump(mode="json"),
+            "differences": recipe.differences(self.painter),
+        }
+
+    def _name(self, palette: Palette) -> str:
+        """Return by which text a request can ask for a palette."""
+        content = palette.to_json()
+        if palette.name in self.library.names and (self.library[palette.name].to_json() == content):
+            return palette.name
+        key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        self._remember(("palette", key), palette, _of_palette(palette))
+        return key
+
+    def _edited(self, key: str, wanted: Preview) -> tuple[PictureFile, Decoding, Seen]:
+        """Return what is known of a picture that is kept, and how it is to be decoded."""
         file, decoding = self._file(key), self._decoding(wanted)
         # Their pixels are those of the picture that was sent, not those of the preview.
         hints = tuple(hint.in_shares(*file.picture.size) for hint in decoding.hint)
         decoding = replace(decoding, hint=hints)
-        seen = self._seen(key, file, decoding, wanted.side)
-        shown = self._copy(key, file, wanted.side)
-        return self._painted(shown, seen, decoding, wanted, accept)
+        return file, decoding, self._seen(key, file, decoding, wanted.side)
 
     def original(self, key: str, wanted: Original, accept: str) -> Answer:
         """Return a picture that is kept as it is: upright, and in sRGB.
@@ -172,17 +222,24 @@ class Studio:
         return typed_decoding(wanted.typed, self.library, self._palette_of)
 
     def _palette_of(self, text: str) -> Palette | None:
-        """Return the palette of the picture kept under an id; None if the text is not an id."""
+        """Return the palette kept under an id, or that of a picture; None if it is not an id."""
         if not ID.fullmatch(text):
             return None
-        picture = self._file(text, "palette").picture
-        name = "those of another picture"
-        return self._known(
-            ("palette", text), lambda: Palette.of_picture(picture, name), _of_palette
-        )
+
+        def make() -> Palette:
+            picture = self._file(text, "palette").picture
+            return Palette.of_picture(picture, "those of another picture")
+
+        return self._known(("palette", text), make, _of_palette)
 
     def _painted(
-        self, file: PictureFile, seen: Seen, decoding: Decoding, wanted: Recoloring, accept: str
+        self,
+        file: PictureFile,
+        seen: Seen,
+        decoding: Decoding,
+        wanted: Recoloring,
+        accept: str,
+        whole: bool,
     ) -> Answer:
         check_cancelled()
         palette = self.painter.palette(seen, decoding)
@@ -195,7 +252,9 @@ class Studio:
             "Recolor-Palette": quote(palette.name if palette else ""),
             "Recolor-Settings": json.dumps(decoding.describe()),
         }
-        return _answer(file, painted, wanted.format, accept, headers)
+        # A preview is nothing to go on from.
+        recipe = whole and Recipe.of(self.painter, seen, palette, decoding, changes).to_json()
+        return _answer(file, painted, wanted.format, accept, headers, recipe or None)
 
     def _file(self, key: str, field: str = "id") -> PictureFile:
         with self._lock:
@@ -287,13 +346,18 @@ def described(palette: Palette, parameter: str) -> dict:
 
 
 def _answer(
-    file: PictureFile, picture: Image.Image, format: str | None, accept: str, headers: dict
+    file: PictureFile,
+    picture: Image.Image,
+    format: str | None,
+    accept: str,
+    headers: dict,
+    recipe: str | None = None,
 ) -> Answer:
     check_cancelled()
     # Those that are not in there: the source's own.
     kind = KINDS.get(format, file.kind) if format else _accepted(file.kind, accept)
     try:
-        data = replace(file, kind=kind).with_colors_of(picture)
+        data = replace(file, kind=kind).with_colors_of(picture, recipe)
     except ImageError as error:
         raise RequestError(422, str(error), "format") from None
     headers = {name: value for name, value in headers.items() if len(value) <= LONGEST_HEADER}

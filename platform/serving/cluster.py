@@ -112,8 +112,10 @@ def cluster_engine(
 
 
 def _absolute(task: Task) -> Task:
-    targets = tuple(target.absolute() for target in task.targets)
-    return replace(task, path=task.path.absolute(), targets=targets)
+    targets, recipes = (
+        tuple(place.absolute() for place in places) for places in (task.targets, task.recipes)
+    )
+    return replace(task, path=task.path.absolute(), targets=targets, recipes=recipes)
 
 
 @contextmanager

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import starmap
+from itertools import starmap, zip_longest
 
 from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
+from recolor.datasets.color_kind import COLORED
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError, out_of_memory, reason_of
 from recolor.datasets.hints import Hint
@@ -21,11 +22,14 @@ from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
 from recolor.datasets.skipped import MOST_SHOWN, SKIPPED_FILE, skipped_table
 from recolor.datasets.swatches import Swatch
-from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, with_swatch
+from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, named_sheet, with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter, Seen
+from recolor.models.recipe import Recipe
+from recolor.models.series import in_series
 from recolor.platform.serving.targets import (
     REFUSE,
+    SERIES_FILES,
     SHEET_FILE,
     SKIP,
     Task,
@@ -37,6 +41,8 @@ from recolor.platform.serving.targets import (
 
 SHEET_POSTERS = 24
 SHEET_SIDE = 320
+# Of a series: twelve results a page, at a resolution for print.
+SERIES_SIDE, SERIES_COLUMNS, SERIES_ROWS, SERIES_DPI = 560, 4, 3, 200
 # Errors of one result; of others, as a full disk, all results would have their share.
 IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
@@ -49,8 +55,8 @@ class Result:
         file: The file.
         palette: The name of its palette; empty for the network's own answer, None where the
             picture keeps its own colors.
-        changes: The picture's swatches as it is restored, the largest first, and what each became,
-            if they were asked for; empty where the picture has no color or there is no palette.
+        changes: The picture's swatches as it is restored, the largest first, and what each became;
+            empty where the picture has no color or there is no palette.
     """
 
     file: Place
@@ -92,6 +98,7 @@ class Outcome:
         pictures: What was done with each image, by its name.
         kept: How many images were left out, since their results are there already.
         sheet: The before/after sheet, if there is one.
+        series: The sheets of a series, if it is one.
         reasons: The file that says why images could not be recolored, if they are many.
         passed_over: How many files in the folders are taken for no images, by suffix.
     """
@@ -99,6 +106,7 @@ class Outcome:
     pictures: dict[str, Recolored] = field(default_factory=dict)
     kept: int = 0
     sheet: Place | None = None
+    series: list[Place] = field(default_factory=list)
     reasons: Place | None = None
     passed_over: Counter[str] = field(default_factory=Counter)
 
@@ -124,7 +132,9 @@ def recolor_files(
     hints: dict[str, tuple[Hint, ...]] | None = None,
     suggestions: int = 0,
     sheet: bool = False,
-    swatches: bool = False,
+    series: bool = False,
+    guide: Recipe | None = None,
+    save_recipes: bool = False,
     existing: str = REFUSE,
     progress: Callable[[list], Iterator] = iter,
     engine: Callable[[Iterator[tuple]], Iterator[Recolored]] | None = None,
@@ -142,7 +152,10 @@ def recolor_files(
             `Painter.suggestions` chooses: ``poster.1.jpg``, ``poster.2.jpg``, ...; 0 for one, under
             the palette of `decoding`.
         sheet: Make a sheet of the first 24 posters before and after as well.
-        swatches: Say what became of each image's swatches.
+        series: Let all go together, see `recolor.models.series`, and make a sheet of the results.
+        guide: Of a series, the recipe of the result that all go with; None for that of the first
+            image that has color.
+        save_recipes: Write each result's recipe beside it as well.
         existing: What is done about results that are there already, as `plan` takes it.
         progress: Wraps the list of pictures, to show progress.
         engine: Calls `recolor_file` elsewhere, of each of some arguments less the painter, and
@@ -154,30 +167,52 @@ def recolor_files(
         DecodingError: If the model takes no palette, and is to be given one.
         OSError, StorageError: If nothing can be written.
     """
-    tasks = plan(inputs, out, suggestions=suggestions, sheet=sheet, existing=existing)
+    tasks = plan(
+        inputs,
+        out,
+        suggestions=suggestions,
+        sheet=sheet,
+        series=series,
+        recipes=save_recipes,
+        existing=existing,
+    )
     hints = hints or {}
     check_hints(hints, tasks)
     painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
     painter.check_suggestions(suggestions)
     wanted = [task for task in tasks if existing != SKIP or not all(map(exists, task.targets))]
     outcome = Outcome(kept=len(tasks) - len(wanted), passed_over=passed_over(inputs))
-    rows = []
+    rows: dict[str, list[Image.Image]] = {}
+    first = None
+    if series and guide is None:
+        first, guide = _first_result(painter, tasks, decoding)
+        if guide:
+            decoding = replace(decoding, palette=guide.decoding(painter.library).palette)
 
     def calls() -> Iterator[tuple]:
         for task in wanted:
-            own = replace(decoding, hint=decoding.hint + hints.get(composed(task.name), ()))
-            shown = sheet and len(rows) < SHEET_POSTERS
-            yield task, own, suggestions, existing, shown, swatches
+            own = hints.get(composed(task.name), ())
+            shown = SHEET_SIDE if sheet and len(rows) < SHEET_POSTERS else 0
+            if series:
+                shown = SERIES_SIDE
+            goes_with = guide if series and task is not first else None
+            yield task, decoding, own, goes_with, suggestions, existing, shown
 
     results = engine(calls()) if engine else starmap(partial(recolor_file, painter), calls())
     for task, done in zip(progress(wanted), results, strict=True):
-        if done.row and len(rows) < SHEET_POSTERS:
-            rows.append(done.row)
+        if done.row and (series or len(rows) < SHEET_POSTERS):
+            rows[task.name] = done.row
         outcome.pictures[task.name] = replace(done, row=None)
     target = out / SHEET_FILE
-    if rows and not (existing == SKIP and exists(target)):
+    if sheet and rows and not (existing == SKIP and exists(target)):
         outcome.sheet = target
-        _write(target, _png(_sheet(rows, suggestions)))
+        _write(target, _png(_sheet(list(rows.values())[:SHEET_POSTERS], suggestions)))
+    if series and rows:
+        results = {name: row[-1] for name, row in rows.items()}
+        for name, data in zip(SERIES_FILES, _series(results), strict=True):
+            if not (existing == SKIP and exists(out / name)):
+                outcome.series.append(out / name)
+                _write(out / name, data)
     if len(outcome.skipped) > MOST_SHOWN:
         outcome.reasons = out / SKIPPED_FILE
         _write(outcome.reasons, skipped_table(outcome.skipped))
@@ -188,18 +223,21 @@ def recolor_file(
     painter: Painter,
     task: Task,
     decoding: Decoding,
+    hints: tuple[Hint, ...],
+    guide: Recipe | None,
     suggestions: int,
     existing: str,
-    shown: bool,
-    swatches: bool,
+    shown: int,
 ) -> Recolored:
     """Recolor one image, or say why that can't be done.
 
     Args:
         painter: The model.
         task: The image, and where its results go.
-        decoding, suggestions, existing, swatches: As for `recolor_files`.
-        shown: Whether to return small pictures for the sheet.
+        decoding, suggestions, existing: As for `recolor_files`.
+        hints: More hints, of this image.
+        guide: The recipe of the result that it goes with; None if it goes with none.
+        shown: Side of small pictures to return for the sheet, in pixels; 0 for none.
 
     Raises:
         OSError, StorageError: If no other result could be written either.
@@ -211,12 +249,17 @@ def recolor_file(
         except ImageError:
             done.unreadable = True
             raise
-        before = _small(source.picture) if shown else None
+        before = _small(source.picture, shown) if shown else None
         seen = painter.see(source.picture, decoding, in_place=True)
-        versions = _versions(painter, source, seen, decoding, suggestions, shown, swatches)
-        for target, version in zip(task.targets, versions, strict=True):
+        if guide:
+            decoding = in_series(decoding, guide, seen)
+        decoding = replace(decoding, hint=decoding.hint + hints)
+        versions = _versions(painter, source, seen, decoding, suggestions, shown)
+        for target, beside, version in zip_longest(task.targets, task.recipes, versions):
             if not (existing == SKIP and exists(target)):
                 _write(target, version.data)
+                if beside:
+                    _write(beside, f"{version.recipe.to_json(indent=2)}\n".encode())
                 done.results.append(Result(target, version.name, version.changes))
     except StorageError:
         # The next picture would fail in the same way.
@@ -238,8 +281,8 @@ def recolor_file(
     done.animated, done.loses = source.animated, source.loses
     if shown:
         done.row = [
-            with_swatch(before, SHEET_SIDE),
-            *(with_swatch(one.small, SHEET_SIDE, one.palette, one.changes) for one in versions),
+            with_swatch(before, shown),
+            *(with_swatch(one.small, shown, one.palette, one.changes) for one in versions),
         ]
     return done
 
@@ -247,13 +290,14 @@ def recolor_file(
 @dataclass(frozen=True)
 class _Version:
     """A recolored picture: its palette, and that's name as `Result` has it; its file, which takes
-    less memory; a small copy for the sheet; and what became of its swatches."""
+    less memory; a small copy for the sheet; what became of its swatches; and its recipe."""
 
     palette: Palette | None
     name: str | None
     small: Image.Image | None
     data: bytes
     changes: list[tuple[Swatch, Swatch]]
+    recipe: Recipe
 
 
 def _versions(
@@ -262,8 +306,7 @@ def _versions(
     seen: Seen,
     decoding: Decoding,
     suggestions: int,
-    shown: bool,
-    swatches: bool,
+    shown: int,
 ) -> list[_Version]:
     """Recolor a picture, under one palette or several."""
     if decoding.crop == AUTO:
@@ -274,19 +317,38 @@ def _versions(
         palettes = [painter.palette(seen, decoding)]
     versions = []
     for palette in palettes:
-        if shown or swatches:
-            painted, changes = painter.painted_with_changes(seen, palette, decoding)
-        else:
-            painted, changes = painter.painted(seen, palette, decoding), []
+        painted, changes = painter.painted_with_changes(seen, palette, decoding)
+        recipe = Recipe.of(painter, seen, palette, decoding, changes)
+        data = source.with_colors_of(painted, recipe.to_json())
         name = None if palette is seen.own_palette else palette.name if palette else ""
-        small = _small(painted) if shown else None
-        versions.append(_Version(palette, name, small, source.with_colors_of(painted), changes))
+        small = _small(painted, shown) if shown else None
+        versions.append(_Version(palette, name, small, data, changes, recipe))
     return versions
 
 
-def _small(picture: Image.Image) -> Image.Image:
+def _first_result(
+    painter: Painter, tasks: list[Task], decoding: Decoding
+) -> tuple[Task | None, Recipe | None]:
+    """Find what the first picture that has color becomes, or, if none has, the first one at all."""
+    first = None, None
+    for task in tasks:
+        try:
+            seen = painter.see(PictureFile.read(task.path).picture, decoding, in_place=True)
+            palette = painter.palette(seen, decoding)
+            changes = painter.changes(seen, palette, decoding)
+        except RecolorError:
+            # It will be skipped for that, and told.
+            continue
+        if first == (None, None) or seen.color == COLORED:
+            first = task, Recipe.of(painter, seen, palette, decoding, changes)
+        if seen.color == COLORED:
+            break
+    return first
+
+
+def _small(picture: Image.Image, side: int) -> Image.Image:
     small = picture.copy()
-    small.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
     return small
 
 
@@ -296,6 +358,19 @@ def _sheet(rows, suggestions: int) -> Image.Image:
     # As wide as a screen.
     columns = max(1, min(8 // len(labels), len(rows)))
     return contact_sheet(rows, labels, SHEET_SIDE + SWATCH_HEIGHT, columns)
+
+
+def _series(results: dict[str, Image.Image]) -> tuple[bytes, bytes]:
+    """Lay out the results of a series by name: as one picture, and as pages to print."""
+    pages, page, pdf = [], SERIES_COLUMNS * SERIES_ROWS, io.BytesIO()
+    for first in range(0, len(results), page):
+        of_page = dict(list(results.items())[first : first + page])
+        pages.append(named_sheet(of_page, SERIES_SIDE + SWATCH_HEIGHT, SERIES_COLUMNS))
+    pages[0].save(
+        pdf, "PDF", save_all=True, append_images=pages[1:], resolution=SERIES_DPI, quality=95
+    )
+    whole = named_sheet(results, SERIES_SIDE + SWATCH_HEIGHT, SERIES_COLUMNS)
+    return _png(whole), pdf.getvalue()
 
 
 def _png(image: Image.Image) -> bytes:

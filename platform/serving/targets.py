@@ -12,6 +12,10 @@ from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.object_storage import RemotePath
 
 SHEET_FILE = "before-after.png"
+# The sheet of a series, as a picture and as pages to print.
+SERIES_FILES = ("series.png", "series.pdf")
+# Behind the name of a result.
+RECIPE_SUFFIX = ".json"
 
 # What is done about results that are there already.
 REFUSE, REPLACE, SKIP = "refuse", "replace", "skip"
@@ -25,11 +29,13 @@ class Task:
         name: Its name, as `find_inputs` gives it.
         path: Its file.
         targets: The files of its results, one for each suggestion.
+        recipes: The files of their recipes, if they are to be written.
     """
 
     name: str
     path: Place
     targets: tuple[Place, ...]
+    recipes: tuple[Place, ...] = ()
 
 
 def plan(
@@ -38,6 +44,8 @@ def plan(
     *,
     suggestions: int = 0,
     sheet: bool = False,
+    series: bool = False,
+    recipes: bool = False,
     existing: str = REFUSE,
 ) -> list[Task]:
     """List the pictures to recolor, and check that no result replaces what is to stay.
@@ -49,6 +57,8 @@ def plan(
         suggestions: How many results each picture has, numbered as ``poster.1.jpg``; 0 for one,
             with the picture's own name.
         sheet: Whether a sheet is made, too.
+        series: Whether the sheets of a series are.
+        recipes: Whether each result's recipe is written beside it, as ``poster.jpg.json``.
         existing: What is done about results that are there already: ``refuse``, ``replace`` or
             ``skip``.
 
@@ -56,18 +66,14 @@ def plan(
         ImageError: If an input is missing, a result would replace an input or another result, or
             results are there already and are refused.
     """
-    tasks = [
-        Task(
-            name,
-            path,
-            tuple(out / _numbered(name, n + 1) for n in range(suggestions)) or (out / name,),
-        )
-        for name, path in find_inputs(inputs)
-    ]
-    _check_apart(inputs, tasks, out, sheet)
-    results = [target for task in tasks for target in task.targets]
-    if sheet:
-        results.append(out / SHEET_FILE)
+    tasks = []
+    for name, path in find_inputs(inputs):
+        names = [_numbered(name, n + 1) for n in range(suggestions)] or [name]
+        beside = [result + RECIPE_SUFFIX for result in names if recipes]
+        tasks.append(Task(name, path, *(tuple(out / one for one in of) for of in (names, beside))))
+    sheets = [out / name for name in ([SHEET_FILE] * sheet + list(SERIES_FILES) * series)]
+    _check_apart(inputs, tasks, out, sheets)
+    results = [target for task in tasks for target in (*task.targets, *task.recipes)] + sheets
     if isinstance(out, RemotePath):
         there = set(out.files())
         found = [target for target in results if target in there]
@@ -108,7 +114,7 @@ def exists(target: Place) -> bool:
     return os.path.lexists(target) and not target.is_dir()
 
 
-def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheet: bool) -> None:
+def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheets: list[Place]) -> None:
     """Check that no result would replace an input or another result.
 
     Raises:
@@ -120,7 +126,7 @@ def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheet: bool
             raise ImageError(
                 f"results in {out} would mix with the originals in {folder}: choose another --out"
             )
-    seen = {out / SHEET_FILE: "the sheet"} if sheet else {}
+    seen = dict.fromkeys(sheets, "the sheet")
     for task in tasks:
         for target in task.targets:
             if target in seen:
