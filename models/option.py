@@ -18,6 +18,7 @@ from recolor.datasets.catalog import names_near
 from recolor.datasets.errors import RecolorError
 
 Declared = TypeVar("Declared", bound=type)
+Saved = TypeVar("Saved")
 
 FINITE = ConfigDict(allow_inf_nan=False)
 # In Python, neither a text nor True is a number.
@@ -122,6 +123,19 @@ def _parts(annotation: Any) -> Iterator:
 def options_of(declared: type) -> dict[str, Option]:
     """Return the options of a pydantic dataclass by name."""
     return {name: Option(name, field) for name, field in declared.__pydantic_fields__.items()}
+
+
+def of_saved(declared: type[Saved], saved: dict) -> Saved:
+    """Make options of what a training has kept.
+
+    Raises:
+        RecolorError: If there is an option that this version does not know, or a value that it does
+            not take.
+    """
+    try:
+        return declared(**saved)
+    except TypeError:
+        raise RecolorError("the training's options are another version's") from None
 
 
 def one_line_errors(error: type[RecolorError]) -> Callable[[Declared], Declared]:

@@ -172,27 +172,27 @@ def own_store(folder: Path) -> Iterator[str]:
         yield uri
 
 
+def data_set(posters: list[Path], folders, size: int, split: tuple[int, int, int], seed: int = 1):
+    """Prepare a data set without an embedding, in a new folder of pytest's."""
+    from recolor.datasets.preparation import prepare
+
+    out = folders.mktemp("data") / "demo"
+    options = {"size": size, "split": split, "embedding": "none", "seed": seed}
+    prepared, skipped = prepare(posters, out, workers=1, **options)
+    assert not skipped
+    return prepared
+
+
 @pytest.fixture(scope="session")
 def manifest(posters, tmp_path_factory):
     """A data set of those posters: 20 to train, 6 to validate, 4 to test."""
-    from recolor.datasets.preparation import prepare
-
-    out = tmp_path_factory.mktemp("data") / "demo"
-    dataset, skipped = prepare(
-        posters, out, size=SIZE, split=(20, 6, 4), embedding="none", seed=1, workers=2
-    )
-    assert not skipped
-    return dataset
+    return data_set(posters, tmp_path_factory, SIZE, (20, 6, 4))
 
 
 @pytest.fixture(scope="session")
 def tiny(posters, tmp_path_factory):
     """A data set of 16 pixels: 16 posters to train, 6 to validate."""
-    from recolor.datasets.preparation import prepare
-
-    out = tmp_path_factory.mktemp("tiny") / "data"
-    options = {"split": (16, 6, 0), "embedding": "none", "seed": 1, "workers": 1}
-    return prepare(posters, out, size=16, **options)[0]
+    return data_set(posters, tmp_path_factory, 16, (16, 6, 0))
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +247,24 @@ def trained(manifest, store, tmp_path_factory, worker_id):
         run.write_text(result.run_id)
         copy_database(own, shared)
         return result
+
+
+def check_imports(code: str, *heavy: str, **options) -> str:
+    """Run Python code in a process of its own, which must import none of some packages.
+
+    Args:
+        code: The code.
+        heavy: The packages.
+        options: Those of `subprocess.run`.
+
+    Returns:
+        What it has printed.
+    """
+    check = f"found = {set(heavy)} & set(sys.modules)\nassert not found, found"
+    command = [sys.executable, "-c", f"import sys\n{code}\n{check}"]
+    result = subprocess.run(command, capture_output=True, text=True, **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from backend_probe import PICTURE
 from click.testing import CliRunner
-from conftest import ROOT, environment, own_store
+from conftest import ROOT, data_set, environment, own_store
 
 from recolor.datasets.classes import ColorClasses
-from recolor.datasets.preparation import prepare
 from recolor.evaluation.scoring import score
 from recolor.evaluation.told import Predictions, Told
 from recolor.models.catalog import MODELS, PAPER
@@ -53,9 +52,7 @@ def on(backend: str, variables: Mapping[str, str] = os.environ) -> dict[str, str
 @pytest.fixture(scope="module")
 def few(posters, tmp_path_factory):
     """A data set with one poster to validate and one to test: JAX compiles again for each shape."""
-    out = tmp_path_factory.mktemp("few") / "data"
-    options = {"split": (10, 1, 1), "embedding": "none", "seed": 1, "workers": 1}
-    return prepare(posters, out, size=32, **options)[0]
+    return data_set(posters, tmp_path_factory, 32, (10, 1, 1))
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from dataclasses import replace
 import mlflow
 import pytest
 from click.testing import CliRunner
+from conftest import data_set
 
-from recolor.datasets.preparation import prepare
 from recolor.evaluation.answers import GRAY, TOLD_PALETTE
 from recolor.evaluation.tables import MAY_KNOW
 from recolor.evaluation.validation import validate
@@ -27,9 +27,7 @@ pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
 @pytest.fixture(scope="module")
 def other(posters, tmp_path_factory):
     """The same posters with another division into splits."""
-    out = tmp_path_factory.mktemp("other") / "data"
-    size, split = 32, (18, 8, 4)
-    return prepare(posters, out, size=size, split=split, embedding="none", seed=5, workers=1)[0]
+    return data_set(posters, tmp_path_factory, 32, (18, 8, 4), seed=5)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import mlflow
 import optuna
 import pytest
 import sqlalchemy
+from conftest import data_set
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from recolor.datasets.preparation import prepare
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.platform.registry.tasks import RECOLORING
 from recolor.platform.search.plan import Plan
@@ -35,9 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 @pytest.fixture(scope="module")
 def tiny(posters, tmp_path_factory):
     """A data set of 16 pixels: 8 posters to train, 4 to validate."""
-    out = tmp_path_factory.mktemp("tiny") / "data"
-    options = {"split": (8, 4, 0), "embedding": "none", "seed": 1, "workers": 1}
-    return prepare(posters, out, size=16, **options)[0]
+    return data_set(posters, tmp_path_factory, 16, (8, 4, 0))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What becomes of a source that is recolored: what was alike, what differed, paper and locks."""
 
+from abc import abstractmethod
+
 import numpy as np
 from skimage.color import deltaE_ciede2000
 
@@ -20,20 +22,30 @@ LOCKED = 0.5
 PERCENTILE = 95
 
 
-class Evenness(PosterMean):
+class OfSource(PosterMean):
+    """A metric that is defined only where a source was recolored."""
+
+    def value(self, poster: Observation) -> float | None:
+        """Judge what became of the poster's source; None if it has none."""
+        return None if poster.source is None else self.judged(poster, poster.source)
+
+    @abstractmethod
+    def judged(self, poster: Observation, source: Colors) -> float | None:
+        """Judge what became of a poster's source."""
+
+
+class Evenness(OfSource):
     """How far apart in ab pixels come out that are alike and near in the source; 0 is even.
 
-    See `evenness`. Defined only where a source was recolored.
+    See `evenness`.
     """
 
     name = "evenness"
     label = "distance of the source's alike pixels, in ab"
 
-    def value(self, poster: Observation) -> float | None:
+    def judged(self, poster, source):
         """Return the mean over the poster's pairs."""
-        if poster.source is None:
-            return None
-        return evenness(poster.source.pairs, poster.predicted.inside)
+        return evenness(source.pairs, poster.predicted.inside)
 
 
 def evenness(pairs: PixelPairs, ab: np.ndarray) -> float | None:
@@ -51,20 +63,15 @@ def evenness(pairs: PixelPairs, ab: np.ndarray) -> float | None:
     return float(pairs.distances(ab)[pairs.alike].mean())
 
 
-class Merged(PosterMean):
-    """Percentage of the source's different pairs that come out alike, see `merged`.
-
-    Defined only where a source was recolored.
-    """
+class Merged(OfSource):
+    """Percentage of the source's different pairs that come out alike, see `merged`."""
 
     name = "merged"
     label = "different pixels of the source that come out alike, %"
 
-    def value(self, poster: Observation) -> float | None:
+    def judged(self, poster, source):
         """Return the percentage of the poster's pairs."""
-        if poster.source is None:
-            return None
-        return merged(poster.source.pairs, poster.predicted.inside)
+        return merged(source.pairs, poster.predicted.inside)
 
 
 def merged(pairs: PixelPairs, ab: np.ndarray) -> float | None:
@@ -82,20 +89,15 @@ def merged(pairs: PixelPairs, ab: np.ndarray) -> float | None:
     return float(100 * np.mean(pairs.distances(ab)[pairs.different] < ONE_COLOR))
 
 
-class PaperTint(PosterMean):
-    """Mean chroma in the answer of what is paper in the source, see `paper_tint`.
-
-    Defined only where a source was recolored.
-    """
+class PaperTint(OfSource):
+    """Mean chroma in the answer of what is paper in the source, see `paper_tint`."""
 
     name = "paper_tint"
     label = "chroma of the source's paper"
 
-    def value(self, poster: Observation) -> float | None:
+    def judged(self, poster, source):
         """Return the mean over the poster's paper."""
-        if poster.source is None:
-            return None
-        return paper_tint(poster.source.lab, poster.predicted.inside)
+        return paper_tint(source.lab, poster.predicted.inside)
 
 
 def paper_tint(source_lab: np.ndarray, ab: np.ndarray) -> float | None:
@@ -115,21 +117,21 @@ def paper_tint(source_lab: np.ndarray, ab: np.ndarray) -> float | None:
     return float(np.hypot(*ab[paper].T.astype(np.float64)).mean())
 
 
-class LockLeak(PosterMean):
+class LockLeak(OfSource):
     """95th percentile of CIEDE2000 from the source inside of locks, see `lock_leak`.
 
-    Defined only where a source was recolored and something in it was locked.
+    Defined only where something was locked.
     """
 
     name = "lock_leak"
     label = "CIEDE2000 inside of locks, 95th percentile"
     digits = 2
 
-    def value(self, poster: Observation) -> float | None:
+    def judged(self, poster, source):
         """Return the poster's percentile."""
-        if poster.source is None or poster.locked is None:
+        if poster.locked is None:
             return None
-        return lock_leak(poster.source.lab, poster.predicted.lab, poster.locked)
+        return lock_leak(source.lab, poster.predicted.lab, poster.locked)
 
 
 def lock_leak(source_lab: np.ndarray, answer_lab: np.ndarray, locked: np.ndarray) -> float | None:

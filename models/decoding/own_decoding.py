@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 
-from recolor.models.decoding.options import Decoding, DecodingError
+from recolor.models.decoding.options import Decoding
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,6 @@ class OwnDecoding:
     def __post_init__(self):
         # The ranges are those of the options.
         Decoding(**asdict(self))
-
-    @classmethod
-    def of_saved(cls, saved: dict) -> OwnDecoding:
-        """Make one of what a training has kept.
-
-        Raises:
-            DecodingError: If there is an option that this version does not know, or a value that it
-                does not take.
-        """
-        try:
-            return cls(**saved)
-        except TypeError:
-            raise DecodingError("the training's decoding is another version's") from None
 
     def changed(self, asked: Decoding) -> OwnDecoding:
         """Return a copy with the values that are asked for, those that are not None."""

@@ -37,15 +37,29 @@ def description(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> s
         weights: Its weights.
         metrics: As `recolor.evaluation.validation.validate` returns them.
     """
-    said = (
-        f"A {weights.model} network, trained on {weights.origin['training_posters']:,} posters of "
-        f"{manifest.size} pixels (data {manifest.digest[:12]})."
-    )
     known = shown_answers(metrics, DEFAULT_METRIC, ANSWERS)
+    return described(manifest, weights, "posters", f"Its {DEFAULT_METRIC}", known)
+
+
+def described(
+    manifest: DatasetInfo, weights: Weights, posters: str, metric: str, known: str
+) -> str:
+    """Say in two sentences what a version was trained on, and how good it is.
+
+    Args:
+        manifest: The data set.
+        weights: The version's weights.
+        posters: What the posters are called.
+        metric: What was measured.
+        known: The values, in words; empty if there were no validation posters.
+    """
+    said = (
+        f"A {weights.model} network, trained on {weights.origin['training_posters']:,} {posters} "
+        f"of {manifest.size} pixels (data {manifest.digest[:12]})."
+    )
     if not known:
         return f"{said} It was not validated."
-    posters = f"{manifest.count('validation'):,} validation posters"
-    return f"{said} Its {DEFAULT_METRIC} on {posters}: {known}."
+    return f"{said} {metric} on {manifest.count('validation'):,} validation {posters}: {known}."
 
 
 def model_card(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> str:

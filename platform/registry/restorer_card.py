@@ -8,6 +8,7 @@ from recolor.platform.registry.model_card import (
     PREDICTIONS,
     answer_table,
     data_facts,
+    described,
     listed,
     shown_answers,
     training_facts,
@@ -29,15 +30,8 @@ def restorer_description(manifest: DatasetInfo, weights: Weights, metrics: Measu
         weights: Its weights.
         metrics: As `recolor.evaluation.validation.validate_restoration` returns them.
     """
-    said = (
-        f"A {weights.model} network, trained on {weights.origin['training_posters']:,} posters of "
-        f"{manifest.size} pixels that were aged artificially (data {manifest.digest[:12]})."
-    )
     known = shown_answers(metrics, RESTORING.key.metric, RESTORED_ANSWERS)
-    if not known:
-        return f"{said} It was not validated."
-    posters = f"{manifest.count('validation'):,} validation posters"
-    return f"{said} CIEDE2000 on {posters}, aged artificially: {known}."
+    return described(manifest, weights, "artificially aged posters", "CIEDE2000", known)
 
 
 def restorer_card(manifest: DatasetInfo, weights: Weights, metrics: Measured) -> str:

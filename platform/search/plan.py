@@ -20,6 +20,7 @@ from recolor.datasets.errors import RecolorError
 from recolor.evaluation.metrics.metric import HIGHER
 from recolor.models.decoding.options import Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.option import of_saved
 from recolor.platform.registry.tasks import measure_of
 from recolor.platform.search.options import VAL_LOSS
 from recolor.platform.search.space import Space
@@ -118,7 +119,7 @@ class Plan:
     def of_json(cls, saved: dict) -> "Plan":
         """Make a plan of what `to_json` has returned."""
         space = {name: json_to_distribution(one) for name, one in saved["space"].items()}
-        settings = Settings.of_saved(saved["settings"])
+        settings = of_saved(Settings, saved["settings"])
         decoding = OwnDecoding(**saved["decoding"])
         return cls(**{**saved, "settings": settings, "decoding": decoding, "space": space})
 

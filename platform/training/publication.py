@@ -30,6 +30,7 @@ from recolor.models.catalog import MODELS, RESTORE
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.decoding.vividness import calibrate, no_calibration
+from recolor.models.option import of_saved
 from recolor.models.restoring import Restorer
 from recolor.models.weights import Weights
 from recolor.platform.registry.model import Model, load_model
@@ -278,7 +279,7 @@ def import_weights(
         EmbeddingError: If the embedding network can't be had.
     """
     checkpoint = load_checkpoint(file, manifest)
-    settings = Settings.of_saved(checkpoint.origin["settings"])
+    settings = of_saved(Settings, checkpoint.origin["settings"])
     check_decoding(settings.model, decoding)
     own = saved_decoding(checkpoint).changed(decoding)
     # Before there is a run, in which a mistake would stay.
@@ -296,7 +297,7 @@ def import_weights(
 
 
 def _training_posters(manifest: DatasetInfo, checkpoint: Checkpoint) -> int:
-    settings = Settings.of_saved(checkpoint.origin["settings"])
+    settings = of_saved(Settings, checkpoint.origin["settings"])
     return posters_in(manifest, "train", settings.train_fraction)
 
 

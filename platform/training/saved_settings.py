@@ -7,6 +7,7 @@ import mlflow
 
 from recolor.datasets.errors import first_line
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.option import of_saved
 from recolor.platform.tracking.store import RunError, missing_folder
 from recolor.platform.training.settings import Settings
 
@@ -26,7 +27,7 @@ def saved_settings(run_id: str) -> Settings:
     Raises:
         RunError: If there is no such run, or it is not one of training.
     """
-    return Settings.of_saved(_saved(run_id, SETTINGS_FILE))
+    return of_saved(Settings, _saved(run_id, SETTINGS_FILE))
 
 
 def saved_decoding(run_id: str) -> OwnDecoding:
@@ -35,7 +36,7 @@ def saved_decoding(run_id: str) -> OwnDecoding:
     Raises:
         RunError: If there is no such run, or it is not one of training.
     """
-    return OwnDecoding.of_saved(_saved(run_id, DECODING_FILE))
+    return of_saved(OwnDecoding, _saved(run_id, DECODING_FILE))
 
 
 def _saved(run_id: str, file: str) -> dict:

@@ -153,19 +153,6 @@ class Settings:
         1.0, gt=0, le=1, description="Share of the training posters to use, always the same ones."
     )
 
-    @classmethod
-    def of_saved(cls, saved: dict) -> Settings:
-        """Make settings of what a training has kept.
-
-        Raises:
-            TrainingError: If there is an option that this version does not know, or a value that it
-                does not take.
-        """
-        try:
-            return cls(**saved)
-        except TypeError:
-            raise TrainingError("the training's settings are another version's") from None
-
     def complete(self) -> Settings:
         """Fill in the model kind's defaults where the number of epochs or the batch size is None.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from recolor.datasets.dataset_info import DatasetInfo
 from recolor.models.decoding.options import DEFAULT_DECODING, Decoding
 from recolor.models.decoding.own_decoding import OwnDecoding
+from recolor.models.option import of_saved
 from recolor.platform.registry.sources import local_weights, no_weights
 from recolor.platform.tracking.checkpoint import Checkpoint
 from recolor.platform.training.devices import find_devices
@@ -47,7 +48,7 @@ def train_untracked(
     start = None
     if file.exists():
         start = load_checkpoint(file, manifest)
-        settings.check_continues(Settings.of_saved(start.origin["settings"]), str(file))
+        settings.check_continues(of_saved(Settings, start.origin["settings"]), str(file))
         if start.progress.epoch >= settings.epochs:
             raise TrainingError(f"{file} has {start.progress.epoch} epochs already: raise `epochs`")
     initial = None
@@ -83,4 +84,4 @@ def load_checkpoint(file: Path, manifest: DatasetInfo) -> Checkpoint:
 
 def saved_decoding(checkpoint: Checkpoint) -> OwnDecoding:
     """Return the model's own decoding that a checkpoint keeps."""
-    return OwnDecoding.of_saved(checkpoint.origin["decoding"])
+    return of_saved(OwnDecoding, checkpoint.origin["decoding"])
