@@ -20,6 +20,7 @@ from recolor.datasets.atomic_file import atomic_write, named_in_errors, remove_u
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.folder_lock import folder_lock
 from recolor.datasets.images import ImageError, open_image, to_rgb
+from recolor.datasets.spreadsheets import as_text
 from recolor.platform.collection.fetching import Fetcher, FetchError, FetchPolicy
 from recolor.platform.collection.poster_list import Row
 
@@ -33,8 +34,6 @@ SMALLEST_SIDE = 16
 FEWEST_VALUES = 8
 # Other formats are their own suffixes. An MPO is a JPEG that holds another one.
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}
-# What spreadsheets take for a formula, if a cell begins with it.
-FORMULA = ("=", "+", "-", "@")
 # With room for a suffix and a digest.
 LONGEST_NAME = 100
 # Windows opens devices by these names, whatever the suffix.
@@ -111,14 +110,9 @@ def collect(
             table.writerow(COLUMNS)
             for row in rows:
                 result = results[row.url]
-                told = map(_as_text, (row.id, row.title, row.year, row.url))
+                told = map(as_text, (row.id, row.title, row.year, row.url))
                 table.writerow((result.file, *told, result.sha256, result.status))
     return [results[url] for url in {row.url for row in rows}]
-
-
-def _as_text(cell: str | int | None) -> str | int | None:
-    """Put an apostrophe before a cell that spreadsheets would run."""
-    return f"'{cell}" if str(cell).startswith(FORMULA) else cell
 
 
 def _read_journal(path: Path) -> dict[str, Result]:

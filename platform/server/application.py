@@ -1,19 +1,16 @@
 """The application: which path does what."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, Response
-from PIL import Image
+from fastapi import Query, Request
+from fastapi.responses import Response
 
-from recolor.models.decoding.options import DEFAULT_DECODING, FREE, Decoding
+from recolor.models.decoding.options import Decoding
 from recolor.models.option import Option, options_of
 from recolor.platform.registry.model import Model
 from recolor.platform.server.bodies import Bodies
+from recolor.platform.server.foundation import foundation
 from recolor.platform.server.gate import Gate
 from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.invocations import Invocations
@@ -21,13 +18,9 @@ from recolor.platform.server.limits import Limits
 from recolor.platform.server.page import page
 from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.reception import Reception
-from recolor.platform.server.request_errors import RequestError, Told, tell_errors
+from recolor.platform.server.request_errors import Told
 from recolor.platform.server.studio import Answer, Studio, described
-from recolor.platform.server.trusted_hosts import TrustedHosts
 
-log = logging.getLogger("recolor.server")
-# Of the picture that is recolored before the first request.
-WARM_UP = (1000, 1500)
 # For the description of the API.
 FILE = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 PICTURE = {
@@ -70,33 +63,7 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
     }
     instruments = Instruments(gauges)
     invocations = Invocations(model.painter, gate, bodies, limits)
-    # Whether the model works, once it has tried.
-    works: bool | None = None
-
-    async def warm_up() -> None:
-        nonlocal works
-        # A gray picture, since a colored one may need no network; and of both kinds, since what
-        # only one of them needs is built when it is first needed.
-        picture = Image.linear_gradient("L").resize(WARM_UP).convert("RGB")
-        try:
-            for decoding in (DEFAULT_DECODING, Decoding(palette=FREE)):
-                await asyncio.to_thread(model.painter.recolor, picture, decoding)
-            works = True
-        except Exception:
-            works = False
-            log.exception("the model can't recolor a first picture")
-
-    @asynccontextmanager
-    async def lifespan(_) -> AsyncIterator[None]:
-        warming = asyncio.create_task(warm_up())
-        yield
-        await asyncio.wait({warming})
-        gate.close()
-
-    # Its pages of documentation would load scripts from elsewhere.
-    app = FastAPI(title="recolor", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(TrustedHosts, names=allowed_hosts)
-    tell_errors(app)
+    app = foundation([model.painter], gate, instruments, allowed_hosts)
     about = {"Recolor-Model": model.label}
     if model.version:
         about["Recolor-Version"] = str(model.version.version)
@@ -110,7 +77,7 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
 
     @app.get("/", include_in_schema=False)
     def show_page() -> Response:
-        return page()
+        return page("page.html")
 
     @app.get("/model")
     def describe() -> dict:
@@ -155,26 +122,6 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
     ) -> Response:
         """Return a picture that is kept as it is."""
         return image(await gate.work(request, studio.original, key, wanted, accepted(request)))
-
-    @app.get("/healthz")
-    async def alive() -> dict:
-        """Tell that the server is alive."""
-        return {"alive": True}
-
-    @app.get("/readyz", responses={503: TOLD[503]})
-    async def is_ready() -> JSONResponse:
-        """Tell whether the model has recolored a first picture."""
-        if works is None:
-            raise RequestError(503, "the model is still warming up", headers={"Retry-After": "1"})
-        if not works:
-            raise RequestError(
-                503, "the model can't recolor a first picture: the server's log has more"
-            )
-        return JSONResponse({"ready": True})
-
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(instruments.text(), media_type="text/plain; version=0.0.4")
 
     app.add_api_route(
         "/invocations", invocations.__call__, methods=["POST"], include_in_schema=False

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from fastapi.responses import Response
 
-FILE = Path(__file__).with_name("page.html")
+FOLDER = Path(__file__).parent
 
 
-def page() -> Response:
-    """Return the page, with a policy that lets its own script and style run, and nothing else."""
-    text = FILE.read_text(encoding="utf-8")
+def page(name: str) -> Response:
+    """Return a page, with a policy that lets its own script and style run, and nothing else.
+
+    Args:
+        name: Of its file, beside this one.
+    """
+    text = (FOLDER / name).read_text(encoding="utf-8")
     policy = {
         "default-src": "'none'",
         "script-src": _hash_of("script", text),
