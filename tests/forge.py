@@ -12,6 +12,7 @@ import site
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -66,9 +67,11 @@ class Command:
         It may have ended already: then its process is still to be waited for, and hears nothing.
         """
         if number == signal.SIGINT:
-            os.killpg(self.pid, number)
-        else:
-            os.kill(self.pid, number)
+            # In its first instant, it has no session of its own yet.
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+                return
+        os.kill(self.pid, number)
 
     def wait(self, patience: float = PATIENCE) -> Ended:
         """Wait for its end; what takes longer than the patience is killed, and fails."""

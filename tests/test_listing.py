@@ -11,7 +11,12 @@ from conftest import environment
 
 from recolor.platform.cli.main import main
 from recolor.platform.registry.promotion import promote, rollback
-from recolor.platform.registry.versions import CHAMPION, MODEL_NAME, version_uri
+from recolor.platform.registry.versions import (
+    CHAMPION,
+    MODEL_NAME,
+    POSTERS_TAG,
+    version_uri,
+)
 
 
 def models(*options: str) -> str:
@@ -78,6 +83,14 @@ def test_the_newest_version_first_and_what_is_not_known_as_a_dash(versions):
     assert (shown[0]["free"], shown[-1]["free"]) == ("-", "230.0")
     # Columns in which nothing is known.
     assert not {"alias", "told", "run", "study", "commit"} & set(shown[0])
+
+
+def test_tags_that_someone_has_edited_count_as_unknown(versions):
+    versions(l2_ab=230)
+    number = versions(l2_ab=220)
+    for name in (POSTERS_TAG, "validation.l2_ab"):
+        mlflow.MlflowClient().set_model_version_tag(MODEL_NAME, number, name, "x")
+    assert [row["free"] for row in cells(models())] == ["-", "230.0"]
 
 
 def test_a_version_outlives_its_run(copied_store, trained):

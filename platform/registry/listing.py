@@ -77,7 +77,7 @@ def list_versions(task: Task = RECOLORING) -> list[ListedVersion]:
 def _listed(version: ModelVersion, aliases: list[str]) -> ListedVersion:
     run = _tags_of_run(version.run_id)
     seconds = version.creation_timestamp / 1000
-    posters = version.tags.get(POSTERS_TAG)
+    posters = version.tags.get(POSTERS_TAG, "")
     return ListedVersion(
         version=int(version.version),
         kind=version.tags.get(KIND_TAG),
@@ -85,7 +85,7 @@ def _listed(version: ModelVersion, aliases: list[str]) -> ListedVersion:
         by_default=CHAMPION in aliases and shortfall(version) is None,
         metrics=validated_metrics(version.tags),
         data=version.tags.get(DATA_TAG),
-        training_posters=None if posters is None else int(posters),
+        training_posters=int(posters) if posters.isdecimal() else None,
         run=version.run_id or None,
         study=run.get(STUDY_TAG),
         commit=run.get(TRAINED + COMMIT_TAG, run.get(COMMIT_TAG)),
