@@ -77,6 +77,13 @@ setup(
     ],
     extras_require={
         "dashboard": ["optuna-dashboard>=0.20"],
+        # What opens images of more formats. The JPEG XL plugin is under the GPL.
+        "formats": [
+            "pillow-heif>=1",
+            "pillow-jxl-plugin>=1.3",
+            "psd-tools>=1.24",
+            "pypdfium2>=5",
+        ],
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
         "jax": ["jax>=0.4.30"],
         # ONNX 1.19 needs a newer ml-dtypes than TensorFlow 2.17 allows.
@@ -89,8 +96,12 @@ setup(
             "jax>=0.4.30",
             "onnx>=1.16,<1.19",
             "onnxruntime>=1.20",
+            "pillow-heif>=1",
+            "pillow-jxl-plugin>=1.3",
             "playwright>=1.55",
+            "psd-tools>=1.24",
             "psycopg[binary]>=3.2",
+            "pypdfium2>=5",
             "pytest>=8",
             "pytest-benchmark>=5",
             "pytest-timeout>=2.3",

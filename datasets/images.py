@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from recolor.datasets import jpeg, tiff
+from recolor.datasets import extra_formats, jpeg, tiff
 from recolor.datasets.color_profiles import embedded_profile, srgb_profile, to_srgb
 from recolor.datasets.errors import RecolorError
 
@@ -36,6 +36,7 @@ SPECIAL_FILE = "a pipe, a socket or a device, not a file"
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
     *(".avif", ".jp2", ".ppm", ".pgm", ".tga"),
+    *extra_formats.suffixes(),
 )
 
 # Of Windows, macOS, and network disks of Synology and QNAP, in small letters. What Unix hides
@@ -162,7 +163,10 @@ def read_file(path: Path) -> bytes:
 
 
 def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Open an image without decoding its pixels yet, but those of a JPEG file without an end.
+    """Open an image, in most formats without decoding its pixels yet.
+
+    Decoded at once are JPEG files without an end, and JPEG XL, PSD and PDF, after a look at the
+    size.
 
     Args:
         data: The file's content.
@@ -173,13 +177,24 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         ImageError: If this is not an image.
     """
     limit = f"the limit is {most_pixels / 1e6:g} megapixels"
+
+    def check_size(width: int, height: int) -> None:
+        if width * height > most_pixels:
+            raise TooManyPixelsError(f"{width}x{height} pixels: {limit}")
+        if max(width, height) > MAX_SIDE:
+            raise TooManyPixelsError(f"{width}x{height}: the limit is {MAX_SIDE} a side")
+
     try:
         with warnings.catch_warnings():
             # Of damaged headers, and of many pixels where the limit below does not apply yet.
             warnings.simplefilter("ignore")
+            if extra := extra_formats.open_extra(data, check_size):
+                return extra
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except MemoryError:
+    except (ImageError, MemoryError):
         raise
+    except extra_formats.FormatError as error:
+        raise ImageError(str(error)) from None
     except Image.DecompressionBombError:
         raise TooManyPixelsError(f"too many pixels: {limit}") from None
     except UnidentifiedImageError:
@@ -188,10 +203,7 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise ImageError(f"damaged image: {_one_line(error)}") from None
-    if image.width * image.height > most_pixels:
-        raise TooManyPixelsError(f"{image.width}x{image.height} pixels: {limit}")
-    if max(image.size) > MAX_SIDE:
-        raise TooManyPixelsError(f"{image.width}x{image.height}: the limit is {MAX_SIDE} a side")
+    check_size(*image.size)
     if image.format == "TIFF" and (kind := tiff.misread(image)):
         raise ImageError(UNREAD.format(kind))
     if profile := embedded_profile(data):

@@ -2,7 +2,8 @@
 
 Transparency, Exif and resolution do, as far as the format has them. The orientation is applied, and
 the thumbnail left out, since it shows the old colors. A color profile is replaced by that of sRGB:
-the picture is in sRGB anyway, and converting it back would only add errors of rounding.
+the picture is in sRGB anyway, and converting it back would only add errors of rounding. Formats
+that are only read, as HEIC, become PNG.
 """
 
 import io
@@ -15,7 +16,14 @@ from PIL import ExifTags, Image
 
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import first_line
-from recolor.datasets.images import MAX_PIXELS, ImageError, open_image, read_file, to_rgb_and_alpha
+from recolor.datasets.images import (
+    FORMATS,
+    MAX_PIXELS,
+    ImageError,
+    open_image,
+    read_file,
+    to_rgb_and_alpha,
+)
 from recolor.datasets.posters import Box
 
 # With little loss.
@@ -49,7 +57,7 @@ class PictureFile:
 
     Attributes:
         picture: Upright, in sRGB, with transparency laid over white.
-        kind: The file's format, as Pillow calls it.
+        kind: The file's format, as Pillow calls it; PNG where the format is only read.
         alpha: The transparency, mode ``L``; None where there is none.
         exif: Exif for a file of the upright picture; None where there is none.
         dpi: Dots per inch across and down; None where they are not known.
@@ -84,6 +92,8 @@ class PictureFile:
         """
         image = open_image(data, most_pixels)
         kind = "JPEG" if image.format == "MPO" else image.format
+        if kind not in FORMATS:
+            kind = "PNG"
         # Decoding may leave nothing but pixels in the image.
         dpi = _dpi(image)
         cmyk = image.mode == "CMYK"

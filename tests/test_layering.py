@@ -23,6 +23,7 @@ FLOOR_1 = {
     "classes",
     "demo_posters",
     "errors",
+    "extra_formats",
     "gamut",
     "hints",
     "images",
@@ -48,6 +49,7 @@ FLOOR_1 = {
 # and skin.
 SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "schema", "skin"}
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
+ALLOWED_1 |= {"pillow_heif", "pillow_jxl", "psd_tools", "pypdfium2"}
 ALLOWED = {
     "datasets": ALLOWED_1
     | {"filelock", "keras", "pyarrow", "pydantic", "ray", "safetensors"}

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from recolor.datasets.extra_formats import EXTRA_FORMATS
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, find_inputs
 from recolor.datasets.object_storage import RemotePath
@@ -42,7 +43,8 @@ def plan(
     Args:
         inputs: Folders and files.
         out: Folder of the results, outside of the input folders; a file in an input folder keeps
-            its path inside that folder.
+            its path inside that folder, and its name but for suffixes of formats that are only
+            read, which become ``.png``.
         suggestions: How many results each picture has, numbered as ``poster.1.jpg``; 0 for one,
             with the picture's own name.
         sheet: Whether a sheet is made, too.
@@ -53,14 +55,11 @@ def plan(
         ImageError: If an input is missing, a result would replace an input or another result, or
             results are there already and are refused.
     """
-    tasks = [
-        Task(
-            name,
-            path,
-            tuple(out / _numbered(name, n + 1) for n in range(suggestions)) or (out / name,),
-        )
-        for name, path in find_inputs(inputs)
-    ]
+    tasks = []
+    for name, path in find_inputs(inputs):
+        result = _in_a_written_format(name)
+        numbered = tuple(out / _numbered(result, n + 1) for n in range(suggestions))
+        tasks.append(Task(name, path, numbered or (out / result,)))
     _check_apart(inputs, tasks, out, sheet)
     results = [target for task in tasks for target in task.targets]
     if sheet:
@@ -112,6 +111,13 @@ def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheet: bool
 def _real(place: Place) -> PurePosixPath:
     """Return a path by which a place can be told from others."""
     return PurePosixPath(str(place) if isinstance(place, RemotePath) else os.path.realpath(place))
+
+
+def _in_a_written_format(name: str) -> str:
+    """Return the name of a result: of formats that are only read, the results are PNG files."""
+    path = PurePosixPath(name)
+    only_read = any(path.suffix.lower() in one.suffixes for one in EXTRA_FORMATS)
+    return path.with_suffix(".png").as_posix() if only_read else name
 
 
 def _numbered(name: str, number: int) -> str:
