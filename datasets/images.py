@@ -25,10 +25,12 @@ from recolor.datasets.errors import RecolorError
 
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
+# Of pictures that are recolored or printed one by one: 27x40 inches at 400 dpi are 173 megapixels.
+MAX_FILE_PIXELS = 400_000_000
 # That of a JPEG. A picture is processed in bands of rows, whose memory grows with the width.
 MAX_SIDE = 65_535
-# So many pixels, and 8 bytes for each, as the largest of formats have.
-MAX_BYTES = 8 * MAX_PIXELS
+# Of a pixel, in the largest of formats.
+MAX_BYTES = 8
 WHITE = (255, 255, 255)
 UNREAD = "{} is not supported: save it with 8 bits, interleaved"
 SPECIAL_FILE = "a pipe, a socket or a device, not a file"
@@ -144,19 +146,24 @@ def _images_inside(folder: Path) -> Iterator[Path]:
         yield Path(error.filename)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, most_pixels: int = MAX_PIXELS) -> bytes:
     """Read the file of an image.
 
+    Args:
+        path: The file.
+        most_pixels: How many the image may have.
+
     Raises:
-        ImageError: If it can't be read, is not a file, or too large for an image of 100 megapixels.
+        ImageError: If it can't be read, is not a file, or too large for such an image.
     """
+    most = MAX_BYTES * most_pixels
     try:
         about = path.stat()
         # A pipe may wait for ever, and a device never end.
         if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise ImageError(SPECIAL_FILE)
-        if about.st_size > MAX_BYTES:
-            raise ImageError(f"{about.st_size / 1e6:.0f} MB: the limit is {MAX_BYTES / 1e6:.0f} MB")
+        if about.st_size > most:
+            raise ImageError(f"{about.st_size / 1e6:.0f} MB: the limit is {most / 1e6:.0f} MB")
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"can't be read: {error.strerror}") from None
@@ -170,7 +177,7 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Args:
         data: The file's content.
-        most_pixels: How many an image may have, 100 megapixels at most.
+        most_pixels: How many an image may have.
 
     Raises:
         TooManyPixelsError: If it has more, or a side of more than 65,535.

@@ -18,6 +18,7 @@ from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import first_line
 from recolor.datasets.images import (
     FORMATS,
+    MAX_FILE_PIXELS,
     MAX_PIXELS,
     ImageError,
     open_image,
@@ -75,12 +76,15 @@ class PictureFile:
 
     @classmethod
     def read(cls, path: Path) -> "PictureFile":
-        """Read a file.
+        """Read a file of up to 400 megapixels.
+
+        From then on Pillow, which refuses more than 179 itself, takes so many in this process.
 
         Raises:
             ImageError: If it can't be read, or is not an image that can be used.
         """
-        return cls.of(read_file(path))
+        Image.MAX_IMAGE_PIXELS = MAX_FILE_PIXELS
+        return cls.of(read_file(path, MAX_FILE_PIXELS), MAX_FILE_PIXELS)
 
     @classmethod
     def of(cls, data: bytes, most_pixels: int = MAX_PIXELS) -> "PictureFile":

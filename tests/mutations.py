@@ -8,6 +8,7 @@ The same seed gives the same files.
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from functools import cache
 
@@ -77,6 +78,19 @@ def whole_files() -> dict[str, bytes]:
         "BMP with a palette": _encoded(rgb.quantize(16), "BMP"),
         **{name: make(rgb) for name, make in extra.items() if name in readable},
     }
+
+
+def png_of_header(width: int, height: int) -> bytes:
+    """A PNG that announces a size and holds next to no pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    )
 
 
 def heic(image: Image.Image, **options) -> bytes:
