@@ -70,6 +70,7 @@ setup(
         "starlette>=0.40",
         "tensorflow==2.17.1",
         "tensorflow-io==0.37.1",
+        "tifffile>=2025.5.10",
         'tomli>=2; python_version < "3.11"',
         "tqdm>=4.66",
         "uvicorn>=0.30",

@@ -63,7 +63,7 @@ ALLOWED = {
     | {"onnx", "onnxruntime", "optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io"}
     | {"tf2onnx", "tomli", "torch", "tqdm", "yaml"}
     | {"cachetools", "fastapi", "h11", "prometheus_client", "pydantic", "starlette", "uvicorn"}
-    | {"anyio", "httpcore", "httpx", "werkzeug"},
+    | {"anyio", "httpcore", "httpx", "tifffile", "werkzeug"},
 }  # fmt: skip
 # Which parts of the project a part may use; of `datasets`, models see only `SEEN_BY_MODELS`.
 BELOW = {
@@ -74,7 +74,7 @@ BELOW = {
 }
 # The parts of `platform`, lowest first: each may import those before it.
 LAYERS = [
-    *("interruption", "tracking", "collection", "serving", "registry", "training"),
+    *("interruption", "tracking", "collection", "printing", "serving", "registry", "training"),
     *("search", "experiments", "server", "cli", "api"),
 ]
 MODULES = [path for part in ALLOWED for path in sorted((ROOT / part).rglob("*.py"))]

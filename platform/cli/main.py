@@ -32,6 +32,7 @@ COMMANDS: Catalog[click.Command] = Catalog(
         "apply": "recolor.platform.cli.apply:apply",
         "serve": "recolor.platform.cli.serve:serve",
         "export": "recolor.platform.cli.export:export",
+        "print": "recolor.platform.cli.print:print_",
         "palettes": "recolor.platform.cli.palettes:palettes",
         "demo": "recolor.platform.cli.demo:demo",
     }
