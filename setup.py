@@ -70,6 +70,7 @@ setup(
         "starlette>=0.40",
         "tensorflow==2.17.1",
         "tensorflow-io==0.37.1",
+        "tifffile>=2025.5.10",
         'tomli>=2; python_version < "3.11"',
         "tqdm>=4.66",
         "uvicorn>=0.30",
@@ -77,6 +78,13 @@ setup(
     ],
     extras_require={
         "dashboard": ["optuna-dashboard>=0.20"],
+        # What opens images of more formats. The JPEG XL plugin is under the GPL.
+        "formats": [
+            "pillow-heif>=1",
+            "pillow-jxl-plugin>=1.3",
+            "psd-tools>=1.24",
+            "pypdfium2>=5",
+        ],
         "gpu": ["tensorflow[and-cuda]==2.17.1"],
         "jax": ["jax>=0.4.30"],
         # ONNX 1.19 needs a newer ml-dtypes than TensorFlow 2.17 allows.
@@ -89,8 +97,12 @@ setup(
             "jax>=0.4.30",
             "onnx>=1.16,<1.19",
             "onnxruntime>=1.20",
+            "pillow-heif>=1",
+            "pillow-jxl-plugin>=1.3",
             "playwright>=1.55",
+            "psd-tools>=1.24",
             "psycopg[binary]>=3.2",
+            "pypdfium2>=5",
             "pytest>=8",
             "pytest-benchmark>=5",
             "pytest-timeout>=2.3",

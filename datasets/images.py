@@ -19,16 +19,18 @@ from pathlib import Path, PurePath
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from recolor.datasets import jpeg, tiff
+from recolor.datasets import extra_formats, jpeg, tiff
 from recolor.datasets.color_profiles import embedded_profile, srgb_profile, to_srgb
 from recolor.datasets.errors import RecolorError, reason_of
 
 # Above this an image is refused before it is decoded (a decompression bomb).
 MAX_PIXELS = 100_000_000
+# Of pictures that are recolored or printed one by one: 27x40 inches at 400 dpi are 173 megapixels.
+MAX_FILE_PIXELS = 400_000_000
 # That of a JPEG. A picture is processed in bands of rows, whose memory grows with the width.
 MAX_SIDE = 65_535
-# So many pixels, and 8 bytes for each, as the largest of formats have.
-MAX_BYTES = 8 * MAX_PIXELS
+# Of a pixel, in the largest of formats.
+MAX_BYTES = 8
 WHITE = (255, 255, 255)
 UNREAD = "{} is not supported: save it with 8 bits, interleaved"
 SPECIAL_FILE = "a pipe, a socket or a device, not a file"
@@ -36,6 +38,7 @@ SPECIAL_FILE = "a pipe, a socket or a device, not a file"
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
     *(".avif", ".jp2", ".ppm", ".pgm", ".tga"),
+    *extra_formats.suffixes(),
 )
 
 # Of Windows, macOS, and network disks of Synology and QNAP, in small letters. What Unix hides
@@ -143,43 +146,62 @@ def _images_inside(folder: Path) -> Iterator[Path]:
         yield Path(error.filename)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, most_pixels: int = MAX_PIXELS) -> bytes:
     """Read the file of an image.
 
+    Args:
+        path: The file.
+        most_pixels: How many the image may have.
+
     Raises:
-        ImageError: If it can't be read, is not a file, or too large for an image of 100 megapixels.
+        ImageError: If it can't be read, is not a file, or too large for such an image.
     """
+    most = MAX_BYTES * most_pixels
     try:
         about = path.stat()
         # A pipe may wait for ever, and a device never end.
         if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise ImageError(SPECIAL_FILE)
-        if about.st_size > MAX_BYTES:
-            raise ImageError(f"{about.st_size / 1e6:.0f} MB: the limit is {MAX_BYTES / 1e6:.0f} MB")
+        if about.st_size > most:
+            raise ImageError(f"{about.st_size / 1e6:.0f} MB: the limit is {most / 1e6:.0f} MB")
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"can't be read: {reason_of(error)}") from None
 
 
 def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Open an image without decoding its pixels yet, but those of a JPEG file without an end.
+    """Open an image, in most formats without decoding its pixels yet.
+
+    Decoded at once are JPEG files without an end, and JPEG XL, PSD and PDF, after a look at the
+    size.
 
     Args:
         data: The file's content.
-        most_pixels: How many an image may have, 100 megapixels at most.
+        most_pixels: How many an image may have.
 
     Raises:
         TooManyPixelsError: If it has more, or a side of more than 65,535.
         ImageError: If this is not an image.
     """
     limit = f"the limit is {most_pixels / 1e6:g} megapixels"
+
+    def check_size(width: int, height: int) -> None:
+        if width * height > most_pixels:
+            raise TooManyPixelsError(f"{width}x{height} pixels: {limit}")
+        if max(width, height) > MAX_SIDE:
+            raise TooManyPixelsError(f"{width}x{height}: the limit is {MAX_SIDE} a side")
+
     try:
         with warnings.catch_warnings():
             # Of damaged headers, and of many pixels where the limit below does not apply yet.
             warnings.simplefilter("ignore")
+            if extra := extra_formats.open_extra(data, check_size):
+                return extra
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except MemoryError:
+    except (ImageError, MemoryError):
         raise
+    except extra_formats.FormatError as error:
+        raise ImageError(str(error)) from None
     except Image.DecompressionBombError:
         raise TooManyPixelsError(f"too many pixels: {limit}") from None
     except UnidentifiedImageError:
@@ -188,10 +210,7 @@ def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageError("not an image, or of an unknown format") from None
     except Exception as error:
         raise ImageError(f"damaged image: {_one_line(error)}") from None
-    if image.width * image.height > most_pixels:
-        raise TooManyPixelsError(f"{image.width}x{image.height} pixels: {limit}")
-    if max(image.size) > MAX_SIDE:
-        raise TooManyPixelsError(f"{image.width}x{image.height}: the limit is {MAX_SIDE} a side")
+    check_size(*image.size)
     if image.format == "TIFF" and (kind := tiff.misread(image)):
         raise ImageError(UNREAD.format(kind))
     if profile := embedded_profile(data):

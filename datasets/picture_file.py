@@ -3,7 +3,7 @@
 Transparency, Exif, XMP and resolution do, as far as the format has them. The orientation is
 applied, and the thumbnail left out, since it shows the old colors. A color profile is replaced by
 that of sRGB: the picture is in sRGB anyway, and converting it back would only add errors of
-rounding.
+rounding. Formats that are only read, as HEIC, become PNG.
 """
 
 import io
@@ -16,7 +16,15 @@ from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import first_line
-from recolor.datasets.images import MAX_PIXELS, ImageError, open_image, read_file, to_rgb_and_alpha
+from recolor.datasets.images import (
+    FORMATS,
+    MAX_FILE_PIXELS,
+    MAX_PIXELS,
+    ImageError,
+    open_image,
+    read_file,
+    to_rgb_and_alpha,
+)
 from recolor.datasets.posters import Box
 from recolor.datasets.xmp import with_recipe
 
@@ -53,7 +61,7 @@ class PictureFile:
 
     Attributes:
         picture: Upright, in sRGB, with transparency laid over white.
-        kind: The file's format, as Pillow calls it.
+        kind: The file's format, as Pillow calls it; PNG where the format is only read.
         alpha: The transparency, mode ``L``; None where there is none.
         exif: Exif for a file of the upright picture; None where there is none.
         xmp: The XMP packet; None where there is none.
@@ -73,12 +81,15 @@ class PictureFile:
 
     @classmethod
     def read(cls, path: Path) -> "PictureFile":
-        """Read a file.
+        """Read a file of up to 400 megapixels.
+
+        From then on Pillow, which refuses more than 179 itself, takes so many in this process.
 
         Raises:
             ImageError: If it can't be read, or is not an image that can be used.
         """
-        return cls.of(read_file(path))
+        Image.MAX_IMAGE_PIXELS = MAX_FILE_PIXELS
+        return cls.of(read_file(path, MAX_FILE_PIXELS), MAX_FILE_PIXELS)
 
     @classmethod
     def of(cls, data: bytes, most_pixels: int = MAX_PIXELS) -> "PictureFile":
@@ -90,6 +101,8 @@ class PictureFile:
         """
         image = open_image(data, most_pixels)
         kind = "JPEG" if image.format == "MPO" else image.format
+        if kind not in FORMATS:
+            kind = "PNG"
         # Decoding may leave nothing but pixels in the image.
         dpi = _dpi(image)
         cmyk = image.mode == "CMYK"

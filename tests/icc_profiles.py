@@ -84,12 +84,13 @@ def gray_profile(levels: np.ndarray) -> bytes:
     return profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": curve(levels)})
 
 
-def cmyk_profile(xyz_of_ink, grid: int = 9) -> bytes:
+def cmyk_profile(xyz_of_ink, grid: int = 9, ink_of_xyz=None) -> bytes:
     """Of a printer.
 
     Args:
         xyz_of_ink: Gives XYZ with white D50, ``[..., 3]``, for inks in [0, 1], ``[..., 4]``.
         grid: Points of the table along each ink.
+        ink_of_xyz: The inverse, if the profile is to convert to inks, too.
     """
     axis = np.linspace(0, 1, grid)
     inks = np.array(list(itertools.product(axis, repeat=4)))
@@ -98,8 +99,20 @@ def cmyk_profile(xyz_of_ink, grid: int = 9) -> bytes:
     lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
     # 16 bits of Lab as in version 2: 0xff00 is 100 of L, 0x8000 is 0 of a and b.
     encoded = np.rint(np.stack([lab[:, 0] * 652.8, *(256 * (lab[:, 1:] + 128)).T], axis=1))
-    straight = np.array([0, 65535], ">u2").tobytes()
-    lut = b"mft2" + bytes(4) + bytes([4, 3, grid, 0]) + _s15(1, 0, 0, 0, 1, 0, 0, 0, 1)
-    lut += struct.pack(">HH", 2, 2) + 4 * straight
-    lut += np.clip(encoded, 0, 65535).astype(">u2").tobytes() + 3 * straight
-    return profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": lut})
+    tags = {b"A2B0": _table(4, grid, encoded)}
+    if ink_of_xyz:
+        axis = np.linspace(0, 65535, 33)
+        lab = np.array(list(itertools.product(axis, repeat=3))) / [652.8, 256, 256] - [0, 128, 128]
+        y = (lab[:, 0] + 16) / 116
+        f = np.stack([y + lab[:, 1] / 500, y, y - lab[:, 2] / 200], axis=1)
+        xyz = D50 * np.where(f > 6 / 29, f**3, (f - 16 / 116) / 7.787)
+        tags[b"B2A0"] = _table(3, 33, np.rint(ink_of_xyz(xyz) * 65535))
+    return profile(b"prtr", b"CMYK", b"Lab ", tags)
+
+
+def _table(inputs: int, grid: int, values: np.ndarray) -> bytes:
+    """A table of 16-bit values ``[grid ** inputs, outputs]``, with straight curves around it."""
+    straight, outputs = np.array([0, 65535], ">u2").tobytes(), values.shape[1]
+    lut = b"mft2" + bytes(4) + bytes([inputs, outputs, grid, 0]) + _s15(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    lut += struct.pack(">HH", 2, 2) + inputs * straight
+    return lut + np.clip(values, 0, 65535).astype(">u2").tobytes() + outputs * straight

@@ -8,11 +8,14 @@ The same seed gives the same files.
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
+
+from recolor.datasets.extra_formats import EXTRA_FORMATS
 
 # In bytes of headers, the numbers that most often go wrong.
 EXTREME = (0, 1, 0x7F, 0x80, 0xFF)
@@ -53,6 +56,8 @@ def whole_files() -> dict[str, bytes]:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     full = {"exif": exif, "icc_profile": profile, "dpi": (300, 300)}
     more = {"save_all": True, "append_images": [rgb.rotate(90), rgb.rotate(180)]}
+    extra = {"HEIC": heic, "JPEG XL": jxl, "PSD": psd, "PDF": pdf}
+    readable = {one.name for one in EXTRA_FORMATS if one.installed}
     return {
         "JPEG": _encoded(rgb, "JPEG", **full),
         "progressive JPEG": _encoded(rgb, "JPEG", progressive=True),
@@ -71,7 +76,50 @@ def whole_files() -> dict[str, bytes]:
         "16-bit TIFF": _encoded(gray16, "TIFF"),
         "BMP": _encoded(rgb, "BMP"),
         "BMP with a palette": _encoded(rgb.quantize(16), "BMP"),
+        **{name: make(rgb) for name, make in extra.items() if name in readable},
     }
+
+
+def png_of_header(width: int, height: int) -> bytes:
+    """A PNG that announces a size and holds next to no pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    )
+
+
+def heic(image: Image.Image, **options) -> bytes:
+    """Encode an image as HEIC."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return _encoded(image, "HEIF", **options)
+
+
+def jxl(image: Image.Image, **options) -> bytes:
+    """Encode an image as JPEG XL."""
+    import pillow_jxl  # noqa: F401
+
+    return _encoded(image, "JXL", **options)
+
+
+def psd(image: Image.Image) -> bytes:
+    """Encode an image as PSD."""
+    from psd_tools import PSDImage
+
+    file = io.BytesIO()
+    PSDImage.frompil(image).save(file)
+    return file.getvalue()
+
+
+def pdf(image: Image.Image, **options) -> bytes:
+    """Encode an image as a page of PDF that has its shape, in whole pixels at 300 dpi."""
+    return _encoded(image, "PDF", resolution=300, **options)
 
 
 def _encoded(image: Image.Image, kind: str, **options) -> bytes:

@@ -345,7 +345,7 @@ def test_what_is_no_image_is_counted_and_many_reasons_go_to_a_file(posters, stor
     (folder / ".Trashes").mkdir(parents=True)
     for name in ("good.jpg", "._good.jpg", ".Trashes/good.jpg"):
         shutil.copy(posters[0], folder / name)
-    for name in ("a.HEIC", "b.heic", "c.psd", "no suffix"):
+    for name in ("a.SVG", "b.svg", "c.xcf", "no suffix"):
         (folder / name).write_bytes(b"something")
     Image.open(posters[1]).convert("CMYK").save(folder / "cmyk.jpg")
     for number in range(6):
@@ -354,7 +354,7 @@ def test_what_is_no_image_is_counted_and_many_reasons_go_to_a_file(posters, stor
     result = run("apply", folder, "--out", out, *arguments)
     assert result.exit_code == 3, result.output
     assert "2 restored" in result.output
-    assert "takes no such files: 2 .heic, 1 without a suffix, 1 .psd\n" in result.output
+    assert "takes no such files: 2 .svg, 1 without a suffix, 1 .xcf\n" in result.output
     assert "CMYK became RGB: cmyk.jpg\n" in result.output
     assert f"6 skipped (1 more), all of them in {out / 'skipped.tsv'}" in result.output
     reasons = (out / "skipped.tsv").read_text().splitlines()
@@ -366,7 +366,7 @@ def test_what_is_no_image_is_counted_and_many_reasons_go_to_a_file(posters, stor
         file.unlink()
     result = run("apply", folder, "--out", tmp_path / "again", *arguments, "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["passed_over"] == {".heic": 2, ".psd": 1, "": 1}
+    assert json.loads(result.stdout)["passed_over"] == {".svg": 2, ".xcf": 1, "": 1}
     assert not (tmp_path / "again" / "skipped.tsv").exists()
 
 

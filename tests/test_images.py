@@ -3,21 +3,21 @@
 import io
 import os
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mutations import png_of_header
 from PIL import ExifTags, Image, features
 
 from recolor.datasets.errors import RecolorError
 from recolor.datasets.images import (
     MAX_BYTES,
+    MAX_PIXELS,
     SUFFIXES,
     ImageError,
     as_picture,
@@ -46,19 +46,6 @@ def gradient(height: int = 40, width: int = 56) -> Image.Image:
     """A smooth picture that differs in all corners and channels."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     return Image.fromarray((255 * np.stack([x, y, 1 - x * y], axis=-1)).astype(np.uint8))
-
-
-def png_of_header(width: int, height: int) -> bytes:
-    """A PNG that announces a size and holds next to no pixels."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(name + content)
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return (
-        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
-    )
 
 
 @pytest.mark.parametrize(
@@ -433,7 +420,7 @@ def test_a_folder_that_can_not_be_listed_is_listed_itself(public_folder):
 
 def test_a_file_of_more_bytes_than_any_image_is_not_read(tmp_path):
     with (tmp_path / "huge.tif").open("wb") as file:
-        file.truncate(MAX_BYTES + 1)
+        file.truncate(MAX_BYTES * MAX_PIXELS + 1)
     with pytest.raises(ImageError, match="800 MB: the limit is 800 MB"):
         read_file(tmp_path / "huge.tif")
 

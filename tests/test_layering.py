@@ -23,6 +23,7 @@ FLOOR_1 = {
     "classes",
     "demo_posters",
     "errors",
+    "extra_formats",
     "gamut",
     "hints",
     "images",
@@ -49,6 +50,7 @@ FLOOR_1 = {
 # and skin.
 SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "schema", "skin"}
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
+ALLOWED_1 |= {"pillow_heif", "pillow_jxl", "psd_tools", "pypdfium2"}
 ALLOWED = {
     "datasets": ALLOWED_1
     | {"filelock", "keras", "pyarrow", "pydantic", "ray", "safetensors"}
@@ -62,7 +64,7 @@ ALLOWED = {
     | {"onnx", "onnxruntime", "optuna", "pandas", "sqlalchemy", "tensorflow", "tensorflow_io"}
     | {"tf2onnx", "tomli", "torch", "tqdm", "yaml"}
     | {"cachetools", "fastapi", "h11", "prometheus_client", "pydantic", "starlette", "uvicorn"}
-    | {"anyio", "httpcore", "httpx", "werkzeug"},
+    | {"anyio", "httpcore", "httpx", "tifffile", "werkzeug"},
 }  # fmt: skip
 # Which parts of the project a part may use; of `datasets`, models see only `SEEN_BY_MODELS`.
 BELOW = {
@@ -73,7 +75,7 @@ BELOW = {
 }
 # The parts of `platform`, lowest first: each may import those before it.
 LAYERS = [
-    *("interruption", "tracking", "collection", "serving", "registry", "training"),
+    *("interruption", "tracking", "collection", "printing", "serving", "registry", "training"),
     *("search", "experiments", "server", "cli", "api"),
 ]
 MODULES = [path for part in ALLOWED for path in sorted((ROOT / part).rglob("*.py"))]

@@ -5,11 +5,11 @@ import struct
 
 import numpy as np
 import pytest
-from mutations import whole_files
+from mutations import png_of_header, whole_files
 from PIL import ExifTags, Image, TiffImagePlugin, features
 
 from recolor.datasets.color_profiles import srgb_profile
-from recolor.datasets.images import ImageError
+from recolor.datasets.images import MAX_FILE_PIXELS, ImageError, open_image
 from recolor.datasets.picture_file import PictureFile, _dpi
 
 WITH_ALPHA = [
@@ -262,6 +262,13 @@ def test_a_bmp_with_a_mask_of_alpha_loses_it_and_says_so(tmp_path):
     file = PictureFile.read(tmp_path / "file")
     assert file.picture.getpixel((0, 0)) == (244, 204, 204)
     assert file.loses == "transparency became white, since BMP files are written without"
+
+
+def test_files_may_have_more_pixels_than_pillow_takes(tmp_path):
+    (tmp_path / "file").write_bytes(png_of_header(20_000, 20_001))
+    with pytest.raises(ImageError, match="20000x20001 pixels: the limit is 400 megapixels"):
+        PictureFile.read(tmp_path / "file")
+    assert open_image(png_of_header(20_000, 20_000), MAX_FILE_PIXELS).size == (20_000, 20_000)
 
 
 def test_a_photograph_with_a_hidden_preview_is_one_picture(tmp_path):

@@ -253,6 +253,8 @@ def _report_as_json(outcome):
 
 def _report(outcome, out, model):
     """Say what was done."""
+    from recolor.datasets.extra_formats import INSTALL, installable
+
     lines = []
     results, pictures = outcome.results, outcome.pictures
     restored = sum(result.palette is None for result in results)
@@ -288,6 +290,8 @@ def _report(outcome, out, model):
             for suffix, count in outcome.passed_over.most_common()
         ]
         lines.append(f"passed over, since recolor takes no such files: {_first(', ', kinds)}")
+        if more := [suffix for suffix in outcome.passed_over if installable(suffix)]:
+            lines[-1] += f"; to read {_first(', ', more)}: {INSTALL}"
     for line in lines:
         say(printable(line))
     if outcome.skipped:

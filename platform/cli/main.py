@@ -35,6 +35,7 @@ COMMANDS: Catalog[click.Command] = Catalog(
         "show": "recolor.platform.cli.show:show",
         "serve": "recolor.platform.cli.serve:serve",
         "export": "recolor.platform.cli.export:export",
+        "print": "recolor.platform.cli.print:print_",
         "palettes": "recolor.platform.cli.palettes:palettes",
         "demo": "recolor.platform.cli.demo:demo",
     }

@@ -30,6 +30,7 @@ from recolor.datasets import (
     color_kind,
     color_profiles,
     errors,
+    extra_formats,
     faces,
     gamut,
     hints,
@@ -74,7 +75,8 @@ REQUIREMENTS = (
     "scikit-image", "tensorflow",
 )  # fmt: skip
 SERVED_MODULES = (
-    recolor, errors, catalog, color_profiles, jpeg, tiff, images, atomic_file, shared_table, color,
+    recolor, errors, catalog, color_profiles, extra_formats, jpeg, tiff, images, atomic_file,
+    shared_table, color,
     color_kind, classes, posters, margins, ageing, palette, hues, color_names, clustering, library,
     hints, assignments, gamut, swatches, quiet_stderr, faces, skin, option, options, own_decoding,
     typed, restoring, color_table, painter,

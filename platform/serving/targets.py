@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from recolor.datasets.extra_formats import EXTRA_FORMATS
 from recolor.datasets.hints import HintError
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, find_inputs
@@ -53,7 +54,8 @@ def plan(
     Args:
         inputs: Folders and files.
         out: Folder of the results, outside of the input folders; a file in an input folder keeps
-            its path inside that folder.
+            its path inside that folder, and its name but for suffixes of formats that are only
+            read, which become ``.png``.
         suggestions: How many results each picture has, numbered as ``poster.1.jpg``; 0 for one,
             with the picture's own name.
         sheet: Whether a sheet is made, too.
@@ -68,9 +70,12 @@ def plan(
     """
     tasks = []
     for name, path in find_inputs(inputs):
-        names = [_numbered(name, n + 1) for n in range(suggestions)] or [name]
+        one = _in_a_written_format(name)
+        names = [_numbered(one, n + 1) for n in range(suggestions)] or [one]
         beside = [result + RECIPE_SUFFIX for result in names if recipes]
-        tasks.append(Task(name, path, *(tuple(out / one for one in of) for of in (names, beside))))
+        tasks.append(
+            Task(name, path, *(tuple(out / file for file in of) for of in (names, beside)))
+        )
     sheets = [out / name for name in ([SHEET_FILE] * sheet + list(SERIES_FILES) * series)]
     _check_apart(inputs, tasks, out, sheets)
     results = [target for task in tasks for target in (*task.targets, *task.recipes)] + sheets
@@ -140,6 +145,13 @@ def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheets: lis
 def _real(place: Place) -> PurePosixPath:
     """Return a path by which a place can be told from others."""
     return PurePosixPath(str(place) if isinstance(place, RemotePath) else os.path.realpath(place))
+
+
+def _in_a_written_format(name: str) -> str:
+    """Return the name of a result: of formats that are only read, the results are PNG files."""
+    path = PurePosixPath(name)
+    only_read = any(path.suffix.lower() in one.suffixes for one in EXTRA_FORMATS)
+    return path.with_suffix(".png").as_posix() if only_read else name
 
 
 def _numbered(name: str, number: int) -> str:

@@ -1,0 +1,1 @@
+"""Finished pictures for printers: their size, inks and files."""
