@@ -18,9 +18,12 @@ from mlflow.projects._project_spec import EntryPoint
 
 from recolor.platform.cli import mlproject
 from recolor.platform.cli.main import COMMANDS, main
+from recolor.platform.cli.options import Several
 
 PROJECT = yaml.safe_load((ROOT / mlproject.FILE).read_text())
 ENTRY_POINTS = PROJECT["entry_points"]
+# Options that take no other texts.
+LENGTHS = {"print_size": "27x40in", "bleed": "3mm"}
 
 
 def test_the_file_is_what_the_commands_make_of_it():
@@ -79,9 +82,10 @@ def test_every_parameter_reaches_its_option(name, monkeypatch):
             given[its_name] = str(parameter.type.max or 12)
             expected[parameter.name] = float(given[its_name])
         else:
-            text = f'$HOME/a folder/it\'s "{its_name}" 50%.jpg'
-            given[its_name] = f"{text}\nb c" if parameter.multiple else text
-            several = (text, "b c") if parameter.multiple else (text,)
+            text = LENGTHS.get(its_name, f'$HOME/a folder/it\'s "{its_name}" 50%.jpg')
+            has_several = isinstance(parameter, Several)
+            given[its_name] = f"{text}\nb c" if has_several else text
+            several = (text, "b c") if has_several else (text,)
             several = tuple(parameter.type.convert(one, parameter, None) for one in several)
             one = parameter.nargs == 1 and not parameter.multiple
             expected[parameter.name] = several[0] if one else several

@@ -46,7 +46,7 @@ def test_what_was_deleted_can_be_restored(tmp_path, monkeypatch):
         mlflow.delete_run(run_id)
         with (
             pytest.raises(RunError, match=f"{restore} runs restore --run-id {run_id}` brings"),
-            tracked_run("a run", run_id),
+            tracked_run("a run", run_id=run_id),
         ):
             pass
         mlflow.delete_experiment(number)

@@ -116,16 +116,20 @@ class Name(click.Choice):
         return value
 
 
-class Repeated(click.Option):
-    """An option that may be repeated. An environment variable holds its values one a line."""
-
-    def __init__(self, *declarations, **options):
-        super().__init__(*declarations, multiple=True, **options)
+class Several(click.Option):
+    """An option of several values. An environment variable holds them one a line."""
 
     def value_from_envvar(self, ctx):
         """Return the lines of the environment variable; None if it is not set."""
         text = self.resolve_envvar_value(ctx)
         return None if text is None else [line for line in text.split("\n") if line]
+
+
+class Repeated(Several):
+    """An option that may be repeated."""
+
+    def __init__(self, *declarations, **options):
+        super().__init__(*declarations, multiple=True, **options)
 
 
 DATA = click.option(

@@ -14,6 +14,7 @@ from recolor.platform.cli.options import (
     TEXT,
     Place,
     Repeated,
+    Several,
     find_model,
 )
 from recolor.platform.cli.output import printable
@@ -26,6 +27,7 @@ DEFAULT_VOTES = Path("votes.csv")
 @MODEL
 @click.option(
     "--compare",
+    cls=Several,
     nargs=2,
     type=TEXT,
     metavar="A B",
