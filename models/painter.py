@@ -419,6 +419,7 @@ class Painter:
         if own:
             wanted = decoding.vividness
             poster = more_vivid(poster, SOURCE_VIVIDNESS if wanted is None else wanted)
+        kept = poster
         if assigned is not None:
             poster = recolored(poster, seen.swatches, *assigned)
         elif decoding.assign or _locked_colors(decoding):
@@ -427,8 +428,8 @@ class Painter:
             poster = self._recolored(seen, poster, palette, 0.0, decoding)
         elif decoding.hint or decoding.strength < 1:
             poster = self._recolored(seen, poster, None, decoding.strength, decoding)
-        if SKIN in _locked(seen, palette, decoding) and not own:
-            skin = seen.poster if seen.color == COLORED else _in_skin_colors(seen.poster)
+        if SKIN in _locked(seen, palette, decoding) and poster is not kept:
+            skin = kept if seen.color == COLORED else _in_skin_colors(kept)
             mask = seen.skin.resize(poster.size, Image.Resampling.BILINEAR)
             poster = Image.composite(skin, poster, mask)
         if decoding.crop == AUTO or poster.size == seen.source.size:
