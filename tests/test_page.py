@@ -640,6 +640,41 @@ def test_two_users_do_not_get_into_each_others_way(visit, served, old_posters):
         assert each.download()[1] == recolored(served, poster.read_bytes(), strength)
 
 
+def test_a_reload_keeps_everything_also_under_a_path_of_a_proxy(visit, served, old_posters):
+    seen, data = visit(), old_posters[0].read_bytes()
+    page, path = seen.page, f"{served.url}/posters/desk/"
+    seen.context.route(f"{path}**", lambda route: route.continue_(
+        url=route.request.url.replace(path, f"{served.url}/")))  # fmt: skip
+    page.goto(path)
+    seen.choose(*old_posters[:2])
+    expect(page.locator("#strip img:visible")).to_have_count(2)
+    seen.drop({"other.jpg": old_posters[2].read_bytes()}, onto="#donor")
+    expect(page.locator("#donor-name")).to_have_text("other.jpg")
+    seen.slide("Strength", 0.5)
+    page.get_by_role("button", name="Add by keyboard").click()
+    seen.wait()
+    result = seen.download()[1]
+    page.wait_for_timeout(1000)  # It is stored after a pause of a fifth of that.
+
+    page.reload()
+    expect(page.locator("#strip img:visible")).to_have_count(2)
+    seen.wait()
+    expect(page.locator("#donor-name")).to_have_text("other.jpg")
+    seen.open("Colors of another poster")
+    expect(page.locator("#donor-picture")).to_be_visible()
+    assert seen.download()[1] == result
+    for _ in range(3):
+        page.locator("#undo").click()
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data)
+    for _ in range(2):
+        page.get_by_role("button", name="Remove the poster").click()
+    expect(page.get_by_role("button", name="Choose posters")).to_be_focused()
+    page.reload()
+    expect(page.locator("#about")).to_contain_text("Restored and recolored")
+    expect(page.get_by_role("button", name="Choose posters")).to_be_visible()
+
+
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_everybody_can_use_it(visit, old_posters, screen):
     seen = visit(viewport=screen)

@@ -1,6 +1,6 @@
-// The page of `recolor serve`. All that users set is in the settings of a poster, plain objects that
-// are never changed: `change` appends other ones to its history. What only concerns the looks, as
-// the place of the divider, is in `view`.
+// The page of `recolor serve`. All that users set is in the settings of a poster, plain objects
+// that are never changed: `change` appends other ones to its history, an array of them. What only
+// concerns the looks is in `view`.
 
 const $ = (id) => document.getElementById(id);
 const posters = []; // in the order of the strip
@@ -82,7 +82,7 @@ function sayTrouble(text) {
 
 /** Say what is wrong with an option at its field, and anything else under the poster. */
 function sayFault({ message, field }) {
-  const { donor, palette } = settingsOf(current);
+  const { donor, palette } = current ? settingsOf(current) : NO_SETTINGS;
   if (field === "palette" && donor) field = "donor";
   else if (field === "palette" && isTyped(palette)) field = "typed";
   const place = document.querySelector(`[data-field="${field}"]`) ?? $("fault");
@@ -106,7 +106,7 @@ const pause = (seconds, signal) => new Promise((resolve, reject) => {
   signal?.addEventListener("abort", () => reject(signal.reason));
 });
 
-/** Ask the server, and don't give up while it is busy or gone. Returns the answer's body and headers. */
+/** Ask the server for a body and headers, and don't give up while it is busy or gone. */
 async function ask(path, options = {}) {
   for (let tries = 0; ; tries++) {
     let answer, body;
@@ -194,8 +194,8 @@ function query(poster) {
 }
 
 /**
- * Append new settings to a poster's history. They are one step back, together with those before that
- * concern the same thing, if it is named, and came a moment ago.
+ * Append new settings to a poster's history. They are one step back, together with those before
+ * that concern the same thing, if it is named, and came a moment ago.
  */
 function record(poster, settings, thing = null) {
   const before = settingsOf(poster);
@@ -204,6 +204,7 @@ function record(poster, settings, thing = null) {
   if (!goesOn) poster.step++;
   poster.history.splice(poster.step, Infinity, { ...before, ...settings });
   Object.assign(poster, { thing, changed: now });
+  storeSoon(poster);
 }
 
 /** Take new settings for the poster that is edited; its preview follows. */
@@ -221,6 +222,7 @@ function go(steps) {
   const step = poster.step + steps;
   if (!(step in poster.history)) return;
   Object.assign(poster, { step, thing: null });
+  storeSoon(poster);
   showChange();
 }
 
@@ -389,6 +391,13 @@ function addColor() {
   choosePalette(length ? `${$("typed").value},${color}` : color);
 }
 
+/** Get a donor's thumbnail. */
+async function showDonor(donor) {
+  donor.thumb = null; // That of another visit is gone.
+  keepPicture(donor, "thumb", await askPicture(donor, "original", SMALL));
+  if (current?.id) showSettings();
+}
+
 /** Take the palette of another poster. */
 async function takeDonor(file) {
   const poster = current;
@@ -397,7 +406,7 @@ async function takeDonor(file) {
   $("donor-name").textContent = `Sending ${donor.name} …`;
   try {
     await send(donor);
-    keepPicture(donor, "thumb", await askPicture(donor, "original", SMALL));
+    await showDonor(donor);
     record(poster, { donor, palette: null });
     if (poster === current) showChange();
   } catch ({ message }) {
@@ -415,7 +424,7 @@ const MAP_SIDE = 600;
 /** The poster's swatches, the largest first; their map may still be on its way. */
 const swatchesOf = ({ map, swatches }) => (map ?? { swatches }).swatches;
 
-/** Say of each swatch which of some own colors is its own: they shift a little with restoring. */
+/** Find the swatches that some colors are of: they shift a little with restoring. */
 function ownColors(poster, colors) {
   const swatches = swatchesOf(poster);
   const found = {};
@@ -439,8 +448,8 @@ const keeps = (poster, part) => settingsOf(poster)[part] ?? poster.color === "co
 /** What a swatch is to become: the color that was chosen for it, or else what it became. */
 function targetOf(index) {
   const { assigned } = settingsOf(current);
-  const { color } = swatchesOf(current)[index];
-  return assigned[ownColors(current, Object.keys(assigned))[index]] ?? current.became?.[index] ?? color;
+  const chosen = assigned[ownColors(current, Object.keys(assigned))[index]];
+  return chosen ?? current.became?.[index] ?? swatchesOf(current)[index].color;
 }
 
 /** Return settings in which a swatch has this color, or, if it is null, no chosen one. */
@@ -490,7 +499,8 @@ function showSwatches() {
 
 function makeSwatchRow(index) {
   const own = markButton(index);
-  const target = button("", () => edit(view.edited === index ? null : index), { className: "target" });
+  const target = button("", () => edit(view.edited === index ? null : index),
+    { className: "target" });
   const name = make("span", { className: "grow" });
   const reset = button("↺", () => { assign(index, null); target.focus(); },
     { className: "small", title: "Undo this color" });
@@ -521,7 +531,8 @@ function makePartRow(part) {
   const name = PARTS[part];
   const own = markButton(part);
   const share = make("span", { className: "soft" });
-  const lock = button("", () => change({ [part]: !keeps(current, part) }), { className: "small lock" });
+  const lock = button("", () => change({ [part]: !keeps(current, part) }),
+    { className: "small lock" });
   const row = make("li", { className: "row", id: part, hidden: true },
     make("span", { className: `pair ${part}` }, own),
     make("span", { className: "grow" }, name, " ", share), lock);
@@ -559,7 +570,9 @@ function letDrag(target, index) {
   const end = () => {
     from = null;
     target.style.translate = "";
-    for (const row of document.querySelectorAll(".onto, .dragged")) row.classList.remove("onto", "dragged");
+    for (const one of document.querySelectorAll(".onto, .dragged")) {
+      one.classList.remove("onto", "dragged");
+    }
   };
   target.onpointerdown = (event) => {
     from = event;
@@ -664,7 +677,8 @@ async function pixelsOf(url) {
 async function bringMap(signal) {
   const poster = current;
   const { restore, crop } = settingsOf(poster);
-  const wanted = Object.entries({ side: MAP_SIDE, restore, crop }).filter(([, value]) => value !== null);
+  const wanted = Object.entries({ side: MAP_SIDE, restore, crop })
+    .filter(([, value]) => value !== null);
   if (poster.asked.map === String(wanted)) return;
   const { map, ...facts } = JSON.parse(
     await (await askOf(poster, "swatches", wanted, signal)).body.text());
@@ -819,7 +833,7 @@ function setPlacing(placing) {
   $("frame").classList.toggle("placing", placing);
 }
 
-/** Whether the pointer moves the divider, or pans, and how it is told from a click. */
+/** Let a pointer move the divider, or pan, or click: then it hardly moves. */
 function listenToStage() {
   const frame = $("frame");
   let last = null; // where a pointer is that is down
@@ -926,10 +940,10 @@ async function previewSoon() {
   isPreviewing = true;
   while (isPreviewWanted) {
     isPreviewWanted = false;
-    if (current.id) await preview();
+    if (current?.id) await preview();
   }
   isPreviewing = false;
-  $("screen").ariaBusy = String(!current.id); // It is being sent.
+  $("screen").ariaBusy = String(!current?.id); // It is being sent.
 }
 
 async function preview() {
@@ -971,9 +985,10 @@ async function bring(name, which, parameters, signal) {
 
 /* Posters, and the strip of their thumbnails */
 
-async function addFiles(files) {
-  const added = [...files].map((file) => (
-    { file, name: file.name || "poster.png", history: [NO_SETTINGS], step: 0, asked: {} }));
+const addFiles = (files) => addPosters([...files].map((file) => (
+  { file, name: file.name || "poster.png", history: [NO_SETTINGS], step: 0, asked: {} })));
+
+async function addPosters(added) {
   if (!added.length) return;
   posters.push(...added);
   $("strip").append(...added.map(makeTile));
@@ -986,6 +1001,7 @@ async function addFiles(files) {
 async function receive(poster) {
   try {
     await send(poster);
+    store(poster);
     keepPicture(poster, "thumb", await askPicture(poster, "original", SMALL));
   } catch ({ message }) {
     poster.fault = message;
@@ -1025,6 +1041,18 @@ function select(poster) {
   previewSoon();
 }
 
+/** Show what is there without a poster. */
+function welcome() {
+  running?.abort();
+  current = null;
+  document.body.classList.add("empty");
+  $("schemes-strip").hidden = $("welcome").hidden = false;
+  $("refused").textContent = "";
+  for (const id of ["stage", "settings", "add", "download"]) $(id).hidden = true;
+  showStrip();
+  $("choose").focus();
+}
+
 function showStrip() {
   const several = posters.length > 1;
   $("strip").hidden = !several;
@@ -1059,13 +1087,76 @@ function removePoster(poster) {
   const index = posters.indexOf(poster);
   posters.splice(index, 1);
   poster.tile.remove();
+  forget(poster);
   for (const { before, after, thumb, picture } of [poster, ...(poster.suggestions ?? [])]) {
     for (const url of [before, after, thumb, picture]) if (url) URL.revokeObjectURL(url);
+  }
+  if (!posters.length) {
+    welcome();
+    return;
   }
   if (poster === current) select(posters[Math.min(index, posters.length - 1)]);
   else showStrip();
   const tile = posters.length > 1 && current.tile.firstElementChild;
   (tile || $(current.fault ? "choose" : "add")).focus();
+}
+
+/* The desk: posters and their settings are kept by the browser, for a reload or another day */
+
+const done = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+
+function openDesk() {
+  const request = indexedDB.open(`recolor at ${location.pathname}`);
+  request.onupgradeneeded = () => {
+    for (const name of ["files", "settings"]) {
+      request.result.createObjectStore(name, { autoIncrement: true });
+    }
+  };
+  return done(request);
+}
+
+const shelf = async (name) =>
+  (await whenDeskIsOpen).transaction(name, "readwrite").objectStore(name);
+
+/** Store a poster; where the browser has no room, or does not allow it, a reload forgets it. */
+async function store(poster) {
+  const { file, name, history, step } = poster;
+  try {
+    poster.key ??= await done((await shelf("files")).add({ file, name }));
+    await done((await shelf("settings")).put({ history, step }, poster.key));
+  } catch (error) {
+    console.info(`${name} will be gone after a reload: ${error}`);
+  }
+}
+
+function storeSoon(poster) {
+  if (!poster.key) return; // It is stored once the server has taken it.
+  clearTimeout(poster.storing);
+  poster.storing = setTimeout(store, ONE_STEP / 5, poster);
+}
+
+async function forget({ key, storing }) {
+  clearTimeout(storing);
+  if (key) for (const name of ["files", "settings"]) (await shelf(name)).delete(key);
+}
+
+/** Put on the page what is on the desk. */
+async function takeFromDesk() {
+  const files = await shelf("files");
+  const [keys, kept] = await Promise.all([done(files.getAllKeys()), done(files.getAll())]);
+  const settings = await shelf("settings");
+  const steps = await Promise.all(keys.map((key) => done(settings.get(key))));
+  await addPosters(keys.map((key, index) => {
+    const { history, step } = steps[index] ?? { history: [{}], step: 0 };
+    // Other versions of the page may know other settings.
+    const known = history.map((one) => ({ ...NO_SETTINGS, ...one }));
+    return { key, ...kept[index], history: known, step, asked: {} };
+  }));
+  const donors = new Set(posters.flatMap(({ history }) => history.map(({ donor }) => donor)));
+  for (const donor of donors) if (donor) await showDonor(donor);
 }
 
 /* Downloads */
@@ -1210,6 +1301,7 @@ function listenToSettings() {
   $("add-hint").onclick = () => { addHint(50, 25); $("rings").lastElementChild.focus(); };
   $("to-all").onclick = applyToAll;
   $("reset").onclick = () => change(NO_SETTINGS);
+  $("remove").onclick = () => removePoster(current);
   $("swatch-color").oninput = () => assign(view.edited, $("swatch-color").value, "swatch");
   $("swatch-hex").onchange = takeTyped;
   $("parts").append(...Object.keys(PARTS).map(makePartRow));
@@ -1233,4 +1325,6 @@ listenToIntake();
 listenToStage();
 listenToTools();
 listenToSettings();
+const whenDeskIsOpen = openDesk();
 const whenModelIsKnown = askJson("model").then((answer) => { model = answer; showModel(); });
+takeFromDesk().catch(() => {}); // There may be none, as in a private window.
