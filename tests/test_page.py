@@ -675,6 +675,38 @@ def test_a_reload_keeps_everything_also_under_a_path_of_a_proxy(visit, served, o
     expect(page.get_by_role("button", name="Choose posters")).to_be_visible()
 
 
+def test_a_result_gives_its_settings_to_a_poster(visit, served, old_posters):
+    """Also one that is dropped before its poster, and one as JSON; a broken one is said."""
+    data, other = (file.read_bytes() for file in old_posters[:2])
+    options = [("palette", "#0b4f5c,#f28c28"), ("strength", 0.8), ("hint", "50%,20%=#c1121f"),
+               ("lock", "skin"), ("restore", 0.5)]  # fmt: skip
+    result = recolored(served, data, *options)
+    seen = visit()
+    page = seen.page
+    seen.drop({"result.jpg": result})
+    expect(page.locator("#refused")).to_contain_text("Drop the poster that is to have them.")
+    seen.drop({"poster.jpg": data})
+    seen.wait()
+    assert seen.download()[1] == result
+    expect(page.get_by_label("Lock Skin of faces")).to_have_attribute("aria-pressed", "true")
+    page.locator("#undo").click()
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data)
+
+    donor = json.loads(served.ask("POST", "/pictures", other)[2])["id"]
+    result = recolored(served, data, ("palette", donor), ("assign", "#f2c14e=#8c2f39"))
+    seen.drop({"result.jpg": result})
+    expect(page.locator("#donor-name")).to_contain_text("those of another picture")
+    seen.wait()
+    assert seen.download()[1] == result
+    seen.drop({"recipe.json": b'{"format": 1, "options": {"palette": "none"}}'})
+    expect(page.locator("#donor-name")).to_have_text("Drop it here, or choose it.")
+    seen.wait()
+    assert seen.download()[1] == recolored(served, data, ("palette", "none"))
+    seen.drop({"recipe.json": b'{"format": 2}'})
+    expect(page.locator("#fault")).to_contain_text("recipe.json: a recipe of format 2")
+
+
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_everybody_can_use_it(visit, old_posters, screen):
     seen = visit(viewport=screen)

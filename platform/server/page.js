@@ -134,9 +134,9 @@ async function ask(path, options = {}) {
 
 const askJson = async (...request) => JSON.parse(await (await ask(...request)).body.text());
 
-/** Send a picture for the server to keep; once more where it has forgotten it. */
+/** Send a picture, or a recipe, for the server to keep; once more where it has forgotten it. */
 async function send(picture) {
-  const { file } = picture;
+  const { file, path = "pictures" } = picture;
   const most = model.limits.bytes;
   if (file.size > most) {
     const [has, limit] = [file.size, most].map(inMegabytes);
@@ -146,8 +146,9 @@ async function send(picture) {
   const body = await file.arrayBuffer().catch(() => {
     throw fault("can't be read: is it a folder, or was it moved?");
   });
-  const answer = await askJson("pictures", { method: "POST", body });
+  const answer = await askJson(path, { method: "POST", body });
   if (!picture.id) Object.assign(picture, answer);
+  return answer;
 }
 
 /** Get something of a picture: how it was, it recolored, or its swatches. */
@@ -413,6 +414,68 @@ async function takeDonor(file) {
     showSettings();
     sayFault({ message, field: "donor" });
   }
+}
+
+/* Recipes: the settings that a result was made with, inside of its file or as JSON */
+
+const RECIPE_MARK = "urn:poster-recolor:xmp/";
+let recipe = null; // one that waits for its poster
+
+async function hasRecipe(file) {
+  if (file.name.endsWith(".json")) return true;
+  const bytes = await file.arrayBuffer().catch(() => new ArrayBuffer());
+  return new TextDecoder("latin1").decode(bytes).includes(RECIPE_MARK);
+}
+
+/** Take the settings of a recipe for the poster that is edited, or else for the next ones. */
+async function takeRecipe(file) {
+  const poster = current?.id ? current : null;
+  clearFaults();
+  try {
+    const taken = { ...await send({ file, path: "recipes" }), file };
+    if (poster) {
+      useRecipe(poster, taken);
+      if (poster === current) showChange();
+    } else {
+      recipe = taken;
+      $("refused").textContent = `${file.name} holds the settings of a result. `
+        + "Drop the poster that is to have them.";
+    }
+    const { differences } = taken;
+    if (poster && differences.length) {
+      sayFault({ message: `It was made by ${differences.join(", ")}: this may come out otherwise.` });
+    }
+  } catch ({ message }) {
+    if (poster) sayFault({ message: `${file.name}: ${message}` });
+    else $("refused").textContent = `${file.name}: ${message}`;
+  }
+}
+
+/** Give a poster the settings of a recipe. */
+function useRecipe(poster, { file, query, recipe: { options } }) {
+  const { palette = null, crop = null, hint = [], assign: assigned = [], lock } = query;
+  const { name } = options.palette ?? {};
+  const isKept = palette !== null && palette !== options.palette && palette !== name;
+  const pairs = (texts) => texts.map((text) => text.split("="));
+  const locked = (lock ?? []).filter((word) => !["none", "neutrals", "skin"].includes(word));
+  const place = (text, side) =>
+    text.includes("%") ? parseFloat(text) : toPercent((100 * parseFloat(text)) / side);
+  record(poster, {
+    ...NO_SETTINGS,
+    ...Object.fromEntries(SLIDERS.map((slider) => [slider.name, query[slider.name] ?? null])),
+    palette: isKept ? null : palette,
+    donor: isKept ? { id: palette, name, file, path: "recipes" } : null,
+    crop: crop === "auto" ? crop : null,
+    paper: lock ? lock.includes("neutrals") : null,
+    skin: lock ? lock.includes("skin") : null,
+    locked: locked.map(colorOf),
+    assigned: Object.fromEntries(pairs(assigned).map((colors) => colors.map(colorOf))),
+    hints: pairs(hint).map(([where, color]) => {
+      const [x, y] = where.split(",");
+      return { x: place(x, poster.width), y: place(y, poster.height),
+        color: colorOf(color) ?? "#808080" };
+    }),
+  });
 }
 
 /* Swatches: the poster's colors, and what each becomes */
@@ -985,8 +1048,12 @@ async function bring(name, which, parameters, signal) {
 
 /* Posters, and the strip of their thumbnails */
 
-const addFiles = (files) => addPosters([...files].map((file) => (
-  { file, name: file.name || "poster.png", history: [NO_SETTINGS], step: 0, asked: {} })));
+function addFiles(files) {
+  const added = files.map((file) => (
+    { file, name: file.name || "poster.png", history: [NO_SETTINGS], step: 0, asked: {}, recipe }));
+  if (added.length) recipe = null;
+  addPosters(added);
+}
 
 async function addPosters(added) {
   if (!added.length) return;
@@ -1001,6 +1068,7 @@ async function addPosters(added) {
 async function receive(poster) {
   try {
     await send(poster);
+    if (poster.recipe) useRecipe(poster, poster.recipe);
     store(poster);
     keepPicture(poster, "thumb", await askPicture(poster, "original", SMALL));
   } catch ({ message }) {
@@ -1156,7 +1224,7 @@ async function takeFromDesk() {
     return { key, ...kept[index], history: known, step, asked: {} };
   }));
   const donors = new Set(posters.flatMap(({ history }) => history.map(({ donor }) => donor)));
-  for (const donor of donors) if (donor) await showDonor(donor);
+  for (const donor of donors) if (donor && !donor.path) await showDonor(donor);
 }
 
 /* Downloads */
@@ -1259,9 +1327,15 @@ async function zip(files) {
 
 /* How posters come in */
 
-function takeFiles(files, asDonor) {
-  if (asDonor && files.length) takeDonor(files[0]);
-  else addFiles(files);
+async function takeFiles(list, asDonor) {
+  const files = [...list]; // The list is emptied soon.
+  if (asDonor && files.length) {
+    takeDonor(files[0]);
+    return;
+  }
+  const areRecipes = await Promise.all(files.map(hasRecipe));
+  for (const file of files.filter((_, index) => areRecipes[index])) await takeRecipe(file);
+  addFiles(files.filter((_, index) => !areRecipes[index]));
 }
 
 function listenToIntake() {
