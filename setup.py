@@ -34,7 +34,7 @@ setup(
         "recolor.datasets.embeddings": ["efficientnet_lite0.safetensors"],
         "recolor.datasets.palettes": ["library.json"],
         "recolor.models": ["pretrained/*"],
-        "recolor.platform.server": ["*.html"],
+        "recolor.platform.server": ["*.html", "*.css", "*.js"],
     },
     install_requires=[
         "alembic>=1.13",

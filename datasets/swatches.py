@@ -153,6 +153,12 @@ class Swatches:
         """Return which fine swatches make up the merged one nearest to a color: ``bool [K]``."""
         return self.groups == self.groups[self._nearest_fine(rgb)]
 
+    def map_of(self, picture: Image.Image) -> np.ndarray:
+        """Return the merged swatch that each pixel of an RGB picture is in: ``uint8 [h, w]``."""
+        lab = _lab(picture)
+        fine = np.argmin(_squares(lab.reshape(-1, 3) / STEPS, self.centers / STEPS), axis=-1)
+        return self.groups[fine].reshape(lab.shape[:2]).astype(np.uint8)
+
     def shades(self, rgb: Sequence[int], ab: Sequence[float]) -> np.ndarray:
         """Return a new color in the shades of the swatch nearest to a color: ``float32 [K, 2]``.
 

@@ -32,6 +32,11 @@ def paperness(lab: np.ndarray) -> np.ndarray:
     return np.exp(-((chroma / PAPER_CHROMA) ** 8)) * light
 
 
+def paper_mask(picture: Image.Image) -> Image.Image:
+    """Return the `paperness` of an RGB picture's pixels, 0 to 255: mode L."""
+    return picture.filter(_paper_filter()).getchannel(0)
+
+
 def recolored(
     picture: Image.Image, swatches: Swatches, colors: np.ndarray, amounts: np.ndarray
 ) -> Image.Image:
@@ -60,7 +65,7 @@ def recolored(
         new = part.filter(other)
         if not alike:
             kept = part.filter(paper) if paper else part
-            new = Image.composite(kept, new, part.filter(_paper_filter()).getchannel(0))
+            new = Image.composite(kept, new, paper_mask(part))
         result.paste(new, (0, top))
     return result
 

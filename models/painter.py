@@ -6,10 +6,11 @@ model.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
 from functools import cache, cached_property, partial
+from hashlib import sha256
 
 import numpy as np
 from PIL import Image
@@ -167,6 +168,7 @@ class Seen:
         looks: Returns what the network says of the poster.
         parts: Returns its swatches.
         skins: Returns how much each of its pixels belongs to the skin of faces, see `find_skin`.
+        recall: Returns the colors that its swatches got under a name before, or else makes them.
     """
 
     source: Image.Image
@@ -177,6 +179,7 @@ class Seen:
     looks: Callable[[], Look]
     parts: Callable[[], Swatches]
     skins: Callable[[], np.ndarray]
+    recall: Callable[[Hashable, Callable[[], np.ndarray]], np.ndarray] = lambda _, make: make()
 
     @cached_property
     def look(self) -> Look:
@@ -419,6 +422,7 @@ class Painter:
         if own:
             wanted = decoding.vividness
             poster = more_vivid(poster, SOURCE_VIVIDNESS if wanted is None else wanted)
+        kept = poster
         if assigned is not None:
             poster = recolored(poster, seen.swatches, *assigned)
         elif decoding.assign or _locked_colors(decoding):
@@ -427,8 +431,8 @@ class Painter:
             poster = self._recolored(seen, poster, palette, 0.0, decoding)
         elif decoding.hint or decoding.strength < 1:
             poster = self._recolored(seen, poster, None, decoding.strength, decoding)
-        if SKIN in _locked(seen, palette, decoding) and not own:
-            skin = seen.poster if seen.color == COLORED else _in_skin_colors(seen.poster)
+        if SKIN in _locked(seen, palette, decoding) and poster is not kept:
+            skin = kept if seen.color == COLORED else _in_skin_colors(kept)
             mask = seen.skin.resize(poster.size, Image.Resampling.BILINEAR)
             poster = Image.composite(skin, poster, mask)
         if decoding.crop == AUTO or poster.size == seen.source.size:
@@ -471,10 +475,32 @@ class Painter:
     def _of_palette(self, seen: Seen, palette: Palette, decoding: Decoding) -> np.ndarray:
         """Let the network give each swatch a color of a palette: ab, ``float32 [K, 2]``."""
         self.check(replace(decoding, palette=palette))
+        temperature = self.network.own.changed(decoding).temperature
+        vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
+        locked = frozenset(_locked(seen, palette, decoding))
+        table = _table(palette)
+        # All that the answer depends on, beside the poster.
+        name = (sha256(table).digest(), locked, temperature, vividness)
+
+        def make() -> np.ndarray:
+            return self._asked(seen, palette, table, locked, temperature, vividness)
+
+        # A copy, to change single ones in.
+        return seen.recall(name, make).copy()
+
+    def _asked(
+        self,
+        seen: Seen,
+        palette: Palette,
+        table: np.ndarray,
+        locked: frozenset[str],
+        temperature: float,
+        vividness: float,
+    ) -> np.ndarray:
+        """Ask the network for what `_of_palette` returns."""
         network, look, swatches = self.network, seen.look, seen.swatches
         pixels = swatches.pixels
         memberships = swatches.memberships(pixels) + LITTLE * swatches.memberships(pixels, WIDE)
-        locked = _locked(seen, palette, decoding)
         stays = paper = paperness(pixels) * (NEUTRALS in locked)
         if SKIN in locked:
             skin = np.asarray(seen.skin.resize(SOME, Image.Resampling.NEAREST)) / 255
@@ -483,15 +509,14 @@ class Painter:
         memberships *= 1 - stays[:, None] * (1 - LITTLE)
         chroma = np.hypot(*swatches.centers[:, 1:].T)
         colorful = COLORFUL * np.clip((chroma - NEUTRAL_CHROMA) / COLORED_CHROMA, -1, 1)
-        vividness = PALETTE_VIVIDNESS if decoding.vividness is None else decoding.vividness
         answer = network.assign(
             outputs=look.answer["outputs"],
             box=np.int32(astuple(look.box)),
             memberships=np.float32(memberships),
             colorful=np.float32(colorful),
             paper=np.float32(paper.mean()),
-            palette=_table(palette),
-            temperature=np.float32(network.own.changed(decoding).temperature),
+            palette=table,
+            temperature=np.float32(temperature),
             vividness=np.float32(vividness),
         )
         return _colored_enough(np.array(answer["colors"]), chroma, palette)

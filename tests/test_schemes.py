@@ -149,6 +149,9 @@ def test_skin_of_faces_stays_by_default_and_gets_skins_colors_in_gray(painter):
     )
     leak = deltaE_ciede2000(lab_of(photo), kept)[skin]
     assert np.quantile(leak, 0.95) < 2 < np.median(deltaE_ciede2000(lab_of(photo), freed)[skin])
+    own = replace(scheme, palette="source", vividness=0, assign=parse_assignments(["#c08060=teal"]))
+    changed = deltaE_ciede2000(lab_of(photo), lab_of(painter.recolor(photo, own)))
+    assert np.quantile(changed[skin], 0.95) < 2 and changed.max() > 20
     gray = photo.convert("L").convert("RGB")
     a, b = np.moveaxis(lab_of(painter.recolor(gray, replace(scheme, lock=("skin",))))[skin], -1, 0)[
         1:

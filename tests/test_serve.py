@@ -203,6 +203,27 @@ class TestPixels:
         words = "outside of the picture of 400x600 pixels"
         check_error(served.ask("GET", outside), 422, words, "hint")
 
+    def test_a_map_tells_which_swatch_each_pixel_is_in(self, served):
+        poster = Image.new("RGB", (200, 300), "#7fb2dd")
+        # Two colors are as light as each other: else it might be of one ink.
+        poster.paste("#d6a56f", (0, 0, 50, 100))
+        poster.paste("#c1121f", (0, 200, 200, 300))
+        poster.paste("white", (150, 0, 200, 100))
+        key = json.loads(served.ask("POST", "/pictures", encoded(poster))[2])["id"]
+        status, _, answer = served.ask("GET", f"/pictures/{key}/swatches?side=150&restore=0")
+        known = json.loads(answer)
+        assert status == 200 and [one["name"] for one in known["swatches"]] == [
+            "sky blue", "red", "white", "tan"
+        ]  # fmt: skip
+        assert (known["paper"], known["skin"]) == (pytest.approx(1 / 12, abs=0.01), 0)
+        assert known["map"].startswith("data:image/png;base64,")
+        drawn = Image.open(io.BytesIO(base64.b64decode(known["map"].partition(",")[2])))
+        assert drawn.size == (100, 150)
+        assert [drawn.getpixel(at) for at in ((40, 20), (20, 140), (90, 10))] == [
+            (0, 0, 0), (1, 0, 0), (2, 255, 0)
+        ]  # fmt: skip
+        check_error(served.ask("GET", "/pictures/none/swatches"), 404, "not kept", "id")
+
 
 class TestPalettes:
     def test_that_of_another_picture(self, served, painter):

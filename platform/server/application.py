@@ -15,7 +15,7 @@ from recolor.platform.server.gate import Gate
 from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.invocations import Invocations
 from recolor.platform.server.limits import Limits
-from recolor.platform.server.page import page
+from recolor.platform.server.page import add_page
 from recolor.platform.server.query import Original, Preview, Recoloring
 from recolor.platform.server.reception import Reception
 from recolor.platform.server.request_errors import Told
@@ -75,9 +75,7 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
     def accepted(request: Request) -> str:
         return request.headers.get("accept", "")
 
-    @app.get("/", include_in_schema=False)
-    def show_page() -> Response:
-        return page("page.html")
+    add_page(app, "page")
 
     @app.get("/model")
     def describe() -> dict:
@@ -122,6 +120,11 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
     ) -> Response:
         """Return a picture that is kept as it is."""
         return image(await gate.work(request, studio.original, key, wanted, accepted(request)))
+
+    @app.get("/pictures/{key}/swatches", responses=TOLD)
+    async def swatches(request: Request, key: str, wanted: Annotated[Preview, Query()]) -> dict:
+        """Tell which swatch each pixel belongs to; `restore`, `crop` and `side` count."""
+        return await gate.work(request, studio.swatches, key, wanted)
 
     app.add_api_route(
         "/invocations", invocations.__call__, methods=["POST"], include_in_schema=False

@@ -32,7 +32,7 @@ from recolor.platform.server.foundation import foundation
 from recolor.platform.server.gate import Gate
 from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.limits import Limits
-from recolor.platform.server.page import page
+from recolor.platform.server.page import add_page
 from recolor.platform.server.reception import Reception
 from recolor.platform.server.request_errors import RequestError
 from recolor.platform.server.votes import CHOICES, LEFT, RIGHT, Tally, Votes, VotesError
@@ -262,9 +262,7 @@ def comparing_application(
     painters = {id(one.painter): one.painter for one in comparison.candidates}.values()
     app = foundation(painters, gate, instruments, allowed_hosts)
 
-    @app.get("/", include_in_schema=False)
-    def show_page() -> Response:
-        return page("compare.html")
+    add_page(app, "compare")
 
     @app.get("/pairs")
     def progress(judged: Annotated[Judged, Query()]) -> dict:

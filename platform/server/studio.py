@@ -7,7 +7,9 @@ size, which forgets what was not used for longest.
 Everything here may be called from several threads.
 """
 
+import base64
 import hashlib
+import io
 import json
 import math
 import re
@@ -18,8 +20,9 @@ from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from cachetools import LRUCache
-from PIL import Image
+from PIL import Image, ImageStat
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
@@ -31,6 +34,7 @@ from recolor.datasets.picture_file import PictureFile
 from recolor.datasets.posters import Box
 from recolor.datasets.skin import find_skin
 from recolor.datasets.swatches import Swatches
+from recolor.models.color_table import paper_mask
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Found, Look, Painter, Seen, cut_out
@@ -48,6 +52,8 @@ ID = re.compile("[0-9a-f]{64}")
 OVERHEAD = 4096
 # A longer header is left out, since proxies take heads of 4 kB.
 LONGEST_HEADER = 1000
+# In maps of swatches, of which there are 10 at most.
+NO_SWATCH = 255
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,10 @@ class Studio:
         """Keep a picture's file, and say what there is to know about it.
 
         Returns:
-            JSON: its ``id``, ``width``, ``height``, ``format``, ``animated``; ``color`` (colored,
-            one ink or gray) and ``has_color``; ``swatches``, each with color, share and name;
-            ``found``, how it has aged, in words; ``margin``, whether there is one around it; and
-            ``suggestions`` of palettes, see `described`.
+            JSON: its ``id``, ``width``, ``height``, ``format``, ``animated``, ``transparent``;
+            ``color`` (colored, one ink or gray) and ``has_color``; ``swatches``, each with color,
+            share and name; ``found``, how it has aged, in words; ``margin``, whether there is one
+            around it; and ``suggestions`` of palettes, see `described`.
 
         Raises:
             ImageError: If it can't be used.
@@ -134,6 +140,7 @@ class Studio:
             "height": file.picture.height,
             "format": file.kind,
             "animated": file.animated,
+            "transparent": file.alpha is not None,
             "color": found.color,
             "has_color": own,
             "swatches": [asdict(swatch) for swatch in swatches],
@@ -218,6 +225,39 @@ class Studio:
         shown = self._copy(key, self._file(key), wanted.side)
         return _answer(shown, shown.picture, wanted.format, accept, {})
 
+    def swatches(self, key: str, wanted: Preview) -> dict:
+        """Tell which swatch each pixel of a picture that is kept belongs to.
+
+        Returns:
+            JSON: ``swatches`` as of `keep`; which part of the poster ``paper`` and ``skin`` take, 0
+            to 1; and ``map``, a PNG as a data URL. A pixel's red is the number of its swatch, 255
+            for none, and its green and blue are how much it is paper, and skin.
+
+        Raises:
+            RecolorError: If an option can't be used.
+            RequestError: If there is no such picture.
+        """
+        file, decoding = self._file(key), self._decoding(wanted)
+        seen = self._seen(key, file, decoding, wanted.side)
+        size, colored = seen.poster.size, seen.color == COLORED
+        number, paper = np.full(size[::-1], NO_SWATCH, np.uint8), Image.new("L", size)
+        if colored:
+            number = seen.swatches.map_of(seen.poster)
+            paper = paper_mask(seen.poster)
+        skin = seen.skin.resize(size, Image.Resampling.BILINEAR)
+        drawn = Image.merge("RGB", [Image.fromarray(number), paper, skin])
+        if decoding.crop != AUTO:
+            drawn, poster = Image.new("RGB", seen.source.size, (NO_SWATCH, 0, 0)), drawn
+            drawn.paste(poster, (seen.box.left, seen.box.top))
+        data = io.BytesIO()
+        drawn.save(data, "PNG", compress_level=1)
+        return {
+            "swatches": [asdict(one) for one in seen.swatches.merged] if colored else [],
+            "paper": _mean(paper),
+            "skin": _mean(skin),
+            "map": f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}",
+        }
+
     def _decoding(self, wanted: Recoloring) -> Decoding:
         return typed_decoding(wanted.typed, self.library, self._palette_of)
 
@@ -293,7 +333,12 @@ class Studio:
             of_whole("swatches", Swatches.of, lambda swatches: swatches.pixels.nbytes),
             of_whole("skin", find_skin, lambda mask: mask.nbytes),
         )
-        return Seen(source, box, found.color, restoration, restored, *lazily)
+
+        def recall(name: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+            kept = ("colors", name, key, decoding.restore)
+            return self._known(kept, make, lambda colors: colors.nbytes)
+
+        return Seen(source, box, found.color, restoration, restored, *lazily, recall)
 
     def _copy(self, key: str, file: PictureFile, side: int | None) -> PictureFile:
         """Return a small copy of a picture's file, without what is told about the original."""
@@ -373,6 +418,10 @@ def _accepted(kind: str, accept: str) -> str:
 
 def _bytes(*pictures: Image.Image | None) -> int:
     return sum(one.width * one.height * len(one.getbands()) for one in pictures if one)
+
+
+def _mean(mask: Image.Image) -> float:
+    return ImageStat.Stat(mask).mean[0] / 255
 
 
 def _of_palette(palette: Palette) -> int:
