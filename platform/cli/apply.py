@@ -19,6 +19,7 @@ from recolor.platform.cli.options import (
     MODEL,
     OUTPUT_ANYWHERE,
     OUTPUT_FILE,
+    OVERWRITE,
     RAY_ADDRESS,
     cluster_of,
     find_model,
@@ -82,7 +83,7 @@ SOME_SKIPPED = 3
     help="Say what was done as JSON: for each image the ageing found, and for each result its "
     "palette and what became of the poster's swatches.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
+@OVERWRITE
 @click.option(
     "--skip-existing",
     is_flag=True,

@@ -4,7 +4,7 @@ import click
 
 from recolor.platform.cli.libraries import quiet_mlflow, use_tensorflow
 from recolor.platform.cli.messages import say
-from recolor.platform.cli.options import MODEL_DEFAULT, MODEL_METAVAR, TEXT, Place
+from recolor.platform.cli.options import MODEL_DEFAULT, MODEL_METAVAR, OVERWRITE, TEXT, Place
 from recolor.platform.cli.output import printable
 from recolor.platform.serving.export_target import FORMATS, ONNX, ExportError, check_target
 
@@ -19,7 +19,7 @@ from recolor.platform.serving.export_target import FORMATS, ONNX, ExportError, c
     help="The champion, another registered model, a file of weights, or the kind of a bundled "
     f"network.  {MODEL_DEFAULT}",
 )
-@click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+@OVERWRITE
 def export(out, format, model, overwrite):
     """Write a model in a format that runs without recolor.
 

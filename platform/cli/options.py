@@ -78,6 +78,7 @@ OUTPUT_ANYWHERE = Place(writable=True, remote=True)
 OUTPUT_FILE = Place(writable=True, folder=False)
 COUNT = click.IntRange(1)
 SEED = click.IntRange(0, 2**32 - 1)
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 JSON = click.option("--json", is_flag=True, help="Print JSON instead of a table.")
 
 

@@ -15,6 +15,7 @@ from recolor.platform.cli.options import (
     ENGINES,
     INPUT,
     OUTPUT_ANYWHERE,
+    OVERWRITE,
     RAY_ADDRESS,
     SEED,
     cluster_of,
@@ -77,7 +78,7 @@ WITHOUT = {
 )
 @RAY_ADDRESS
 @click.option("--seed", type=SEED, default=10, show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace a data set that is there already.")
+@OVERWRITE
 @click.option(
     "--extend",
     is_flag=True,

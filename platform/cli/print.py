@@ -2,7 +2,7 @@
 
 import click
 
-from recolor.platform.cli.options import INPUT_FILE, Finite, Place
+from recolor.platform.cli.options import INPUT_FILE, OVERWRITE, Finite, Place
 from recolor.platform.cli.output import printable, progress_bar, report_skipped
 
 # The exit status.
@@ -103,7 +103,7 @@ class Typed(click.ParamType):
     help="Write a mask of each swatch, too: gray PNG files with the same pixels, in poster.masks, "
     "for a spot color or an editor.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@OVERWRITE
 def print_(
     results,
     out,
