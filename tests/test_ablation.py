@@ -300,6 +300,7 @@ def test_results_are_printed_as_json(here):
 TOLD = ["nothing", "auto", "palette", "best2", "hints5", "palette+hints5", "palette+source"]
 
 
+@pytest.mark.slow
 def test_the_table_has_all_that_a_network_is_told(here):
     told = [*TOLD, "aged", "unaged"]
     variants = """

@@ -219,6 +219,7 @@ def test_evaluate_writes_table_and_figures(manifest, trained, tmp_path):
     assert uri in table.read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_marks_models_that_may_know_the_posters(manifest, trained, tmp_path):
     """Of the bundled classification, nobody knows what it held out; the U-Net held out others."""
     figures = tmp_path / "figures.json"

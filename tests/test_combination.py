@@ -138,6 +138,7 @@ def test_a_run_leads_back_to_all_its_data_sets_in_their_order(manifest, more, th
             assert [part.folder for part in found.parts] == [part.folder for part in parts]
 
 
+@pytest.mark.slow
 def test_commands_take_several(manifest, more, both, small_network, tmp_path):
     data = ["--data", manifest.folder, "--data", more.folder]
     options = ["--model", small_network, "--epochs", 1, "--batch-size", 10]

@@ -273,6 +273,7 @@ def test_without_a_champion_the_word_fails_in_one_line(versions, tmp_path, monke
     assert not (tmp_path / "mlruns").exists()
 
 
+@pytest.mark.slow
 def test_promotion_measures_the_bundled_network_once(small, monkeypatch):
     data, number = small
     bars = Bars()

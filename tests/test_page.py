@@ -550,6 +550,7 @@ def test_what_restoring_found_is_said_and_a_margin_can_be_cut_off(
     expect(found).to_have_text("A gray poster.")
 
 
+@pytest.mark.slow
 def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, served, old_posters):
     files = {name: old_posters[number].read_bytes() for number, name in enumerate(
         ("same.jpg", "Кино é.jpg", "gray.png"))}  # fmt: skip
@@ -616,6 +617,7 @@ def test_what_can_not_be_used_is_said_and_the_rest_goes_on(visit, old_posters):
     assert seen.download()[0].startswith(old_posters[0].stem)
 
 
+@pytest.mark.slow
 def test_a_large_picture(visit, served, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (2500, 4000, 3), np.uint8)
     file = tmp_path / "large.bmp"
@@ -746,6 +748,7 @@ def check_access(page: "Page") -> None:
         assert min(box["width"], box["height"]) >= 24, target.evaluate("node => node.outerHTML")
 
 
+@pytest.mark.slow
 def test_no_palettes_by_a_regression_and_patience_with_its_server(
     visit, forge, old_posters, tmp_path
 ):

@@ -683,6 +683,7 @@ def test_mutated_requests(served):
     assert "Traceback" not in served.said
 
 
+@pytest.mark.slow
 def test_a_client_that_never_ends_its_request_is_hung_up_on(slow_client):
     client, began = slow_client
     client.settimeout(SECONDS_FOR_HEAD + 20)

@@ -68,6 +68,7 @@ def test_what_can_not_be_told(text):
         Told.parse(text)
 
 
+@pytest.mark.slow
 def test_who_is_told_more_is_nearer_to_the_truth(network, manifest):
     predictions = Predictions(network, Decoding())
     told = ("nothing", "palette", "hints20", "palette+hints20")

@@ -509,8 +509,9 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
 
 @pytest.mark.parametrize(
     ("model", "epochs"),
-    [("regression", 70), pytest.param("classification", 150, marks=pytest.mark.slow)],
+    [("regression", 70), ("classification", 150)],
 )
+@pytest.mark.slow
 def test_networks_can_learn_eight_posters_by_heart(model, epochs, posters, learn_by_heart):
     error, gray = learn_by_heart(model, posters, size=16, epochs=epochs)
     assert error < gray / 5

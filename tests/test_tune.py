@@ -143,6 +143,7 @@ def outcome(said: str) -> str:
     return said[said.index("4 trials; ") :]
 
 
+@pytest.mark.slow
 def test_a_study_is_one_tree_of_runs(tuned, tiny):
     place, _ = tuned
     place.check_tree(4, epochs=2)
@@ -164,6 +165,7 @@ def test_a_study_is_one_tree_of_runs(tuned, tiny):
         assert ("model.version" in run.data.tags) == ("repeats" in run.data.tags)
 
 
+@pytest.mark.slow
 def test_a_study_leaves_plots_and_a_table(tuned, tmp_path):
     place, _ = tuned
     run_id = place.study.user_attrs[RUN_ID]
@@ -179,6 +181,7 @@ def test_a_study_leaves_plots_and_a_table(tuned, tmp_path):
         assert "Plotly.newPlot" in page and "<script src=" not in page
 
 
+@pytest.mark.slow
 def test_the_same_command_finds_everything_done(tuned, tiny):
     place, before = tuned
     runs = len(place.runs())
@@ -194,6 +197,7 @@ def test_the_same_command_finds_everything_done(tuned, tiny):
     assert run.data.tags["repeats"] == f"trial {number_of(place.study.best_trial)}, 1 epochs"
 
 
+@pytest.mark.slow
 def test_the_best_command_repeats_the_best_trial_at_full_length(tuned, tiny):
     place, said = tuned
     (command,) = re.findall(r"^at full length: recolor (.*)$", said, re.MULTILINE)
@@ -209,6 +213,7 @@ def test_the_best_command_repeats_the_best_trial_at_full_length(tuned, tiny):
     assert run.data.tags["model.version"] == "2"
 
 
+@pytest.mark.slow
 def test_studies_are_listed(tuned, forge, tmp_path):
     place, _ = tuned
     said = place.call("studies")
