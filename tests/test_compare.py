@@ -285,6 +285,7 @@ class Judge:
         return self.page.locator("#left img, #right img").evaluate_all(script)
 
 
+@pytest.mark.slow
 def test_judges_vote_on_the_page(browser, forge, folder, tmp_path):
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     options = ("--compare", *SETTINGS, "--model", "classification", "--posters", "posters")

@@ -29,6 +29,7 @@ def called(tmp_path, monkeypatch):
         yield call
 
 
+@pytest.mark.slow
 def test_they_are_prepared_trained_evaluated_promoted_and_applied(called, posters, tmp_path):
     called("prepare", posters[0].parent, "--out", "data", "--size", 16, "--workers", 1,
            "--split", "20,5,5", "--embedding", "brightness")  # fmt: skip

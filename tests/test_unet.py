@@ -68,6 +68,7 @@ def cross_entropy_of_pixel(kind, ab, features, offsets, row, column) -> float:
     return -target @ log_softmax(logits[row, column].astype(np.float64))
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_the_best_offsets_and_a_part_of_that_without(kind):
     ab, features = example()
     for loss, true, seen in zip(kind.loss(ab, features), ab, features, strict=True):
