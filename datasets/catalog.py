@@ -72,7 +72,7 @@ class Catalog(Mapping[str, Thing]):
 
 
 def did_you_mean(wrong: str, names: Iterable[str]) -> str:
-    """Ask whether similar names were meant; empty where there are none.
+    """Return a question that suggests similar names; an empty text if no name is similar.
 
     Example:
         >>> did_you_mean("oragne", ["orange", "teal"])

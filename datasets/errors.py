@@ -48,6 +48,16 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or first_line(error)
 
 
+def first_mistake(error) -> str:
+    """Return the first of a `pydantic.ValidationError`, as ``settings.size: Field required``."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+# What is said of a picture where `out_of_memory`.
+TOO_LARGE = "too large for this machine's memory"
+
+
 def out_of_memory(error: Exception) -> bool:
     """Tell whether memory was too small: each framework has errors of its own for that."""
     names = {cls.__name__ for cls in type(error).__mro__}

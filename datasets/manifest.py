@@ -14,11 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from recolor.datasets.compression import CODECS
 from recolor.datasets.dataset_info import DatasetError, DatasetInfo
-from recolor.datasets.errors import reason_of
+from recolor.datasets.errors import first_mistake, reason_of
 from recolor.datasets.object_storage import RemotePath
 from recolor.datasets.posters import LARGEST_EMBEDDING, LARGEST_SIDE
 from recolor.datasets.records import how_to_repair
-from recolor.datasets.schema import first_mistake
 from recolor.datasets.splits import SPLITS
 
 FORMAT = 3

@@ -62,9 +62,9 @@ class PictureFile:
     Attributes:
         picture: Upright, in sRGB, with transparency laid over white.
         kind: The file's format, as Pillow calls it; PNG where the format is only read.
-        alpha: The transparency, mode ``L``; None where there is none.
-        exif: Exif for a file of the upright picture; None where there is none.
-        xmp: The XMP packet; None where there is none.
+        alpha: The transparency, mode ``L``, or None.
+        exif: Exif for a file of the upright picture, or None.
+        xmp: The XMP packet, or None.
         dpi: Dots per inch across and down; None where they are not known.
         animated: Whether the file holds more frames or pages, of which this is the first.
         loses: What a file of the same format can't hold of this one, and becomes what; in words.
@@ -83,7 +83,7 @@ class PictureFile:
     def read(cls, path: Path) -> "PictureFile":
         """Read a file of up to 400 megapixels.
 
-        From then on Pillow, which refuses more than 179 itself, takes so many in this process.
+        Pillow's own limit, 179, is raised for the whole process.
 
         Raises:
             ImageError: If it can't be read, or is not an image that can be used.
@@ -157,10 +157,12 @@ class PictureFile:
 
     def _xmp_option(self, recipe: str | None) -> dict:
         """Return the option of Pillow that writes the packet, with a recipe if it fits in."""
-        packets = [self.xmp] if recipe is None else [with_recipe(self.xmp, recipe), self.xmp]
-        most = MOST_XMP if self.kind == "JPEG" else None
-        packet = next((one for one in packets if one and len(one[:most]) == len(one)), None)
-        if packet is None:
+        packet = self.xmp if recipe is None else with_recipe(self.xmp, recipe)
+        if self.kind == "JPEG":
+            # The source's own has come out of such a file.
+            fitting = (one for one in (packet, self.xmp) if one and len(one) <= MOST_XMP)
+            packet = next(fitting, None)
+        if not packet:
             return {}
         if self.kind == "PNG":
             chunks = PngImagePlugin.PngInfo()

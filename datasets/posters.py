@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from recolor.datasets.color import numbers_to_lab8
+from recolor.datasets.errors import TOO_LARGE
 from recolor.datasets.images import WHITE, ImageError, open_image, read_file, to_rgb
 
 # A smaller image has no colors worth learning; it can still be recolored.
@@ -178,4 +179,4 @@ def try_read_poster(path: Path, size: int) -> Poster | str:
     except ImageError as error:
         return str(error)
     except MemoryError:
-        return "too large for this machine's memory"
+        return TOO_LARGE

@@ -99,7 +99,7 @@ class Identity:
 
     Attributes:
         kind: Name of the model kind.
-        version: Its registered version; None if it is none.
+        version: Its registered version, or None.
         digest: SHA-256 of its weights, or of its file where that holds more.
     """
 

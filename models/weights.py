@@ -22,9 +22,8 @@ from safetensors.numpy import save
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.classes import ColorClasses
-from recolor.datasets.errors import RecolorError, reason_of
+from recolor.datasets.errors import RecolorError, first_mistake, reason_of
 from recolor.datasets.posters import LARGEST_EMBEDDING, LARGEST_SIDE
-from recolor.datasets.schema import first_mistake
 from recolor.models.catalog import EMBEDDING_SIZE, MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.option import STRICT

@@ -22,8 +22,6 @@ from forge import Forge
 
 from recolor.platform.interruption import SIGNALS
 
-# The paper's networks. They take a poster's lightness and embedding, and their weights are bundled.
-
 # Nothing of the developer's own store must be seen or touched.
 for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
     os.environ.pop(variable, None)

@@ -48,7 +48,7 @@ FLOOR_1 = {
 }
 # What models see of `datasets`: floor 1, schemas, the embedding that they have as their encoder,
 # and skin.
-SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "schema", "skin"}
+SEEN_BY_MODELS = FLOOR_1 | {"embeddings.efficientnet_lite0", "faces", "skin"}
 ALLOWED_1 = {"google", "google_crc32c", "numpy", "PIL", "scipy", "skimage"}
 ALLOWED_1 |= {"pillow_heif", "pillow_jxl", "psd_tools", "pypdfium2"}
 ALLOWED = {

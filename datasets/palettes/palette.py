@@ -160,7 +160,7 @@ class Palette:
         if cells.min() < 0 or len(set(cells.tolist())) < len(cells):
             raise ValueError("cells must be different numbers from 0 to 1023")
         shares = np.zeros(CELLS, np.float32)
-        # Where there are none.
+        # Cells that the palette does not use.
         colors = cell_centers(np.arange(CELLS)).astype(np.float32)
         shares[cells], colors[cells] = content["shares"], content["colors"]
         if not (np.isfinite(shares).all() and shares.min() >= 0 and 0.9 < shares.sum() < 1.1):

@@ -24,11 +24,9 @@ from recolor.platform.cli.options import (
     cluster_of,
     find_model,
 )
-from recolor.platform.cli.output import printable, progress_bar, report_skipped
+from recolor.platform.cli.output import SOME_SKIPPED, printable, progress_bar, report_skipped
 
 MOST_NAMED = 6
-# The exit status.
-SOME_SKIPPED = 3
 
 
 @click.command()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from recolor.datasets.skipped import MOST_SHOWN
 from recolor.platform.cli.messages import draws_bars, say, warn
 
+# The exit status of a command that did some of the images.
+SOME_SKIPPED = 3
 # Between two lines about progress.
 LINE_SECONDS = 30
 

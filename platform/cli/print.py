@@ -3,10 +3,7 @@
 import click
 
 from recolor.platform.cli.options import INPUT_FILE, OVERWRITE, Finite, Place
-from recolor.platform.cli.output import printable, progress_bar, report_skipped
-
-# The exit status.
-SOME_SKIPPED = 3
+from recolor.platform.cli.output import SOME_SKIPPED, printable, progress_bar, report_skipped
 
 
 class Typed(click.ParamType):

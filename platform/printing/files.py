@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
-from recolor.datasets.errors import RecolorError, out_of_memory
+from recolor.datasets.errors import TOO_LARGE, RecolorError, out_of_memory
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import find_inputs
 from recolor.datasets.picture_file import PictureFile
@@ -149,7 +149,7 @@ def print_picture(path: Path, target: Path, options: PrintOptions) -> PrintFile:
     except Exception as error:
         if not out_of_memory(error):
             raise
-        raise ImageError("too large for this machine's memory") from None
+        raise ImageError(TOO_LARGE) from None
     return PrintFile(target, sheet, most / 255 if inks.mode == "CMYK" else None, masks)
 
 

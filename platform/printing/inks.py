@@ -14,7 +14,7 @@ INTENTS = {
     "relative": ImageCms.Intent.RELATIVE_COLORIMETRIC,
     "perceptual": ImageCms.Intent.PERCEPTUAL,
 }
-MODES = {"RGB": "RGB", "CMYK": "CMYK"}
+MODES = ("RGB", "CMYK")
 LARGEST = 64_000_000
 
 
@@ -76,13 +76,13 @@ class Inks:
                 ImageCms.ImageCmsProfile(BytesIO(srgb_profile())),
                 profile,
                 "RGB",
-                MODES[space],
+                space,
                 INTENTS[intent],
                 flags,
             )
         except (OSError, ImageCms.PyCMSError):
             raise ProfileError(f"{path} can't be printed with: it has no table to inks") from None
-        return cls(MODES[space], content, _described(profile) or path.stem, transform)
+        return cls(space, content, _described(profile) or path.stem, transform)
 
     def converted(self, rgb: np.ndarray) -> np.ndarray:
         """Convert pixels from sRGB.

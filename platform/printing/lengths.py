@@ -53,7 +53,7 @@ def print_size(text: str) -> PrintSize:
         420
 
     Raises:
-        LengthError: If it is none, or less than half an inch or more than 190 inches a side.
+        LengthError: If it can't be read, or a side is under 0.5 or over 190 inches.
     """
     if named := NAMED.fullmatch(text.strip()):
         series, halvings = named[1].upper(), int(named[2])
@@ -76,7 +76,7 @@ def length(text: str) -> float:
     """Read a length, in inches: ``3mm``, ``0.125in``.
 
     Raises:
-        LengthError: If it is none, or more than four inches.
+        LengthError: If it can't be read, or is over four inches.
     """
     if not (typed := LENGTH.fullmatch(text.strip())):
         raise LengthError(f"{text!r} is not a length: 3mm, 0.3cm or 0.125in, as examples")

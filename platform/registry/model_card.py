@@ -102,9 +102,8 @@ def data_facts(manifest: DatasetInfo) -> dict[str, object]:
         f"{manifest.count(split):,} to {verb}"
         for split, verb in (("train", "train"), ("validation", "validate"), ("test", "test"))
     ]
-    names = " and ".join(part.folder.resolve().name for part in manifest.parts)
     return {
-        "data set": f"{names}, digest {manifest.digest}",
+        "data set": f"{manifest.name}, digest {manifest.digest}",
         "posters": ", ".join(counts),
         "size": f"squares of {manifest.size} pixels",
         "color classes": np.count_nonzero(manifest.cell_counts("train")),

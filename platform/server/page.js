@@ -1333,9 +1333,13 @@ async function takeFiles(list, asDonor) {
     takeDonor(files[0]);
     return;
   }
-  const areRecipes = await Promise.all(files.map(hasRecipe));
-  for (const file of files.filter((_, index) => areRecipes[index])) await takeRecipe(file);
-  addFiles(files.filter((_, index) => !areRecipes[index]));
+  const pictures = [];
+  // One by one, since a folder of posters may be larger than the memory.
+  for (const file of files) {
+    if (await hasRecipe(file)) await takeRecipe(file);
+    else pictures.push(file);
+  }
+  addFiles(pictures);
 }
 
 function listenToIntake() {

@@ -13,7 +13,7 @@ from PIL import Image
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_kind import COLORED
 from recolor.datasets.color_profiles import srgb_profile
-from recolor.datasets.errors import RecolorError, out_of_memory, reason_of
+from recolor.datasets.errors import TOO_LARGE, RecolorError, out_of_memory, reason_of
 from recolor.datasets.hints import Hint
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, passed_over
@@ -275,7 +275,7 @@ def recolor_file(
     except Exception as error:
         if not out_of_memory(error):
             raise
-        done.skipped = "too large for this machine's memory"
+        done.skipped = TOO_LARGE
         return done
     done.found, done.color = seen.restoration.describe(), seen.color
     done.animated, done.loses = source.animated, source.loses
