@@ -273,8 +273,11 @@ def test_weights_of_the_other_kind_are_refused(weights):
 
 
 @pytest.fixture(scope="module")
-def first(manifest, store, small_network):
-    """A run with one epoch, and its version."""
+def first(manifest, trained, small_network):
+    """A run with one epoch, and its version.
+
+    It comes after `trained`, which may replace all that the store holds.
+    """
     return train(manifest, Settings(small_network, epochs=1, batch_size=20, learning_rate=1e-3))
 
 
