@@ -234,7 +234,7 @@ def test_errors_on_a_node_are_those_of_the_function(cluster):
 
 def test_what_nodes_do_not_share_is_said(posters, cluster, tmp_path):
     model = SharedModel(find_model, "nothing.onnx", None, (), tuple(versions().items()))
-    task = Task("a", posters[0], (tmp_path / "out" / "a",))
+    task = Task("a", posters[0], tmp_path / "out", (tmp_path / "out" / "a",))
     call = (task, Decoding(), 0, "refuse", False)
     with pytest.raises(ClusterError, match=r"can't load the model: there is no file nothing\.onnx"):
         next(cluster_engine(cluster, model, tmp_path / "out")(iter([call])))

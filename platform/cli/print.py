@@ -122,6 +122,7 @@ def print_(
     embedded. A PDF has the boxes that printers work with: TrimBox, BleedBox and MediaBox.
     docs/print.md tells more.
     """
+    from recolor.datasets.file_names import reason_not_written
     from recolor.datasets.images import ImageError
     from recolor.platform.printing.files import SUFFIXES, PrintOptions, plan, print_picture
     from recolor.platform.printing.inks import Inks
@@ -136,16 +137,18 @@ def print_(
     if not profile and not (intent is None and black_point is None):
         raise click.UsageError("--intent and --black-point go with --profile")
     inks = Inks.of(profile, intent or "relative", black_point is not False) if profile else None
-    tasks = plan(list(results), out, format, overwrite)
+    tasks, skipped = plan(list(results), out, format, overwrite)
     options = PrintOptions(
         inks or Inks.srgb(), format, print_size, dpi, fit, bleed, crop_marks, masks
     )
-    done, skipped = [], []
+    done = []
     for name, path, target in progress_bar(len(tasks), "printing", tasks):
         try:
             done.append(print_picture(path, target, options))
         except (ImageError, SheetError) as error:
             skipped.append((name, _as_typed(str(error))))
+        except OSError as error:
+            skipped.append((name, reason_not_written(error, target.parent if of_suffix else out)))
     for printed in done:
         click.echo(printable(_described(printed, options)))
         for file, swatch in printed.masks:

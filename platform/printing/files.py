@@ -11,6 +11,7 @@ from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.errors import TOO_LARGE, RecolorError, out_of_memory
+from recolor.datasets.file_names import Sources, taken_for_others
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import find_inputs
 from recolor.datasets.picture_file import PictureFile
@@ -70,7 +71,7 @@ class PrintFile:
 
 def plan(
     inputs: list[Path], out: Path, format: str, overwrite: bool
-) -> list[tuple[str, Path, Path]]:
+) -> tuple[list[tuple[str, Path, Path]], list[tuple[str, str]]]:
     """List the pictures to print, and check that no print file replaces what is to stay.
 
     Args:
@@ -80,7 +81,8 @@ def plan(
         overwrite: Whether to replace print files that are there already.
 
     Returns:
-        Name, file and print file of each picture.
+        Name, file and print file of each picture; and name and reason of each whose print file the
+        folder would take for an earlier one, though their names differ.
 
     Raises:
         ImageError: If an input is missing, several would be printed to one file, or a print file
@@ -96,17 +98,21 @@ def plan(
             (name, path, out / PurePosixPath(name).with_suffix(ENDINGS[format]))
             for name, path in found
         ]
-    sources = {path.resolve() for _, path, _ in tasks}
+    sources = Sources(path for _, path, _ in tasks)
     targets: dict[Path, Path] = {}
     for _, path, target in tasks:
         if target in targets:
             raise ImageError(f"{targets[target]} and {path} would both be printed to {target}")
         targets[target] = path
-        if target.resolve() in sources:
+        if target in sources:
             raise ImageError(f"{target} would replace a picture: choose another --out")
         if target.exists() and not overwrite:
             raise ImageError(f"{target} is there already: --overwrite replaces it")
-    return tasks
+    same = taken_for_others(out, targets)
+    return (
+        [task for task in tasks if task[2] not in same],
+        [(name, same[target]) for name, _, target in tasks if target in same],
+    )
 
 
 def print_picture(path: Path, target: Path, options: PrintOptions) -> PrintFile:

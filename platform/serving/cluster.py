@@ -115,7 +115,8 @@ def _absolute(task: Task) -> Task:
     targets, recipes = (
         tuple(place.absolute() for place in places) for places in (task.targets, task.recipes)
     )
-    return replace(task, path=task.path.absolute(), targets=targets, recipes=recipes)
+    path, out = task.path.absolute(), task.out.absolute()
+    return replace(task, path=path, out=out, targets=targets, recipes=recipes)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Restoring and recoloring image files."""
 
-import errno
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +12,8 @@ from PIL import Image
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_kind import COLORED
 from recolor.datasets.color_profiles import srgb_profile
-from recolor.datasets.errors import TOO_LARGE, RecolorError, out_of_memory, reason_of
+from recolor.datasets.errors import TOO_LARGE, RecolorError, out_of_memory
+from recolor.datasets.file_names import composed, reason_not_written
 from recolor.datasets.hints import Hint
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, passed_over
@@ -34,7 +34,6 @@ from recolor.platform.serving.targets import (
     SKIP,
     Task,
     check_hints,
-    composed,
     exists,
     plan,
 )
@@ -43,8 +42,6 @@ SHEET_POSTERS = 24
 SHEET_SIDE = 320
 # Of a series: twelve results a page, at a resolution for print.
 SERIES_SIDE, SERIES_COLUMNS, SERIES_ROWS, SERIES_DPI = 560, 4, 3, 200
-# Errors of one result; of others, as a full disk, all results would have their share.
-IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True)
@@ -180,7 +177,11 @@ def recolor_files(
     check_hints(hints, tasks)
     painter.check(replace(decoding, palette=AUTO) if suggestions else decoding)
     painter.check_suggestions(suggestions)
-    wanted = [task for task in tasks if existing != SKIP or not all(map(exists, task.targets))]
+    wanted = [
+        task
+        for task in tasks
+        if task.refused or existing != SKIP or not all(map(exists, task.targets))
+    ]
     outcome = Outcome(kept=len(tasks) - len(wanted), passed_over=passed_over(inputs))
     rows: dict[str, list[Image.Image]] = {}
     first = None
@@ -242,7 +243,9 @@ def recolor_file(
     Raises:
         OSError, StorageError: If no other result could be written either.
     """
-    done = Recolored()
+    done = Recolored(skipped=task.refused)
+    if task.refused:
+        return done
     try:
         try:
             source = PictureFile.read(task.path)
@@ -268,9 +271,7 @@ def recolor_file(
         done.skipped = str(error)
         return done
     except OSError as error:
-        if error.errno not in IN_THE_WAY:
-            raise
-        done.skipped = f"can't be written: {reason_of(error)}"
+        done.skipped = reason_not_written(error, task.out)
         return done
     except Exception as error:
         if not out_of_memory(error):

@@ -1,12 +1,13 @@
 """Where the results of `recolor apply` go, and what may be in their way."""
 
 import os
-import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path, PurePosixPath
 
 from recolor.datasets.extra_formats import EXTRA_FORMATS
+from recolor.datasets.file_names import Sources, composed, is_inside, taken_for_others
 from recolor.datasets.hints import HintError
 from recolor.datasets.images import ImageError
 from recolor.datasets.inputs import Place, find_inputs
@@ -29,14 +30,18 @@ class Task:
     Attributes:
         name: Its name, as `find_inputs` gives it.
         path: Its file.
+        out: Folder of all results.
         targets: The files of its results, one for each suggestion.
         recipes: The files of their recipes, if they are to be written.
+        refused: Why nothing can be written, if that is known already.
     """
 
     name: str
     path: Place
+    out: Place
     targets: tuple[Place, ...]
     recipes: tuple[Place, ...] = ()
+    refused: str | None = None
 
 
 def plan(
@@ -64,6 +69,10 @@ def plan(
         existing: What is done about results that are there already: ``refuse``, ``replace`` or
             ``skip``.
 
+    Returns:
+        The pictures. One is refused whose results the folder would take for those of an earlier
+        one, though their names differ.
+
     Raises:
         ImageError: If an input is missing, a result would replace an input or another result, or
             results are there already and are refused.
@@ -74,11 +83,14 @@ def plan(
         names = [_numbered(one, n + 1) for n in range(suggestions)] or [one]
         beside = [result + RECIPE_SUFFIX for result in names if recipes]
         tasks.append(
-            Task(name, path, *(tuple(out / file for file in of) for of in (names, beside)))
+            Task(name, path, out, *(tuple(out / file for file in of) for of in (names, beside)))
         )
     sheets = [out / name for name in ([SHEET_FILE] * sheet + list(SERIES_FILES) * series)]
     _check_apart(inputs, tasks, out, sheets)
-    results = [target for task in tasks for target in (*task.targets, *task.recipes)] + sheets
+    if isinstance(out, Path):
+        tasks = _told_apart(tasks, out, sheets)
+    written = [task for task in tasks if not task.refused]
+    results = [target for task in written for target in (*task.targets, *task.recipes)] + sheets
     if isinstance(out, RemotePath):
         there = set(out.files())
         found = [target for target in results if target in there]
@@ -107,11 +119,6 @@ def check_hints(names: Iterable[str], tasks: list[Task]) -> None:
         raise HintError(f"there are hints for {min(unknown)}, which is not among the images")
 
 
-def composed(name: str) -> str:
-    """Write a file's name as people type it: some systems write letters and accents apart."""
-    return unicodedata.normalize("NFC", name)
-
-
 def exists(target: Place) -> bool:
     """Tell whether a result is there already. A folder of that name does not count."""
     if isinstance(target, RemotePath):
@@ -125,9 +132,9 @@ def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheets: lis
     Raises:
         ImageError: If one would.
     """
-    sources = {_real(task.path) for task in tasks}
+    sources = Sources(task.path for task in tasks)
     for folder in inputs:
-        if _real(folder) not in sources and _real(out).is_relative_to(_real(folder)):
+        if folder not in sources and is_inside(out, folder):
             raise ImageError(
                 f"results in {out} would mix with the originals in {folder}: choose another --out"
             )
@@ -138,13 +145,18 @@ def _check_apart(inputs: list[Place], tasks: list[Task], out: Place, sheets: lis
                 both = f"{seen[target]} and {task.path}"
                 raise ImageError(f"{both} would both be written to {target}")
             seen[target] = task.path
-            if _real(target) in sources:
+            if target in sources:
                 raise ImageError(f"{target} would be overwritten by a result: choose another --out")
 
 
-def _real(place: Place) -> PurePosixPath:
-    """Return a path by which a place can be told from others."""
-    return PurePosixPath(str(place) if isinstance(place, RemotePath) else os.path.realpath(place))
+def _told_apart(tasks: list[Task], out: Path, sheets: list[Path]) -> list[Task]:
+    """Refuse pictures whose results a folder would take for others: one of both would be lost."""
+    files = [(*task.targets, *task.recipes) for task in tasks]
+    same = taken_for_others(out, [*sheets, *chain.from_iterable(files)])
+    return [
+        replace(task, refused=next((same[file] for file in of_task if file in same), None))
+        for task, of_task in zip(tasks, files, strict=True)
+    ]
 
 
 def _in_a_written_format(name: str) -> str:
