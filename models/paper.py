@@ -102,15 +102,7 @@ class Classification(ClassDistribution):
         return keras.Model(inputs, self.head(conv("features", 128)(x)), name=self.name)
 
     def loss(self, ab, features):
-        """Eq. 2 as the mean over pixels, image by image.
-
-        Args:
-            ab: True colors, integers in [-128, 127], ``[batch, S, S, 2]``.
-            features: The network's outputs.
-
-        Returns:
-            ``float32 [batch]``.
-        """
+        """Eq. 2 as the mean over pixels, image by image: `ModelKind.loss` says of what shape."""
         neighbors, soft_weights = self.classes.soft_encoding
         color = self.colors_of_steps(ab)
         return soft_cross_entropy(

@@ -112,15 +112,7 @@ class UNet(ClassDistribution):
         return self.encoder_rate if path in efficientnet_lite0.tensors() else 1.0
 
     def loss(self, ab, features):
-        """Return the sum of the loss's parts.
-
-        Args:
-            ab: True colors, integers in [-128, 127], ``[batch, h, w, 2]``.
-            features: The network's outputs.
-
-        Returns:
-            ``float32 [batch]``.
-        """
+        """Return the sum of the loss's parts of each image, as `ModelKind.loss` does."""
         posters, classes = ops.shape(features)[0], len(self.classes)
         logits = ops.reshape(self.logits(features), (posters, -1, classes))
         color = ops.reshape(self.colors_of_steps(ab), (posters, -1))

@@ -116,6 +116,14 @@ def bundled_networks_loaded_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def painter(bundled_networks_loaded_once):
+    """The bundled classification network, which is a small one that takes palettes."""
+    from recolor.platform.registry.model import load_model
+
+    return load_model("classification").painter
+
+
 @pytest.fixture(scope="session", autouse=True)
 def logged_models_not_tried() -> Iterator[None]:
     """MLflow loads each model once that is logged, and at most warns: tests load what they use."""

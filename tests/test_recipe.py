@@ -166,29 +166,30 @@ def test_the_document_shows_one():
     assert Recipe.parse(shown).decoding().assign[0].text == "#c1121f=orange"
 
 
+def broken(options: str = "{}", more: str = "") -> str:
+    return f'{{"format": 1, "options": {options}{more}}}'
+
+
 BROKEN = {
     "not JSON": ("{", "not JSON"),
     "no recipe": ("{}", "it has no format"),
     "of the future": ('{"format": 2}', "of format 2, which this version of recolor does not know"),
     "without options": ('{"format": 1}', "options: field required"),
-    "with more": ('{"format": 1, "options": {}, "more": 1}', "more: extra inputs"),
-    "no such option": ('{"format": 1, "options": {"strenght": 1}}', "no option strenght"),
-    "a value": (
-        '{"format": 1, "options": {"strength": 2}}',
-        "strength must be a number from 0 to 1, not 2",
-    ),
-    "a large number": ('{"format": 1, "options": {"strength": 1%s}}' % ("0" * 400), "strength"),
-    "a word": ('{"format": 1, "options": {"strength": "1"}}', "strength must be a number"),
-    "no list": ('{"format": 1, "options": {"assign": "red=teal"}}', "options.assign must be a"),
-    "an assignment": ('{"format": 1, "options": {"assign": ["red"]}}', "'red' is not an assign"),
-    "a file": ('{"format": 1, "options": {"palette": "poster.png"}}', "is not a palette"),
-    "a palette": ('{"format": 1, "options": {"palette": {"name": "x"}}}', "palette is neither a"),
+    "with more": (broken(more=', "more": 1'), "more: extra inputs"),
+    "no such option": (broken('{"strenght": 1}'), "no option strenght"),
+    "a value": (broken('{"strength": 2}'), "strength must be a number from 0 to 1, not 2"),
+    "a large number": (broken('{"strength": 1%s}' % ("0" * 400)), "strength"),
+    "a word": (broken('{"strength": "1"}'), "strength must be a number"),
+    "no list": (broken('{"assign": "red=teal"}'), "options.assign must be a"),
+    "an assignment": (broken('{"assign": ["red"]}'), "'red' is not an assign"),
+    "a file": (broken('{"palette": "poster.png"}'), "is not a palette"),
+    "a palette": (broken('{"palette": {"name": "x"}}'), "palette is neither a"),
     "a swatch": (
-        '{"format": 1, "options": {}, "swatches": [{"color": "red", "share": 1, "becomes": "x"}]}',
+        broken(more=', "swatches": [{"color": "red", "share": 1, "becomes": "x"}]'),
         "swatches.0.color: ",
     ),
     "a digest": (
-        '{"format": 1, "options": {}, "model": {"kind": "unet", "version": 3, "digest": ""}}',
+        broken(more=', "model": {"kind": "unet", "version": 3, "digest": ""}'),
         "model.version: ",
     ),
 }  # fmt: skip

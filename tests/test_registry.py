@@ -35,17 +35,13 @@ def champion() -> str | None:
     return None if version is None else str(version.version)
 
 
-def test_the_lowest_l2_ab_wins(versions):
-    for value in (230, 210, 220):
-        versions(l2_ab=value)
-    promote("l2_ab")
-    assert champion() == "2"
-
-
-def test_the_highest_accuracy_wins(versions):
-    for value in (40, 60, 50):
-        versions(accuracy_1_poster=value)
-    promote("accuracy_1_poster")
+@pytest.mark.parametrize(
+    ("metric", "values"), [("l2_ab", (230, 210, 220)), ("accuracy_1_poster", (40, 60, 50))]
+)
+def test_the_lowest_error_or_the_highest_accuracy_wins(versions, metric, values):
+    for value in values:
+        versions(**{metric: value})
+    promote(metric)
     assert champion() == "2"
 
 

@@ -8,7 +8,6 @@ import mlflow
 import optuna
 import pytest
 import sqlalchemy
-from conftest import data_set
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
@@ -30,12 +29,6 @@ from recolor.platform.search.worker import work
 from recolor.platform.training.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-
-
-@pytest.fixture(scope="module")
-def tiny(posters, tmp_path_factory):
-    """A data set of 16 pixels: 8 posters to train, 4 to validate."""
-    return data_set(posters, tmp_path_factory, 16, (8, 4, 0))
 
 
 @pytest.fixture

@@ -92,11 +92,6 @@ OPTIONS = {"strength": 0.8, "vividness": 0.7, "restore": 0.6}
 
 
 @pytest.fixture(scope="module")
-def painter():
-    return load_model("classification").painter
-
-
-@pytest.fixture(scope="module")
 def served(forge, tmp_path_factory):
     folder = tmp_path_factory.mktemp("serve")
     with Served(forge, folder, "--model", "classification", *LIMITS) as server:

@@ -29,11 +29,6 @@ RNG = np.random.default_rng(5)
 
 
 @pytest.fixture(scope="module")
-def network():
-    return load_model("classification").painter
-
-
-@pytest.fixture(scope="module")
 def poster(manifest):
     return next(posters(manifest, "test"))
 
@@ -69,8 +64,8 @@ def test_what_can_not_be_told(text):
 
 
 @pytest.mark.slow
-def test_who_is_told_more_is_nearer_to_the_truth(network, manifest):
-    predictions = Predictions(network, Decoding())
+def test_who_is_told_more_is_nearer_to_the_truth(painter, manifest):
+    predictions = Predictions(painter, Decoding())
     told = ("nothing", "palette", "hints20", "palette+hints20")
     errors = {
         text: np.mean(
@@ -86,7 +81,7 @@ def test_who_is_told_more_is_nearer_to_the_truth(network, manifest):
     assert errors["palette+hints20"] < errors["palette"]
 
 
-def test_what_is_measured_is_what_apply_writes(network, manifest, tmp_path):
+def test_what_is_measured_is_what_apply_writes(painter, manifest, tmp_path):
     """The error over a split against that of files."""
     stored = list(posters(manifest, "test"))
     for number, poster in enumerate(stored):
@@ -94,8 +89,8 @@ def test_what_is_measured_is_what_apply_writes(network, manifest, tmp_path):
         gray = lab8_to_rgb(light, np.zeros((*light.shape, 2)))
         Image.fromarray(gray).save(tmp_path / f"{number}.png")
     decoding = Decoding(palette="none")
-    recolor_files(network, [tmp_path], tmp_path.with_name("out"), decoding=decoding)
-    predictor = Predictions(network, decoding).told(Told())
+    recolor_files(painter, [tmp_path], tmp_path.with_name("out"), decoding=decoding)
+    predictor = Predictions(painter, decoding).told(Told())
     measured = score(manifest, "test", {"model": predictor})["model"].result()["l2_ab"]
     errors = []
     for number, poster in enumerate(stored):
@@ -106,21 +101,21 @@ def test_what_is_measured_is_what_apply_writes(network, manifest, tmp_path):
     assert measured == pytest.approx(np.mean(errors), rel=1e-6)
 
 
-def test_a_palette_that_was_asked_for_is_obtained(network, poster):
-    answer = Predictions(network, Decoding()).told(Told(palette=True))(poster)
+def test_a_palette_that_was_asked_for_is_obtained(painter, poster):
+    answer = Predictions(painter, Decoding()).told(Told(palette=True))(poster)
     inside = Box.of(poster).slices
     light = poster["lightness"][inside][..., 0]
     own = Palette.of_pixels(light, poster["ab"][inside], "own")
     assert answer.asked.distance(own) == pytest.approx(0, abs=1e-6)
     obtained = Palette.of_pixels(light, answer.ab[inside], "obtained")
-    free = Predictions(network, Decoding()).told(Told())(poster)
+    free = Predictions(painter, Decoding()).told(Told())(poster)
     assert own.distance(obtained) < 0.5 * own.distance(
         Palette.of_pixels(light, free.ab[inside], "free")
     )
 
 
-def test_the_best_of_suggestions_is_the_nearest_of_them(network, poster):
-    predictions = Predictions(network, Decoding())
+def test_the_best_of_suggestions_is_the_nearest_of_them(painter, poster):
+    predictions = Predictions(painter, Decoding())
     best = predictions.told(Told(suggestions=4))(poster)
     assert len(best.suggestions) == 4
     errors = [np.square(poster["ab"].astype(float) - ab).mean() for ab in best.suggestions]
@@ -129,10 +124,10 @@ def test_the_best_of_suggestions_is_the_nearest_of_them(network, poster):
     np.testing.assert_array_equal(first.ab, best.suggestions[0])
 
 
-def test_it_does_not_matter_in_which_order_answers_are_asked(network, manifest):
+def test_it_does_not_matter_in_which_order_answers_are_asked(painter, manifest):
     """What was seen in a poster is kept, but never for another one."""
     both = list(posters(manifest, "test"))[:2]
-    predictions = Predictions(network, Decoding())
+    predictions = Predictions(painter, Decoding())
     ask = predictions.told(Told(palette=True))
     first = [ask(poster).ab for poster in both]
     again = [ask(poster).ab for poster in reversed(both)]
@@ -151,13 +146,13 @@ def test_a_regression_network_can_be_told_nothing(manifest):
         predictions.told(Told(hints=5))
 
 
-def test_a_network_whose_outputs_are_not_finite_is_an_error(network, poster):
+def test_a_network_whose_outputs_are_not_finite_is_an_error(painter, poster):
     def look(**inputs):
-        seen = network.network.look(**inputs)
+        seen = painter.network.look(**inputs)
         return seen | {"outputs": np.where(np.arange(128) == 3, np.nan, seen["outputs"])}
 
     broken = Predictions(
-        replace(network, load=lambda: replace(network.network, look=look)), Decoding()
+        replace(painter, load=lambda: replace(painter.network, look=look)), Decoding()
     )
     with pytest.raises(MeasurementError, match=r"poster [0-9a-f]{64}: .* not finite"):
         broken.told(Told())(poster)
@@ -275,22 +270,22 @@ def test_the_colors_by_lightness_are_as_vivid_as_the_models_beside_them(manifest
     assert vivid.result()["colorfulness"] > plain.result()["colorfulness"]
 
 
-def test_the_source_the_scheme_and_the_free_answer(network):
+def test_the_source_the_scheme_and_the_free_answer(painter):
     rgb = draw_poster(0, 1, "modern")[1]
     gray = rgb.convert("L").convert("RGB")
-    colored, colorless = (network.see(picture, Decoding()) for picture in (rgb, gray))
-    assert network.palette(colored, Decoding()) is colored.own_palette
-    assert network.palette(colorless, Decoding()).name in load_library().names
-    assert network.palette(colored, Decoding(palette="none")) is None
-    assert len(network.suggestions(colored, 5)) == 5
+    colored, colorless = (painter.see(picture, Decoding()) for picture in (rgb, gray))
+    assert painter.palette(colored, Decoding()) is colored.own_palette
+    assert painter.palette(colorless, Decoding()).name in load_library().names
+    assert painter.palette(colored, Decoding(palette="none")) is None
+    assert len(painter.suggestions(colored, 5)) == 5
 
 
-def test_strength_goes_from_the_free_answer_to_the_palettes(network, poster):
+def test_strength_goes_from_the_free_answer_to_the_palettes(painter, poster):
     light = poster["lightness"][Box.of(poster).slices][..., 0]
     picture = Image.fromarray(lab8_to_rgb(light, np.zeros((*light.shape, 2))))
 
     def painted(**options) -> np.ndarray:
-        return np.asarray(network.recolor(picture, Decoding(**options))).astype(int)
+        return np.asarray(painter.recolor(picture, Decoding(**options))).astype(int)
 
     free, full = painted(palette="none"), painted(palette="teal,orange")
     none = painted(palette="teal,orange", strength=0.0)
@@ -300,17 +295,17 @@ def test_strength_goes_from_the_free_answer_to_the_palettes(network, poster):
     assert np.abs(half - free).mean() < np.abs(free - full).mean()
 
 
-def test_the_sources_own_colors_stay_but_where_a_hint_changes_them(network):
+def test_the_sources_own_colors_stay_but_where_a_hint_changes_them(painter):
     source = draw_poster(0, 1, "modern")[1].resize((40, 60))
     kept, restored = (
-        np.asarray(network.recolor(source, Decoding(restore=share, palette="source"))).astype(int)
+        np.asarray(painter.recolor(source, Decoding(restore=share, palette="source"))).astype(int)
         for share in (0.0, None)
     )
     np.testing.assert_array_equal(kept, source)
-    seen = network.see(source, Decoding())
+    seen = painter.see(source, Decoding())
     np.testing.assert_array_equal(restored, seen.restoration.applied(source))
     hint = parse_hints(["50%,50%=#c1121f"])
-    hinted = np.asarray(network.recolor(source, Decoding(restore=0.0, hint=hint))).astype(int)
+    hinted = np.asarray(painter.recolor(source, Decoding(restore=0.0, hint=hint))).astype(int)
     ab, true = rgb_to_lab8(hinted.astype(np.uint8))[1], rgb_to_lab8(np.asarray(source))[1]
     moved = np.hypot(*np.moveaxis(ab.astype(float) - true, -1, 0))
     assert ab[30, 20, 0] > 30 and moved[30, 20] > 10
@@ -318,12 +313,12 @@ def test_the_sources_own_colors_stay_but_where_a_hint_changes_them(network):
     assert moved[0, 0] < 1 and moved[-1, -1] < 1
 
 
-def test_a_share_of_one_inks_color_is_between_it_and_the_free_answer(network):
+def test_a_share_of_one_inks_color_is_between_it_and_the_free_answer(painter):
     gray = draw_poster(0, 1, "modern")[1].resize((40, 60)).convert("L")
     source = Image.merge("RGB", [gray.point(lambda v, w=w: v * w // 255) for w in (250, 225, 170)])
 
     def ab(**options):
-        painted = network.recolor(source, Decoding(restore=0.0, **options))
+        painted = painter.recolor(source, Decoding(restore=0.0, **options))
         return rgb_to_lab8(np.asarray(painted))[1].astype(float)
 
     own, free = ab(palette="source"), ab(palette="none")
@@ -331,7 +326,7 @@ def test_a_share_of_one_inks_color_is_between_it_and_the_free_answer(network):
     assert np.abs(half - (own + free) / 2).mean() < 1.5
 
 
-def test_a_hint_colors_its_place_and_neutral_keeps_one_gray(network):
+def test_a_hint_colors_its_place_and_neutral_keeps_one_gray(painter):
     rgb = np.full((60, 40, 3), 150, np.uint8)
     rgb[:30] = 60
     source = Image.fromarray(rgb)
@@ -339,7 +334,7 @@ def test_a_hint_colors_its_place_and_neutral_keeps_one_gray(network):
     def ab_at(row, column, *texts) -> np.ndarray:
 
         decoding = Decoding(palette="#2a9d8f,#f28c28", neutrals=0.0, hint=parse_hints(texts))
-        painted = np.asarray(network.recolor(source, decoding))
+        painted = np.asarray(painter.recolor(source, decoding))
         return rgb_to_lab8(painted)[1][row, column].astype(float)
 
     red = ab_at(50, 20, "20,50=#a03030")

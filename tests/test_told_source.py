@@ -26,11 +26,6 @@ OF_SOURCES = ("evenness", "merged", "palette_distance")
 
 
 @pytest.fixture(scope="module")
-def network():
-    return load_model("classification").painter
-
-
-@pytest.fixture(scope="module")
 def stored(manifest):
     return list(posters(manifest, "test"))
 
@@ -84,18 +79,18 @@ def test_all_who_share_it_are_given_one_source(stored):
     assert all(one.source is source for one in answers)
 
 
-def test_the_answer_is_what_the_painter_makes_of_the_source_under_the_true_palette(network, stored):
-    poster, predictions = stored[0], Predictions(network, Decoding())
+def test_the_answer_is_what_the_painter_makes_of_the_source_under_the_true_palette(painter, stored):
+    poster, predictions = stored[0], Predictions(painter, Decoding())
     answer = predictions.told(TOLD)(poster)
     picture, source = predictions.pictures.of(poster, OTHER_COLORS)
     assert answer.source is source and answer.lightness is None and answer.given is None
     assert answer.asked.distance(own_palette(poster)) == pytest.approx(0, abs=1e-6)
     decoding = Decoding(palette=AUTO, restore=0.0, lock=("neutrals",))
-    seen = network.see(picture, decoding, poster["embedding"], Box(0, 0, *picture.size[::-1]))
-    expected = network.painted(seen, own_palette(poster), decoding)
+    seen = painter.see(picture, decoding, poster["embedding"], Box(0, 0, *picture.size[::-1]))
+    expected = painter.painted(seen, own_palette(poster), decoding)
     np.testing.assert_array_equal(inside(poster, answer.ab), rgb_to_lab8(np.asarray(expected))[1])
     # It changes nothing for who is told less, before or after.
-    alone = Predictions(network, Decoding()).told(Told(palette=True))(poster)
+    alone = Predictions(painter, Decoding()).told(Told(palette=True))(poster)
     np.testing.assert_array_equal(predictions.told(Told(palette=True))(poster).ab, alone.ab)
     np.testing.assert_array_equal(predictions.told(TOLD)(poster).ab, answer.ab)
 
@@ -117,8 +112,8 @@ def test_the_baselines(stored):
     assert len(pairs) == len(np.unique(before, axis=0))
 
 
-def test_metrics_of_sources_are_defined_where_there_is_one(network, manifest):
-    predictions = Predictions(network, Decoding())
+def test_metrics_of_sources_are_defined_where_there_is_one(painter, manifest):
+    predictions = Predictions(painter, Decoding())
     predictors = {"told": predictions.told(TOLD), "gray": predictions.told(Told())}
     predictors |= baselines_told_the_source(predictions.pictures)
     columns = {name: found.result() for name, found in score(manifest, "test", predictors).items()}

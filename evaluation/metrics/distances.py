@@ -26,8 +26,7 @@ class L2ab(PosterMean):
 
     def value(self, poster: Observation) -> float:
         """Return eq. 1: half the sum over both channels is the mean over them."""
-        error = poster.true.ab.astype(np.float32) - poster.predicted.ab
-        return float(np.mean(np.square(error)))
+        return _squared_error(poster.true.ab, poster.predicted.ab)
 
 
 class Accuracy(Metric):
@@ -109,8 +108,7 @@ class Psnr(PosterMean):
 
     def value(self, poster: Observation) -> float:
         """Return the poster's mean squared error."""
-        error = poster.true.rgb.astype(np.float32) - poster.predicted.rgb
-        return float(np.mean(np.square(error)))
+        return _squared_error(poster.true.rgb, poster.predicted.rgb)
 
     def result(self) -> float | None:
         """Return the ratio in dB; None where it is infinite."""
@@ -167,3 +165,7 @@ class Harmed(PosterMean):
             return None
         before = deltaE_ciede2000(poster.true.lab, poster.given.lab)
         return 100.0 * bool(poster.delta_e.mean() > before.mean() + NOTABLE)
+
+
+def _squared_error(true: np.ndarray, predicted: np.ndarray) -> float:
+    return float(np.mean(np.square(true.astype(np.float32) - predicted)))
