@@ -81,6 +81,7 @@ def alone(manifest, forge, tmp_path_factory):
     return train
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_does(manifest, small_network, forge, alone, tmp_path):
     files = [tmp_path / f"{index}.npz" for index in range(2)]
     more = ["--model", small_network]

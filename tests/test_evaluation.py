@@ -17,6 +17,7 @@ def newest_run() -> mlflow.entities.Run:
     return mlflow.search_runs(output_format="list", max_results=1)[0]
 
 
+@pytest.mark.slow
 def test_metrics_of_an_evaluation_are_named_by_kind_and_version(manifest, trained):
     """So that runs can be compared. Two sources that share a name are told apart."""
     uri = f"models:/poster-recolor/{trained.version}"

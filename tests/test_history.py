@@ -75,6 +75,7 @@ def test_ten_promotions_at_once_leave_one_champion_and_a_whole_history(versions,
     assert champion() == changes()[-1].to_version
 
 
+@pytest.mark.slow
 def test_of_ten_promotions_at_once_the_best_version_wins(versions, ten_promotions):
     # Not in the order of their numbers: 3 is the best one.
     for number in range(1, 11):

@@ -39,6 +39,7 @@ def rival(copied_store, trained, other) -> str:
     return str(client.create_model_version(MODEL_NAME, source, tags=tags).version)
 
 
+@pytest.mark.slow
 def test_both_are_measured_on_the_data(rival, trained, other):
     with pytest.raises(RegistryError, match="other data; --data DATA measures both"):
         promote("l2_ab", rival)
