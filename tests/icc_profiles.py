@@ -84,13 +84,14 @@ def gray_profile(levels: np.ndarray) -> bytes:
     return profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": curve(levels)})
 
 
-def cmyk_profile(xyz_of_ink, grid: int = 9, ink_of_xyz=None) -> bytes:
+def cmyk_profile(xyz_of_ink, grid: int = 9, ink_of_xyz=None, perceptual=None) -> bytes:
     """Of a printer.
 
     Args:
         xyz_of_ink: Gives XYZ with white D50, ``[..., 3]``, for inks in [0, 1], ``[..., 4]``.
         grid: Points of the table along each ink.
         ink_of_xyz: The inverse, if the profile is to convert to inks, too.
+        perceptual: Another one, for the perceptual intent.
     """
     axis = np.linspace(0, 1, grid)
     inks = np.array(list(itertools.product(axis, repeat=4)))
@@ -106,8 +107,40 @@ def cmyk_profile(xyz_of_ink, grid: int = 9, ink_of_xyz=None) -> bytes:
         y = (lab[:, 0] + 16) / 116
         f = np.stack([y + lab[:, 1] / 500, y, y - lab[:, 2] / 200], axis=1)
         xyz = D50 * np.where(f > 6 / 29, f**3, (f - 16 / 116) / 7.787)
-        tags[b"B2A0"] = _table(3, 33, np.rint(ink_of_xyz(xyz) * 65535))
+        for name, inks_of in {b"B2A0": perceptual or ink_of_xyz, b"B2A1": ink_of_xyz}.items():
+            tags[name] = _table(3, 33, np.rint(inks_of(xyz) * 65535))
     return profile(b"prtr", b"CMYK", b"Lab ", tags)
+
+
+def printer(black: float = 0.9):
+    """A printer whose inks each take red, green or blue, and a black one.
+
+    Args:
+        black: What the black ink takes of the light, where there is all of it.
+
+    Returns:
+        XYZ with white D50 of inks, and the inks of XYZ, as `cmyk_profile` takes them.
+    """
+    colored = 0.95  # what each of the others takes
+    d50_from_rgb = D50_FROM_D65 @ xyz_from_rgb(SRGB)
+
+    def xyz_of_ink(inks: np.ndarray) -> np.ndarray:
+        light = (1 - colored * inks[..., :3]) * (1 - black * inks[..., 3:])
+        return light @ d50_from_rgb.T
+
+    def ink_of_xyz(xyz: np.ndarray) -> np.ndarray:
+        light = np.clip(xyz @ np.linalg.inv(d50_from_rgb).T, 0, 1)
+        amount = np.clip((1 - light.max(axis=1, keepdims=True)) / black, 0, 1)
+        others = (1 - light / (1 - black * amount)) / colored
+        return np.concatenate([np.clip(others, 0, 1), amount], axis=1)
+
+    return xyz_of_ink, ink_of_xyz
+
+
+def printer_profile(black: float = 0.9) -> bytes:
+    """The profile of a `printer`, both ways."""
+    xyz_of_ink, ink_of_xyz = printer(black)
+    return cmyk_profile(xyz_of_ink, 17, ink_of_xyz)
 
 
 def _table(inputs: int, grid: int, values: np.ndarray) -> bytes:

@@ -12,10 +12,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import numpy as np
 import pytest
+from icc_profiles import printer_profile
 from PIL import Image, ImageOps
 from served import Served
 from skimage import data as samples
@@ -43,7 +44,10 @@ PATIENCE = 30_000
 
 @pytest.fixture(scope="module")
 def served(forge, tmp_path_factory) -> Iterator[Served]:
-    with Served(forge, tmp_path_factory.mktemp("page"), "--model", "classification") as server:
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "printer.icc").write_bytes(printer_profile())
+    options = ("--model", "classification", "--profile", folder / "printer.icc")
+    with Served(forge, folder, *options) as server:
         yield server
 
 
@@ -145,8 +149,8 @@ class Visit:
     def asked(self, which: str) -> list[dict]:
         """The parameters of the previews so far."""
         found = [urlsplit(url) for url in self.requests if f"/{which}?" in url]
-        pairs = [[pair.split("=") for pair in url.query.split("&")] for url in found]
-        return [dict(pairs) for pairs in pairs if ["side", "320"] not in pairs]
+        pairs = [parse_qsl(url.query) for url in found]
+        return [dict(pairs) for pairs in pairs if ("side", "320") not in pairs]
 
     def open(self, title: str) -> None:
         self.page.locator("summary", has_text=title).click()
@@ -709,6 +713,69 @@ def test_a_result_gives_its_settings_to_a_poster(visit, served, old_posters):
     expect(page.locator("#fault")).to_contain_text("recipe.json: a recipe of format 2")
 
 
+def test_a_proof_shows_the_print_marks_what_can_not_be_printed_and_survives_a_reload(
+    visit, served, tmp_path
+):
+    poster = Image.new("RGB", (400, 600), "#808080")
+    poster.paste("#ff0000", (0, 0, 400, 150))
+    poster.save(tmp_path / "flag.png")
+    data = (tmp_path / "flag.png").read_bytes()
+    plain = recolored(served, data)
+    seen = visit()
+    page, caption = seen.page, seen.page.locator("#caption")
+    seen.choose(tmp_path / "flag.png")
+
+    def row(y: int) -> np.ndarray:
+        """A row of pixels of the result, as it is shown."""
+        seen.wait()
+        pixels = page.locator("#after").evaluate(
+            """(image, y) => {
+                const brush = new OffscreenCanvas(image.naturalWidth, 1).getContext("2d");
+                brush.drawImage(image, 0, -y);
+                return [...brush.getImageData(0, 0, image.naturalWidth, 1).data];
+            }""",
+            y,
+        )
+        return np.reshape(pixels, (-1, 4))[:, :3]
+
+    printable = row(400)
+    assert row(75).mean(axis=0) == pytest.approx((255, 0, 0), abs=12)
+    page.keyboard.press("p")
+    expect(caption).to_contain_text("; 25 % can't be printed")
+    # The printer's inks leave a twentieth of the light that they take.
+    assert row(75).mean(axis=0) == pytest.approx((255, 63, 63), abs=12)
+    page.keyboard.press("g")
+    expect(page.get_by_label("Mark what can't be printed")).to_be_checked()
+    expect(caption).to_contain_text("25 % can't be printed")
+    assert row(75).std(axis=0)[1] > 60 and row(75)[:, 2].max() < 80
+    assert np.abs(row(400) - printable).max() < 12
+    # Downloads are not proofs.
+    assert seen.download()[1] == plain
+
+    page.get_by_label("Colors that can't be printed", exact=True).select_option("perceptual")
+    page.get_by_label("Black point compensation").press("Space")
+    seen.wait()
+    told = {"proof": "test", "intent": "perceptual", "black_point": "false", "marks": "true"}
+    assert told.items() <= seen.asked("recolored")[-1].items()
+    page.reload()
+    seen.wait()
+    assert told.items() <= seen.asked("recolored")[-1].items()
+    page.get_by_role("button", name="Proof").press("Enter")
+    expect(caption).not_to_contain_text("printed")
+    seen.wait()
+    assert not told.keys() & seen.asked("recolored")[-1].keys()
+    expect(page.locator("#undo")).to_be_disabled()
+
+    key = json.loads(served.ask("POST", "/pictures", data)[2])["id"]
+    for asked, words in {
+        "proof=other&side=400": "'other' is not among the profiles: 'test'",
+        "proof=test": "a proof is a preview: give its side, too",
+        "proof=test&side=400&intent=saturation": "'relative' or 'perceptual'",
+    }.items():
+        status, _, answer = served.ask("GET", f"/pictures/{key}/recolored?{asked}")
+        assert status == 422 and words in json.loads(answer)["error"]
+
+
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_everybody_can_use_it(visit, old_posters, screen):
     seen = visit(viewport=screen)
@@ -724,6 +791,7 @@ def test_everybody_can_use_it(visit, old_posters, screen):
     seen.page.locator("#suggestions button").nth(1).click()
     seen.page.locator("#swatches .target").first.click()
     seen.page.locator("#swatches .own").nth(1).click()
+    seen.page.get_by_label("Mark what can't be printed").check()
     seen.wait()
     expect(seen.page.locator("#suggestions img[src]")).to_have_count(6)
     expect(seen.page.locator("#from-palette button").first).to_be_visible()

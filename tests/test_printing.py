@@ -5,44 +5,37 @@ import pytest
 from click.testing import CliRunner
 from icc_profiles import (
     ADOBE_RGB,
+    D50,
     D50_FROM_D65,
+    SRGB,
     cmyk_profile,
     gray_profile,
+    printer,
+    printer_profile,
     rgb_profile,
+    srgb_from_xyz_d65,
+    srgb_to_linear,
     xyz_from_rgb,
 )
-from icc_profiles import SRGB as SRGB_PRIMARIES
 from PIL import Image
+from skimage.color import xyz2lab
 
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.picture_file import PictureFile
 from recolor.platform.cli.main import main
 from recolor.platform.printing.inks import Inks
 from recolor.platform.printing.lengths import LengthError, length, print_size
+from recolor.platform.printing.proof import Proof, marked
 from recolor.platform.printing.sheet import FILL, WHOLE, SheetError, lay_out
 
-D50_FROM_RGB = D50_FROM_D65 @ xyz_from_rgb(SRGB_PRIMARIES)
-# What an ink takes of its light, where there is all of it.
-COLORED, BLACK = 0.95, 0.9
-
-
-def xyz_of_ink(inks: np.ndarray) -> np.ndarray:
-    """Of inks that each take red, green or blue, and a black one."""
-    light = (1 - COLORED * inks[..., :3]) * (1 - BLACK * inks[..., 3:])
-    return light @ D50_FROM_RGB.T
-
-
-def ink_of_xyz(xyz: np.ndarray) -> np.ndarray:
-    light = np.clip(xyz @ np.linalg.inv(D50_FROM_RGB).T, 0, 1)
-    black = np.clip((1 - light.max(axis=1, keepdims=True)) / BLACK, 0, 1)
-    colored = (1 - light / (1 - BLACK * black)) / COLORED
-    return np.concatenate([np.clip(colored, 0, 1), black], axis=1)
+PROFILE = printer_profile()
+ADOBE = rgb_profile(ADOBE_RGB, np.linspace(0, 1, 256))
 
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory):
     file = tmp_path_factory.mktemp("profile") / "printer.icc"
-    file.write_bytes(cmyk_profile(xyz_of_ink, 17, ink_of_xyz))
+    file.write_bytes(PROFILE)
     return file
 
 
@@ -197,6 +190,54 @@ def test_the_black_point_makes_black_the_printers(profile):
     assert Inks.of(profile).converted(black).min() >= 240
 
 
+@pytest.mark.parametrize("black_point", [False, True])
+def test_a_proof_shows_the_print_and_finds_what_can_not_be_printed(black_point, tmp_path):
+    """Compared with the printer's own formulas, without tables and LittleCMS."""
+    weak = 0.5  # Its black ink: black is L = 18.
+    (tmp_path / "weak.icc").write_bytes(printer_profile(weak))
+    levels = np.linspace(0, 255, 7).round().astype(np.uint8)
+    rgb = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+
+    xyz_of_ink, ink_of_xyz = printer(weak)
+    black = xyz_of_ink(np.ones(4)) if black_point else np.zeros(3)
+    xyz = srgb_to_linear(rgb[0] / 255) @ (D50_FROM_D65 @ xyz_from_rgb(SRGB)).T
+    # Compensation moves black to the printer's, white stays, and all else moves in proportion.
+    printed = xyz_of_ink(ink_of_xyz(black + xyz * (1 - black / D50)))
+    wanted, back = (xyz2lab(np.clip(colors, 0, None), "D50") for colors in (
+        xyz, (printed - black) / (1 - black / D50)))  # fmt: skip
+    distance = np.linalg.norm(wanted - back, axis=1)
+    on_screen = 255 * srgb_from_xyz_d65(printed @ np.linalg.inv(D50_FROM_D65).T)
+
+    shown, mask = Proof(tmp_path / "weak.icc")(rgb, "relative", black_point)
+    # Of dark colors, the profile's coarse tables are off by more.
+    clear = (np.abs(distance - 5) > 2.5) & (wanted[:, 0] > 20)
+    assert clear.mean() > 0.7 and 0.05 < mask.mean() < 0.8
+    assert np.array_equal(mask[0, clear], distance[clear] > 5)
+    assert mask[0, 0] != black_point  # black
+    assert np.abs(shown[0] - on_screen).mean() < 2
+
+
+def test_a_proof_has_the_inks_of_its_intent_and_the_same_gamut(tmp_path):
+    xyz_of_ink, ink_of_xyz = printer()
+    lighter = cmyk_profile(xyz_of_ink, 9, ink_of_xyz, lambda xyz: ink_of_xyz(xyz) / 2)
+    (tmp_path / "lighter.icc").write_bytes(lighter)
+    proof, rgb = Proof(tmp_path / "lighter.icc"), np.asarray(picture())
+    (relative, mask), (perceptual, same) = (
+        proof(rgb, name, black_point=False) for name in ("relative", "perceptual")
+    )
+    assert np.abs(relative - rgb.astype(int)).mean() < 6
+    assert perceptual.mean() > relative.mean() + 30
+    assert np.array_equal(mask, same)
+
+
+def test_marks_cover_what_is_marked_alone():
+    gray, mask = np.full((40, 60, 3), 90, np.uint8), np.zeros((40, 60), bool)
+    mask[10:30, 20:50] = True
+    covered = marked(gray, mask)
+    assert (covered[~mask] == 90).all() and (covered[mask] != 90).any(axis=1).all()
+    assert len(np.unique(covered[mask], axis=0)) == 2
+
+
 @pytest.mark.parametrize("marks", [False, True])
 def test_a_pdf_has_the_printers_boxes_and_the_same_pixels(marks, poster, profile, tmp_path):
     pdfium = pytest.importorskip("pypdfium2")
@@ -279,12 +320,48 @@ def test_a_folder_is_printed_and_what_is_damaged_is_said(poster, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "No such file or directory: a.icc"),
+        ({"a.icc": b"a picture"}, "a.icc is not an ICC profile, or is damaged"),
+        ({"a.icc": PROFILE[: len(PROFILE) // 2]}, "a.icc is not an ICC profile, or is damaged"),
+        ({"a.icc": PROFILE.replace(b"CMYK", b"\xffMYK", 1)}, "a.icc is not an ICC profile, or is"),
+        ({"a.icc": 65 * 2**20}, "a.icc is too large for an ICC profile"),
+        ({"a.icc": gray_profile(np.linspace(0, 1, 256))}, "a profile of another kind (GRAY)"),
+        ({"a.icc": cmyk_profile(printer()[0])}, "printed with: it has no usable table to inks"),
+        ({"a.icc": ADOBE.replace(b"rTRC", b"none")}, "it has no usable table to inks"),
+        ({"a.icc": PROFILE.replace(b"A2B0", b"none")}, "proofed: it has no usable table from inks"),
+        ({"a.icc": PROFILE, "b.icc": PROFILE}, "b.icc: another profile is called 'test', too"),
+    ],
+    ids=range(10),
+)
+def test_a_profile_that_can_not_be_served_is_said_in_one_line(files, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, content in files.items():
+        if isinstance(content, int):
+            with (tmp_path / name).open("wb") as file:
+                file.truncate(content)
+        else:
+            (tmp_path / name).write_bytes(content)
+    options = [text for name in files or ["a.icc"] for text in ("--profile", name)]
+    result = CliRunner().invoke(main, ["serve", *options])
+    assert result.exit_code in (1, 2)
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: ") and said in last
+
+
+def test_a_profile_may_be_described_in_another_encoding(tmp_path):
+    (tmp_path / "own.icc").write_bytes(PROFILE.replace(b"test\0", b"t\xfcst\0", 1))
+    assert Inks.of(tmp_path / "own.icc").name == "own"
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--profile", "missing.icc"], "No such file or directory: missing.icc"),
         (["--profile", "poster.png"], "poster.png is not an ICC profile"),
         (["--profile", "gray.icc"], "profile of another kind (GRAY)"),
-        (["--profile", "one-way.icc"], "has no table to inks"),
+        (["--profile", "one-way.icc"], "has no usable table to inks"),
         (["--intent", "absolute"], "'absolute' is not one of"),
         (["--intent", "relative"], "go with --profile"),
         (["--no-black-point"], "go with --profile"),
@@ -304,7 +381,7 @@ def test_a_folder_is_printed_and_what_is_damaged_is_said(poster, tmp_path):
 def test_what_is_typed_wrong_is_said_in_one_line(options, said, poster, monkeypatch):
     monkeypatch.chdir(poster.parent)
     (poster.parent / "gray.icc").write_bytes(gray_profile(np.linspace(0, 1, 256)))
-    (poster.parent / "one-way.icc").write_bytes(cmyk_profile(xyz_of_ink))
+    (poster.parent / "one-way.icc").write_bytes(cmyk_profile(printer()[0]))
     result = run(poster.name, "--out", "poster.pdf", *options)
     assert result.exit_code in (1, 2)
     last = result.stderr.strip().splitlines()[-1]

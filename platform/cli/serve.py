@@ -70,6 +70,14 @@ DEFAULT_VOTES = Path("votes.csv")
     help="A name to answer under besides localhost, --host, this machine's name and IP addresses: "
     "example.com, *.example.com, or * for any. May be repeated.",
 )
+@click.option(
+    "--profile",
+    cls=Repeated,
+    type=INPUT_FILE,
+    metavar="FILE.icc",
+    help="ICC profile of a printer and paper, in CMYK or RGB: the page shows how posters come out "
+    "in its colors, and marks what can't be printed. May be repeated.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=5001, show_default=True)
 @LIBRARY
 @click.option(
@@ -124,6 +132,7 @@ def serve(
     recipe,
     host,
     allowed_host,
+    profile,
     port,
     library,
     threads,
@@ -138,6 +147,7 @@ def serve(
     The page is at /, and its API is described at /openapi.json: POST /recolor takes a picture's
     file and answers with another. /invocations is that of MLflow's scoring server. Ctrl-C ends it.
     """
+    from recolor.platform.printing.proof import proofs_of
     from recolor.platform.server.running import bound, return_large_blocks, run
 
     return_large_blocks()
@@ -149,7 +159,10 @@ def serve(
         seconds=timeout,
         memory=memory * MEGABYTE,
     )
+    if compare and profile:
+        raise click.UsageError("--profile is for the page without --compare")
     # Before the seconds that loading a model takes.
+    proofs = proofs_of(profile)
     address = bound(host, port)
     check_backend()
     names = (host, *allowed_host)
@@ -169,7 +182,7 @@ def serve(
 
         # Before requests come, and so that it is said at once if it can't be loaded.
         _ = chosen.painter.network
-        served, what = application(chosen, limits, names), chosen.about
+        served, what = application(chosen, limits, names, proofs), chosen.about
     shown = f"[{host}]" if ":" in host else host
     say(printable(f"serving {what}"))
     say(f"open http://{shown}:{address.getsockname()[1]}; Ctrl-C ends it")

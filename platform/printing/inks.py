@@ -10,8 +10,9 @@ from PIL import Image, ImageCms
 from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import RecolorError
 
+RELATIVE = "relative"
 INTENTS = {
-    "relative": ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    RELATIVE: ImageCms.Intent.RELATIVE_COLORIMETRIC,
     "perceptual": ImageCms.Intent.PERCEPTUAL,
 }
 MODES = ("RGB", "CMYK")
@@ -44,7 +45,7 @@ class Inks:
         return cls("RGB", srgb_profile(), "sRGB")
 
     @classmethod
-    def of(cls, path: Path, intent: str = "relative", black_point: bool = True) -> "Inks":
+    def of(cls, path: Path, intent: str = RELATIVE, black_point: bool = True) -> "Inks":
         """Read a profile.
 
         Args:
@@ -60,11 +61,15 @@ class Inks:
         if path.stat().st_size > LARGEST:
             raise ProfileError(f"{path} is too large for an ICC profile")
         content = path.read_bytes()
+        # LittleCMS leaves out tables that are cut off, and takes others in their place.
+        whole = len(content) >= int.from_bytes(content[:4], "big")
         try:
             profile = ImageCms.ImageCmsProfile(BytesIO(content))
-        except (OSError, ImageCms.PyCMSError):
-            raise ProfileError(f"{path} is not an ICC profile") from None
-        space = profile.profile.xcolor_space.strip()
+            space = profile.profile.xcolor_space.strip()
+        except (OSError, ValueError, ImageCms.PyCMSError):
+            whole = False
+        if not whole:
+            raise ProfileError(f"{path} is not an ICC profile, or is damaged")
         if space not in MODES or profile.profile.device_class not in ("prtr", "mntr", "spac"):
             raise ProfileError(
                 f"{path} is a profile of another kind ({space}): it takes one of a printer, in "
@@ -80,8 +85,11 @@ class Inks:
                 INTENTS[intent],
                 flags,
             )
+            profile.tobytes()  # as ImageCms does after each conversion
         except (OSError, ImageCms.PyCMSError):
-            raise ProfileError(f"{path} can't be printed with: it has no table to inks") from None
+            raise ProfileError(
+                f"{path} can't be printed with: it has no usable table to inks"
+            ) from None
         return cls(space, content, _described(profile) or path.stem, transform)
 
     def converted(self, rgb: np.ndarray) -> np.ndarray:
@@ -99,5 +107,8 @@ class Inks:
 
 
 def _described(profile: ImageCms.ImageCmsProfile) -> str:
-    description = profile.profile.profile_description or ""
+    try:
+        description = profile.profile.profile_description or ""
+    except ValueError:  # It is in another encoding.
+        return ""
     return " ".join(description.replace("\0", " ").split())

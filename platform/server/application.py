@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from recolor.models.decoding.options import Decoding
 from recolor.models.option import Option, options_of
+from recolor.platform.printing.proof import Proof
 from recolor.platform.registry.model import Model
 from recolor.platform.server.bodies import Bodies
 from recolor.platform.server.foundation import foundation
@@ -16,7 +17,7 @@ from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.invocations import Invocations
 from recolor.platform.server.limits import Limits
 from recolor.platform.server.page import add_page
-from recolor.platform.server.query import Original, Preview, Recoloring
+from recolor.platform.server.query import Original, Preview, Recoloring, Shown
 from recolor.platform.server.reception import Reception
 from recolor.platform.server.request_errors import Told
 from recolor.platform.server.studio import Answer, Studio, described
@@ -47,15 +48,21 @@ TOLD = {status: {"model": Told, "description": text} for status, text in ERRORS.
 IMAGE = {**TOLD, 200: {"description": "The image.", **FILE}}
 
 
-def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ()) -> Reception:
+def application(
+    model: Model,
+    limits: Limits,
+    allowed_hosts: Iterable[str] = (),
+    proofs: Iterable[Proof] = (),
+) -> Reception:
     """Make the application of a model.
 
     Args:
         model: The model.
         limits: What is taken.
         allowed_hosts: As the names of `TrustedHosts`.
+        proofs: Those that previews can be shown as, each of another name.
     """
-    studio = Studio(model.painter, limits.pixels, limits.memory)
+    studio = Studio(model.painter, limits.pixels, limits.memory, proofs)
     gate, bodies = Gate(limits), Bodies(limits)
     gauges = {
         ("requests_inside", "Requests that are let in and not answered yet."): lambda: gate.inside,
@@ -95,10 +102,8 @@ def application(model: Model, limits: Limits, allowed_hosts: Iterable[str] = ())
             return await gate.work(request, studio.keep, data)
 
     @app.get("/pictures/{key}/recolored", responses=IMAGE, response_class=Response)
-    async def recolored(
-        request: Request, key: str, wanted: Annotated[Preview, Query()]
-    ) -> Response:
-        """Recolor a picture that is kept."""
+    async def recolored(request: Request, key: str, wanted: Annotated[Shown, Query()]) -> Response:
+        """Recolor a picture that is kept, or show how it will be printed."""
         return image(await gate.work(request, studio.recolored, key, wanted, accepted(request)))
 
     @app.get("/pictures/{key}/recipe", responses=TOLD)
@@ -149,6 +154,7 @@ def _described(model: Model, studio: Studio, limits: Limits) -> dict:
             for name, option in options_of(Decoding).items()
             if option.limits or option.choices
         },
+        "profiles": list(studio.proofs),
         "limits": {"bytes": limits.body, "pixels": limits.pixels},
     }
 

@@ -865,6 +865,55 @@ function makeRing(index) {
   return ring;
 }
 
+/* Soft proof: results as they will be printed. It is of the desk, since all posters go there. */
+
+const proof = { shown: false, marks: false, profile: null, intent: "relative", blackPoint: true };
+
+/** The parameters that make a preview a proof. */
+const proofQuery = () => !proof.shown ? [] : Object.entries({ proof: proof.profile,
+  intent: proof.intent, black_point: proof.blackPoint, marks: proof.marks });
+
+/** Show proofs in another way; what is set while none is shown brings them back. */
+async function setProof(values) {
+  Object.assign(proof, { shown: true, ...values });
+  showProof();
+  if (current?.id) showChange();
+  // A browser without room for it forgets it, as posters.
+  await shelf("settings").then((store) => done(store.put(proof, "proof"))).catch(() => {});
+}
+
+function showProof() {
+  const { profiles } = model;
+  if (!profiles.includes(proof.profile)) proof.profile = profiles[0];
+  proof.shown &&= profiles.length > 0;
+  $("proof").hidden = $("printing").hidden = !profiles.length;
+  $("proof").ariaPressed = String(proof.shown);
+  for (const name of ["profile", "intent"]) $(name).value = proof[name];
+  $("black-point").checked = proof.blackPoint;
+  $("marks").checked = proof.marks;
+  document.querySelector(".side.after").textContent = proof.shown ? "proof" : "after";
+}
+
+const toggleProof = () => setProof({ shown: !proof.shown });
+const toggleMarks = () => setProof({ marks: !(proof.shown && proof.marks) });
+
+/** Say how much of a poster can't be printed. */
+function unprintableInWords({ outOfGamut }) {
+  if (outOfGamut === null) return "";
+  return outOfGamut ? `; ${inShare(outOfGamut)} can't be printed` : "; all of it can be printed";
+}
+
+function listenToProof() {
+  $("profile").append(...model.profiles.map((name) => make("option", {}, name)));
+  $("proof").onclick = toggleProof;
+  for (const name of ["profile", "intent"]) {
+    $(name).onchange = ({ target }) => setProof({ [name]: target.value });
+  }
+  $("black-point").onchange = ({ target }) => setProof({ blackPoint: target.checked });
+  $("marks").onchange = ({ target }) =>
+    setProof({ marks: target.checked, shown: proof.shown || target.checked });
+}
+
 /* The stage: before and after under a divider */
 
 /** Where a pointer is in the poster, in per cent. */
@@ -951,7 +1000,7 @@ function showOriginal(isShown) {
   $("original").ariaPressed = String(isShown);
 }
 
-/* Keys: Ctrl+Z, Ctrl+Shift+Z and Ctrl+Y, Escape, and O or the button held for the original */
+/* Keys: Ctrl+Z, Ctrl+Shift+Z and Ctrl+Y, Escape, O or the button held for the original, P, G */
 
 const TEXTS = "input:not([type=range], [type=checkbox], [type=color])";
 
@@ -959,6 +1008,7 @@ function onKey(event) {
   const { target, ctrlKey, metaKey, shiftKey } = event;
   const key = event.key.toLowerCase();
   const isButton = target === $("original") && (key === " " || key === "enter");
+  const isLetter = !target.closest?.("aside, header");
   if (key === "escape") {
     setPlacing(false);
     if (current?.id) mark(null);
@@ -968,8 +1018,11 @@ function onKey(event) {
     if (key !== "z" && key !== "y") return;
     event.preventDefault();
     go(key === "y" || shiftKey ? 1 : -1);
-  } else if (isButton || (key === "o" && !target.closest?.("aside, header"))) {
+  } else if (isButton || (key === "o" && isLetter)) {
     showOriginal(true);
+  } else if (isLetter && !event.repeat && model.profiles.length) {
+    if (key === "p") toggleProof();
+    if (key === "g") toggleMarks();
   }
 }
 
@@ -1019,10 +1072,11 @@ async function preview() {
     const format = poster.transparent ? "webp" : "jpeg";
     const look = Object.entries({ side: previewSide(), format });
     await bring("before", "original", look, signal);
-    await bring("after", "recolored", [...query(poster), ...look], signal);
+    await bring("after", "recolored", [...query(poster), ...proofQuery(), ...look], signal);
     if (isPreviewWanted) return;
     const only = poster.animated ? ", of which only the first picture is recolored" : "";
-    say(`${poster.name}, ${poster.width} × ${poster.height}${only}`);
+    const printed = unprintableInWords(poster);
+    say(`${poster.name}, ${poster.width} × ${poster.height}${only}${printed}`);
     await bringMap(signal);
     paintSuggestions(poster);
   } catch (error) {
@@ -1040,6 +1094,8 @@ async function bring(name, which, parameters, signal) {
     poster.asked[name] = wanted;
     const swatches = headers.get("Recolor-Swatches");
     if (swatches) poster.became = JSON.parse(swatches).map(([, color]) => color);
+    const outOfGamut = headers.get("Recolor-Out-Of-Gamut");
+    if (name === "after") poster.outOfGamut = outOfGamut && Number(outOfGamut);
   }
   if (poster !== current) return;
   show($(name), poster[name]);
@@ -1216,7 +1272,10 @@ async function takeFromDesk() {
   const files = await shelf("files");
   const [keys, kept] = await Promise.all([done(files.getAllKeys()), done(files.getAll())]);
   const settings = await shelf("settings");
-  const steps = await Promise.all(keys.map((key) => done(settings.get(key))));
+  const [keptProof, ...steps] = await Promise.all(
+    ["proof", ...keys].map((key) => done(settings.get(key))));
+  Object.assign(proof, keptProof);
+  if (model) showProof();
   await addPosters(keys.map((key, index) => {
     const { history, step } = steps[index] ?? { history: [{}], step: 0 };
     // Other versions of the page may know other settings.
@@ -1389,6 +1448,8 @@ function listenToSettings() {
 
 function showModel() {
   const { about, schemes, takes_palette: takesPalette } = model;
+  listenToProof();
+  showProof();
   $("about").textContent = `Restored and recolored by recolor, with ${about}.`;
   for (const part of document.querySelectorAll(".palettes")) part.hidden = !takesPalette;
   SLIDERS.filter(({ ofPalettes }) => takesPalette || !ofPalettes).forEach(makeSlider);

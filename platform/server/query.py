@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from recolor.models.decoding.options import Decoding
 from recolor.models.option import FINITE, Option, options_of
+from recolor.platform.printing.inks import INTENTS
 
 FORMATS = ("source", "png", "jpeg", "webp")
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
@@ -70,6 +71,25 @@ class Preview(Recoloring):
     """As `Recoloring`, of a size to choose."""
 
     side: _Side = None
+
+
+class Shown(Preview):
+    """As `Preview`, and whether it is to look as it will be printed."""
+
+    proof: Annotated[
+        _or_blank(Annotated[str, Field(max_length=LONGEST_TEXT)]),
+        Field(description="Show a preview as it will be printed: a name of GET /model's profiles."),
+    ] = None
+    intent: Annotated[
+        _or_blank(Literal[tuple(INTENTS)]),
+        Field(description="Of the proof, as of `recolor print`.  [default: relative]"),
+    ] = None
+    black_point: Annotated[
+        _or_blank(bool), Field(description="Of the proof, as of `recolor print`.  [default: true]")
+    ] = None
+    marks: Annotated[
+        _or_blank(bool), Field(description="Mark what can't be printed.  [default: false]")
+    ] = None
 
 
 class Original(BaseModel):

@@ -14,7 +14,7 @@ import json
 import math
 import re
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -39,8 +39,10 @@ from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Deco
 from recolor.models.decoding.typed import typed_decoding
 from recolor.models.painter import Found, Look, Painter, Seen, cut_out
 from recolor.models.recipe import Recipe
+from recolor.platform.printing.inks import RELATIVE
+from recolor.platform.printing.proof import Proof, marked
 from recolor.platform.server.cancellation import check_cancelled
-from recolor.platform.server.query import Original, Preview, Recoloring
+from recolor.platform.server.query import Original, Preview, Recoloring, Shown
 from recolor.platform.server.request_errors import RequestError
 
 SUGGESTIONS = 6
@@ -78,10 +80,18 @@ class Studio:
         painter: The model.
         most_pixels: A picture with more is refused.
         memory: Bytes that what is kept may take.
+        proofs: Those that previews can be shown as, each of another name.
     """
 
-    def __init__(self, painter: Painter, most_pixels: int, memory: int):
+    def __init__(
+        self,
+        painter: Painter,
+        most_pixels: int,
+        memory: int,
+        proofs: Iterable[Proof] = (),
+    ):
         self.painter = painter
+        self.proofs = {proof.name: proof for proof in proofs}
         self.library = painter.library or load_library()
         self._most_pixels = most_pixels
         # Pairs of what is kept, and how many bytes it takes.
@@ -152,16 +162,35 @@ class Studio:
             ],
         }
 
-    def recolored(self, key: str, wanted: Preview, accept: str) -> Answer:
-        """Recolor a picture that is kept.
+    def recolored(self, key: str, wanted: Shown, accept: str) -> Answer:
+        """Recolor a picture that is kept, or show how it will be printed.
 
         Raises:
             RecolorError: If an option can't be used.
-            RequestError: If there is no such picture.
+            RequestError: If there is no such picture or profile.
         """
+        prove = self._proving(wanted) if wanted.proof else None
         file, decoding, seen = self._edited(key, wanted)
         shown = self._copy(key, file, wanted.side)
-        return self._painted(shown, seen, decoding, wanted, accept, whole=wanted.side is None)
+        whole = wanted.side is None
+        return self._painted(shown, seen, decoding, wanted, accept, whole, prove)
+
+    def _proving(self, wanted: Shown) -> Callable[[Image.Image], tuple[Image.Image, dict]]:
+        """Return what turns a result into its proof, and headers that tell of it."""
+        proof = self.proofs.get(wanted.proof)
+        if proof is None:
+            known = ", ".join(map(repr, self.proofs)) or "none, see `recolor serve --profile`"
+            raise RequestError(422, f"{wanted.proof!r} is not among the profiles: {known}", "proof")
+        if wanted.side is None:
+            raise RequestError(422, "a proof is a preview: give its side, too", "side")
+
+        def prove(picture: Image.Image) -> tuple[Image.Image, dict]:
+            intent, black_point = wanted.intent or RELATIVE, wanted.black_point is not False
+            shown, mask = proof(np.asarray(picture), intent, black_point)
+            shown = marked(shown, mask) if wanted.marks else shown
+            return Image.fromarray(shown), {"Recolor-Out-Of-Gamut": f"{mask.mean():.6f}"}
+
+        return prove
 
     def recipe(self, key: str, wanted: Preview) -> str:
         """Return the recipe, as JSON, of what `recolored` answers with.
@@ -280,6 +309,7 @@ class Studio:
         wanted: Recoloring,
         accept: str,
         whole: bool,
+        prove: Callable[[Image.Image], tuple[Image.Image, dict]] | None = None,
     ) -> Answer:
         check_cancelled()
         palette = self.painter.palette(seen, decoding)
@@ -292,6 +322,10 @@ class Studio:
             "Recolor-Palette": quote(palette.name if palette else ""),
             "Recolor-Settings": json.dumps(decoding.describe()),
         }
+        if prove:
+            check_cancelled()
+            painted, told = prove(painted)
+            headers |= told
         # A preview is nothing to go on from.
         recipe = whole and Recipe.of(self.painter, seen, palette, decoding, changes).to_json()
         return _answer(file, painted, wanted.format, accept, headers, recipe or None)
