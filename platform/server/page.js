@@ -226,6 +226,7 @@ async function work(task, cancelLabel = "Cancel") {
  */
 async function withEach(wanted, deed, signal, report, task) {
   const [found, failed] = [[], []];
+  report(`${deed}s 1 to ${wanted.length}`, 0);
   for (const [index, poster] of wanted.entries()) {
     report(`${deed} ${index + 1} of ${wanted.length}`, index / wanted.length);
     try {
@@ -1170,6 +1171,7 @@ async function addPosters(added) {
   await work(async (signal, report) => {
     // Those that the browser has stored come back with a reload.
     signal.onabort = () => takeAway(added.filter(isAwaited));
+    if (several) report(`Sending posters 1 to ${added.length}`, 0);
     for (const [index, poster] of added.entries()) {
       const label = several ? `Sending poster ${index + 1} of ${added.length}`
         : `Sending ${poster.name}`;
