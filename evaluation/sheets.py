@@ -127,19 +127,20 @@ def contact_sheet(
     return sheet
 
 
-def named_sheet(pictures: Mapping[str, Image.Image], side: int, columns: int) -> Image.Image:
+def named_sheet(
+    pictures: Sequence[tuple[str, Image.Image]], side: int, columns: int
+) -> Image.Image:
     """Lay out pictures, each below its name.
 
     Args:
-        pictures: By name. They are scaled to fit.
+        pictures: Each with its name. They are scaled to fit.
         side: Side of the square that a picture has, in pixels.
         columns: How many stand side by side.
     """
-    names = list(pictures)
-    strips = [
-        contact_sheet([[pictures[name] for name in row]], row, side)
-        for row in (names[first : first + columns] for first in range(0, len(names), columns))
-    ]
+    strips = []
+    for first in range(0, len(pictures), columns):
+        names, row = zip(*pictures[first : first + columns], strict=True)
+        strips.append(contact_sheet([row], names, side))
     sheet = Image.new("RGB", (strips[0].width, sum(one.height for one in strips)), PAPER_WHITE)
     for number, strip in enumerate(strips):
         sheet.paste(strip, (0, number * strip.height))

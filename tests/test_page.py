@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -571,8 +571,12 @@ def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, s
     expect(page.locator("#words [data-palette=source]")).to_be_disabled()
     seen.slide("Strength", 0.5)
     page.get_by_role("button", name="Best-fitting scheme").click()
-    page.get_by_role("button", name="Apply these settings to all").click()
     seen.wait()
+    page.get_by_role("button", name="Apply to all").click()
+    expect(page.locator("#caption")).to_have_text("3 posters go with gray.png now.")
+    # All get the scheme that fits this one.
+    _, headers, _ = served.ask("POST", "/recolor?palette=auto", files["gray.png"])
+    options = ("palette", unquote(headers["recolor-palette"])), ("strength", "0.5")
     name, data = seen.download("All as ZIP")
     expect(page.locator("#caption")).to_have_text("4 of 4 posters are downloaded.")
     sources = [*files.values(), old_posters[3].read_bytes()]
@@ -586,13 +590,122 @@ def test_several_posters_have_the_same_settings_and_come_in_one_archive(visit, s
             "same-recolored-2.jpg",
         ]
         for entry, source in zip(archive.namelist(), sources, strict=True):
-            options = ("palette", "auto"), ("strength", "0.5")
             assert archive.read(entry) == recolored(served, source, *options), names
 
     page.get_by_role("button", name="Remove gray.png").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#strip li")).to_have_count(3)
     expect(page.locator("#strip [aria-current=true]")).to_be_focused()
+
+
+def test_what_has_one_color_in_all_posters_gets_one_color(visit, served, tmp_path):
+    """What was done to one can be undone and changed in each, and outlives a reload."""
+    files = {}
+    for name, colors in {"one": ("#c1121f", "#1d3557"), "two": ("#b91a24", "#264653"),
+                         "dark": ("#5c0f0f", "#10304a")}.items():  # fmt: skip
+        poster = Image.new("RGB", (200, 300), colors[0])
+        poster.paste(colors[1], (0, 200, 200, 300))
+        poster.save(tmp_path / f"{name}.png")
+        files[name] = (tmp_path / f"{name}.png").read_bytes()
+    keys = {name: json.loads(served.ask("POST", "/pictures", data)[2])["id"]
+            for name, data in files.items()}  # fmt: skip
+    seen = visit()
+    page, strip = seen.page, seen.page.locator("#strip")
+    seen.choose(*sorted(tmp_path.iterdir(), key=lambda file: file.stem != "one"))
+    expect(strip.locator("img:visible")).to_have_count(3)
+    seen.slide("How much of its age to take away", 0)
+    seen.wait()
+    page.locator("#swatches .target").first.click()
+    page.get_by_label("New color, typed").fill("#f28c28")
+    page.get_by_label("New color, typed").press("Enter")
+    page.locator("#swatches .lock").nth(1).click()
+    seen.wait()
+    page.get_by_role("button", name="Apply to all").press("Enter")
+    expect(page.locator("#caption")).to_have_text("2 posters go with one.png now.")
+
+    here = [("restore", 0), ("assign", "#c1121f=#f28c28"), ("lock", "#1d3557")]
+    guide = served.ask("GET", f"/pictures/{keys['one']}/recipe?{urlencode(here)}")[2]
+    options = {"one": here}
+    for name in ("two", "dark"):
+        answer = json.loads(served.ask("POST", f"/pictures/{keys[name]}/series", guide)[2])
+        assert ("assign" in answer["query"]) == (name == "two")
+        options[name] = [(key, text) for key, value in answer["query"].items()
+                         for text in (value if isinstance(value, list) else [value])]  # fmt: skip
+    wanted = {name: recolored(served, files[name], *options[name]) for name in files}
+    with zipfile.ZipFile(io.BytesIO(seen.download("All as ZIP")[1])) as archive:
+        for name, result in wanted.items():
+            assert archive.read(f"{name}-recolored.png") == result, name
+    _, sheet = seen.download("Contact sheet as PNG")
+    with Image.open(io.BytesIO(sheet)) as drawn:
+        assert drawn.width > 1500
+    name, sheet = seen.download("As PDF")
+    assert name == "recolored.pdf" and sheet.startswith(b"%PDF")
+
+    strip.get_by_role("button", name="two.png").first.click()
+    seen.wait()
+    page.locator("#undo").click()
+    seen.wait()
+    assert seen.download()[1] == recolored(served, files["two"])
+    page.locator("#redo").click()
+    seen.slide("Strength", 0.5)
+    page.wait_for_timeout(1000)  # It is stored after a pause of a fifth of that.
+    page.reload()
+    expect(strip.locator("img:visible")).to_have_count(3)
+    strip.get_by_role("button", name="two.png").first.click()
+    seen.wait()
+    changed = recolored(served, files["two"], *options["two"], ("strength", 0.5))
+    assert seen.download()[1] == changed
+
+
+def test_what_takes_long_says_how_far_it_is_and_can_be_cancelled(visit, served, tmp_path):
+    """By the keyboard alone; the server keeps nothing of it, and the console stays silent."""
+
+    def metrics() -> list[str]:
+        said = served.ask("GET", "/metrics")[2].decode()
+        return re.findall("^recolor_(?:requests_inside|kept_bytes) .*", said, re.MULTILINE)
+
+    for name in "abc":
+        Image.effect_noise((900, 900), 99).save(tmp_path / f"{name}.png")
+    seen, said, before = visit(), [], metrics()
+    page, works, tiles = seen.page, seen.page.locator("#works"), seen.page.locator("#strip li")
+    page.on("console", lambda message: said.append(message.text))
+    network = seen.context.new_cdp_session(page)
+
+    def slow(**bytes_per_second: int) -> None:
+        network.send("Network.emulateNetworkConditions", {
+            "offline": False, "latency": 0, "uploadThroughput": -1, "downloadThroughput": -1,
+            **bytes_per_second})  # fmt: skip
+
+    slow(uploadThroughput=60_000)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose posters").click()
+    chooser.value.set_files(sorted(tmp_path.iterdir()))
+    expect(works).to_contain_text("Sending poster 1 of 3")
+    expect(tiles.first).to_contain_text(re.compile(r"uploading [1-9]\d*\s%"))
+    expect(page.get_by_role("progressbar", name=re.compile("^a.png: uploading"))).to_be_visible()
+    expect(tiles.nth(1)).to_contain_text("waiting")
+    check_access(page)
+    page.get_by_role("button", name="Cancel a.png").press("Enter")
+    expect(tiles).to_have_count(2)
+    expect(tiles.first).to_contain_text(re.compile(r"uploading \d+\s%"))
+    page.get_by_role("button", name="Cancel all").press("Enter")
+    expect(page.get_by_role("button", name="Choose posters")).to_be_focused()
+    expect(tiles).to_have_count(0)
+    expect(works).to_be_hidden()
+    assert metrics() == before
+
+    slow()
+    seen.choose(tmp_path / "a.png")
+    slow(downloadThroughput=60_000)
+    download = page.get_by_role("button", name="Download")
+    download.press("Enter")
+    expect(works).to_contain_text("Recoloring a.png at its full size")
+    page.get_by_role("button", name="Cancel: Recoloring").press("Enter")
+    expect(page.locator("#caption")).to_have_text("Cancelled.")
+    expect(download).to_be_focused()
+    slow()
+    assert seen.download()[0] == "a-recolored.png"
+    assert said == []
 
 
 def test_what_can_not_be_used_is_said_and_the_rest_goes_on(visit, old_posters):
@@ -700,7 +813,9 @@ def test_a_result_gives_its_settings_to_a_poster(visit, served, old_posters):
     assert seen.download()[1] == recolored(served, data)
 
     donor = json.loads(served.ask("POST", "/pictures", other)[2])["id"]
-    result = recolored(served, data, ("palette", donor), ("assign", "#f2c14e=#8c2f39"))
+    # With a lock of a color, paper and skin are locked by default.
+    options = [("palette", donor), ("assign", "#f2c14e=#8c2f39"), ("lock", "#2a9d8f")]
+    result = recolored(served, data, *options)
     seen.drop({"result.jpg": result})
     expect(page.locator("#donor-name")).to_contain_text("those of another picture")
     seen.wait()

@@ -1,5 +1,6 @@
 """Recipes: inside of results and beside them, read again, and in series."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -17,10 +18,12 @@ from recolor.datasets.palettes.library import load_library
 from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import MOST_XMP, PictureFile
 from recolor.datasets.xmp import recipe_in, with_recipe
+from recolor.models.decoding.typed import typed_decoding
 from recolor.models.recipe import RecipeError
 from recolor.platform.cli.main import main
 from recolor.platform.server.application import application
 from recolor.platform.server.limits import Limits
+from recolor.platform.serving.files import recolor_files
 
 pytestmark = pytest.mark.usefixtures("bundled_networks_loaded_once")
 
@@ -322,6 +325,39 @@ class TestSeries:
             recipes = [Recipe.read(out / file.name) for file in files]
             chosen[series] = {recipe.options["palette"]["name"] for recipe in recipes}
         assert len(chosen[()]) > len(chosen["--series",]) == 1
+
+    def test_the_server_gives_the_same_series(self, season, store, tmp_path):
+        files = sorted(season.iterdir())
+        keys, options, locks = {}, {"palette": "auto", "assign": "#c1121f=#f28c28"}, ["#1d3557"]
+        painter = load_model("classification").painter
+        decoding = typed_decoding({**options, "lock": locks}, load_library(), lambda text: None)
+        recolor_files(painter, files, tmp_path / "out", decoding=decoding, series=True)
+        made = application(load_model("classification"), Limits())
+        with TestClient(made, base_url="http://localhost") as client:
+            for file in files:
+                keys[file] = client.post("/pictures", content=file.read_bytes()).json()["id"]
+            query = {**options, "lock": locks}
+            guide = client.get(f"/pictures/{keys[files[0]]}/recipe", params=query).content
+            cells = []
+            for file, key in keys.items():
+                if file != files[0]:
+                    told = client.post(f"/pictures/{key}/series", content=guide).json()
+                    query = told["query"]
+                result = client.get(f"/pictures/{key}/recolored", params=query).content
+                assert result == (tmp_path / "out" / file.name).read_bytes(), file.name
+                asked = {**query, "name": file.name}
+                cells.append(client.get(f"/pictures/{key}/cell", params=asked).json()["id"])
+            # As large as that of the command line, and with the same colors.
+            drawn = client.get("/sheet", params={"cell": cells}).content
+            one, other = pixels(io.BytesIO(drawn)), pixels(tmp_path / "out" / "series.png")
+            assert one.shape == other.shape and np.abs(one - other).mean() < 2
+            drawn = client.get("/sheet", params={"cell": cells, "format": "pdf"})
+            assert drawn.headers["content-type"] == "application/pdf"
+            assert drawn.content.startswith(b"%PDF")
+            answer = client.get("/sheet", params={"cell": ["0" * 64]})
+            assert (answer.status_code, answer.json()["field"]) == (404, "cell")
+            answer = client.post(f"/pictures/{'0' * 64}/series", content=guide)
+            assert (answer.status_code, answer.json()["field"]) == (404, "id")
 
     @pytest.mark.parametrize(
         ("options", "words"),

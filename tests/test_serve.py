@@ -36,6 +36,7 @@ from recolor.models.restoring import Restorer
 from recolor.platform.cli.main import main
 from recolor.platform.registry.model import Model, load_model
 from recolor.platform.server.application import application
+from recolor.platform.server.cancellation import CancelledWorkError, cancellable
 from recolor.platform.server.limits import Limits
 from recolor.platform.server.query import Original
 from recolor.platform.server.running import SECONDS_FOR_HEAD, bound
@@ -615,6 +616,32 @@ def test_what_is_kept_of_a_small_picture_counts(painter):
     for side in range(16, 116):
         studio.original(key, Original(side=side), "")
     assert studio.bytes_kept - both >= 100 * 4096
+
+
+def test_nothing_is_kept_of_a_picture_that_nobody_waits_for_any_more(painter):
+    """At whichever step of the work on it that is."""
+
+    class Cancelled(threading.Event):
+        def __init__(self, step: int):
+            super().__init__()
+            self.left = step
+
+        def is_set(self) -> bool:
+            self.left -= 1
+            return self.left < 0
+
+    studio = Studio(painter, 10_000, 2**29)
+    for step in range(20):
+        try:
+            cancellable(Cancelled(step), studio.keep)(POSTER)
+            break
+        except CancelledWorkError:
+            assert studio.bytes_kept == 0
+    assert studio.bytes_kept > 0 and step > 4
+    # Somebody else has it.
+    with pytest.raises(CancelledWorkError):
+        cancellable(Cancelled(0), studio.keep)(POSTER)
+    assert studio.bytes_kept > 0
 
 
 def metric(served, name: str) -> float:

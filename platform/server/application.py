@@ -17,7 +17,7 @@ from recolor.platform.server.instruments import Instruments
 from recolor.platform.server.invocations import Invocations
 from recolor.platform.server.limits import Limits
 from recolor.platform.server.page import add_page
-from recolor.platform.server.query import Original, Preview, Recoloring, Shown
+from recolor.platform.server.query import Cell, Original, Preview, Recoloring, Sheet, Shown
 from recolor.platform.server.reception import Reception
 from recolor.platform.server.request_errors import Told
 from recolor.platform.server.studio import Answer, Studio, described
@@ -118,6 +118,22 @@ def application(
         """Return the parameters by which a result was made, of its file or of its recipe."""
         async with bodies.read(request) as data:
             return await gate.work(request, studio.settings, data)
+
+    @app.post("/pictures/{key}/series", responses=TOLD, openapi_extra=RECIPE)
+    async def go_with(request: Request, key: str) -> dict:
+        """Return the parameters by which a picture that is kept goes with a result."""
+        async with bodies.read(request) as data:
+            return await gate.work(request, studio.series, key, data)
+
+    @app.get("/pictures/{key}/cell", responses=TOLD)
+    async def cell(request: Request, key: str, wanted: Annotated[Cell, Query()]) -> dict:
+        """Keep a small copy of a picture as it is recolored, for a contact sheet."""
+        return await gate.work(request, studio.cell, key, wanted)
+
+    @app.get("/sheet", responses=IMAGE, response_class=Response)
+    async def sheet(request: Request, wanted: Annotated[Sheet, Query()]) -> Response:
+        """Lay out small copies as a contact sheet."""
+        return image(await gate.work(request, studio.sheet, wanted))
 
     @app.get("/pictures/{key}/original", responses=IMAGE, response_class=Response)
     async def original(

@@ -27,6 +27,7 @@ const NEW_COLORS = ["#0b4f5c", "#f28c28", "#e9c46a", "#8c2f39", "#2a9d8f", "#5b3
 const SMALL = { side: 320, format: "webp" };
 const ONE_STEP = 1000; // milliseconds: what goes on without such a pause is undone at once
 const LARGEST_PREVIEW = 4096; // pixels along a side, as the server allows
+const SOON = 300; // milliseconds: work that is done sooner is not shown
 const NEAR = 4; // pixels: a pointer that moves less has clicked
 
 /* Elements */
@@ -106,13 +107,30 @@ const pause = (seconds, signal) => new Promise((resolve, reject) => {
   signal?.addEventListener("abort", () => reject(signal.reason));
 });
 
+/** Do as fetch does, and tell how much of the body has been sent, 0 to 1. */
+const upload = (path, { method, body, signal, onProgress }) => new Promise((resolve, reject) => {
+  const request = new XMLHttpRequest();
+  request.open(method, path);
+  request.responseType = "blob";
+  request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
+  request.onload = () => {
+    const headers = { "Retry-After": request.getResponseHeader("Retry-After") ?? "" };
+    resolve(new Response(request.response, { status: request.status, headers }));
+  };
+  request.onerror = () => reject(new TypeError("no answer"));
+  request.onabort = () => reject(signal.reason);
+  signal.addEventListener("abort", () => request.abort());
+  request.send(body);
+});
+
 /** Ask the server for a body and headers, and don't give up while it is busy or gone. */
 async function ask(path, options = {}) {
   for (let tries = 0; ; tries++) {
     let answer, body;
     let seconds = Math.min(2 ** tries, 8);
     try {
-      answer = await fetch(path, options);
+      options.signal?.throwIfAborted();
+      answer = await (options.onProgress ? upload : fetch)(path, options);
       body = await answer.blob();
     } catch (error) {
       if (options.signal?.aborted) throw error;
@@ -134,8 +152,11 @@ async function ask(path, options = {}) {
 
 const askJson = async (...request) => JSON.parse(await (await ask(...request)).body.text());
 
-/** Send a picture, or a recipe, for the server to keep; once more where it has forgotten it. */
-async function send(picture) {
+/**
+ * Send a picture, or a recipe, for the server to keep; once more where it has forgotten it. A
+ * signal ends it, and `onProgress` is told how much of it has been sent.
+ */
+async function send(picture, { signal, onProgress } = {}) {
   const { file, path = "pictures" } = picture;
   const most = model.limits.bytes;
   if (file.size > most) {
@@ -146,26 +167,89 @@ async function send(picture) {
   const body = await file.arrayBuffer().catch(() => {
     throw fault("can't be read: is it a folder, or was it moved?");
   });
-  const answer = await askJson(path, { method: "POST", body });
+  const answer = await askJson(path, { method: "POST", body, signal, onProgress });
   if (!picture.id) Object.assign(picture, answer);
   return answer;
 }
 
 /** Get something of a picture: how it was, it recolored, or its swatches. */
-async function askOf(picture, which, parameters, signal) {
+async function askOf(picture, which, parameters, signal, options = {}) {
   const path = `pictures/${picture.id}/${which}?${new URLSearchParams(parameters)}`;
   try {
-    return await ask(path, { signal });
+    return await ask(path, { ...options, signal });
   } catch (error) {
     if (error.status !== 404) throw error;
     // The server has forgotten it, or the one that the palette is of.
     const donor = picture.history && settingsOf(picture).donor;
-    await Promise.all([picture, donor].filter(Boolean).map(send));
-    return ask(path, { signal });
+    await Promise.all([picture, donor].filter(Boolean).map((one) => send(one, { signal })));
+    return ask(path, { ...options, signal });
   }
 }
 
 const askPicture = async (...request) => (await askOf(...request)).body;
+
+/* Long work: while it goes on, a row says how far it is, and can cancel it */
+
+/** Do long work: a function of a signal that cancels it, and of one that says how far it is. */
+async function work(task, cancelLabel = "Cancel") {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const [label, progress] = [make("span"), make("progress")];
+  const cancel = button(cancelLabel, () => controller.abort());
+  const row = make("li", { className: "row" }, make("label", {}, label, progress), cancel);
+  const begun = document.activeElement;
+  // Without a share of the work, 0 to 1, that is done, it is not known.
+  const report = (text, share) => {
+    if (!label.textContent) say(`${text} …`); // once, or screen readers would never be silent
+    label.textContent = text;
+    cancel.ariaLabel = `${cancelLabel}: ${text}`;
+    if (share === undefined) progress.removeAttribute("value");
+    else progress.value = share;
+  };
+  const showing = setTimeout(() => $("works").append(row), SOON);
+  try {
+    await task(signal, report);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    say("Cancelled.");
+  } finally {
+    clearTimeout(showing);
+    const isLeft = row.contains(document.activeElement);
+    row.remove();
+    if (isLeft) begun.focus();
+  }
+}
+
+/**
+ * Do something with posters one by one, as a part of long work. Returns what came of it, without
+ * those where it failed, which is said.
+ */
+async function withEach(wanted, deed, signal, report, task) {
+  const [found, failed] = [[], []];
+  report(`${deed}s 1 to ${wanted.length}`, 0);
+  for (const [index, poster] of wanted.entries()) {
+    report(`${deed} ${index + 1} of ${wanted.length}`, index / wanted.length);
+    try {
+      found.push(await task(poster));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      failed.push(`${poster.name}: ${error.message}`);
+    }
+  }
+  if (failed.length) sayFault({ message: failed.join(" ") });
+  return found;
+}
+
+/** Let a button begin long work, one at a time. */
+function workBy(id, task) {
+  $(id).onclick = async ({ currentTarget }) => {
+    if (currentTarget.ariaBusy === "true") return;
+    currentTarget.ariaBusy = "true";
+    clearFaults();
+    await work(task).catch(sayFault);
+    currentTarget.ariaBusy = "false";
+  };
+}
 
 /* The settings of a poster: null where the model decides */
 
@@ -283,15 +367,30 @@ function makeSlider(slider) {
   slider.show(null);
 }
 
-/** Give all posters the settings of this one, but for those that are of this picture alone. */
-function applyToAll() {
-  const { hints, assigned, locked, ...shared } = settingsOf(current);
-  shared.palette = shared.donor ? null : shared.palette ?? usualPalette();
-  // A gray poster has no colors of its own: it takes the scheme that fits it.
-  if (shared.palette === "source") shared.palette = null;
-  for (const poster of posters) record(poster, shared);
-  showSettings();
-  say(`All ${posters.length} posters have these settings now.`);
+/**
+ * Let all other posters go with this one, as `recolor apply --series` does: one scheme, the same
+ * settings, and what has one of its colors gets what that one became.
+ */
+async function applyToAll(signal, report) {
+  const guide = current;
+  const others = posters.filter((poster) => poster.id && poster !== guide);
+  report(`Reading the colors of ${guide.name}`);
+  const file = await askPicture(guide, "recipe", query(guide), signal);
+  const request = { method: "POST", body: file };
+  const found = await withEach(others, "Matching the colors of poster", signal, report,
+    async (poster) => {
+      const { body } = await askOf(poster, "series", [], signal, request);
+      return { poster, taken: { ...JSON.parse(await body.text()), file } };
+    });
+  const left = found.filter(({ poster }) => posters.includes(poster));
+  for (const { poster, taken } of left) {
+    // One that is gray has no colors of its own: it takes the scheme that fits it.
+    const isGray = taken.query.palette === "source" && !poster.has_color;
+    if (isGray || !model.takes_palette) delete taken.query.palette;
+    useRecipe(poster, taken);
+  }
+  if (left.some(({ poster }) => poster === current)) showChange();
+  say(`${left.length} posters go with ${guide.name} now.`);
 }
 
 /* Palettes */
@@ -406,10 +505,15 @@ async function takeDonor(file) {
   clearFaults();
   $("donor-name").textContent = `Sending ${donor.name} …`;
   try {
-    await send(donor);
-    await showDonor(donor);
-    record(poster, { donor, palette: null });
-    if (poster === current) showChange();
+    await work(async (signal, report) => {
+      const onProgress = (share) => report(`Sending ${donor.name}`, share);
+      onProgress(0);
+      await send(donor, { signal, onProgress });
+      await showDonor(donor);
+      record(poster, { donor, palette: null });
+      if (poster === current) showChange();
+    });
+    showSettings();
   } catch ({ message }) {
     showSettings();
     sayFault({ message, field: "donor" });
@@ -453,11 +557,12 @@ async function takeRecipe(file) {
 
 /** Give a poster the settings of a recipe. */
 function useRecipe(poster, { file, query, recipe: { options } }) {
-  const { palette = null, crop = null, hint = [], assign: assigned = [], lock } = query;
+  const { palette = null, crop = null, hint = [], assign: assigned = [], lock = [] } = query;
   const { name } = options.palette ?? {};
   const isKept = palette !== null && palette !== options.palette && palette !== name;
   const pairs = (texts) => texts.map((text) => text.split("="));
-  const locked = (lock ?? []).filter((word) => !["none", "neutrals", "skin"].includes(word));
+  const isWord = (text) => ["none", "neutrals", "skin"].includes(text);
+  const [words, locked] = [true, false].map((are) => lock.filter((one) => isWord(one) === are));
   const place = (text, side) =>
     text.includes("%") ? parseFloat(text) : toPercent((100 * parseFloat(text)) / side);
   record(poster, {
@@ -466,8 +571,8 @@ function useRecipe(poster, { file, query, recipe: { options } }) {
     palette: isKept ? null : palette,
     donor: isKept ? { id: palette, name, file, path: "recipes" } : null,
     crop: crop === "auto" ? crop : null,
-    paper: lock ? lock.includes("neutrals") : null,
-    skin: lock ? lock.includes("skin") : null,
+    paper: words.length ? words.includes("neutrals") : null,
+    skin: words.length ? words.includes("skin") : null,
     locked: locked.map(colorOf),
     assigned: Object.fromEntries(pairs(assigned).map((colors) => colors.map(colorOf))),
     hints: pairs(hint).map(([where, color]) => {
@@ -1113,21 +1218,51 @@ function addFiles(files) {
 
 async function addPosters(added) {
   if (!added.length) return;
+  for (const poster of added) poster.sending = new AbortController();
   posters.push(...added);
   $("strip").append(...added.map(makeTile));
   select(added[0]);
   await whenModelIsKnown;
-  for (const poster of added) await receive(poster);
+  const several = added.length > 1;
+  await work(async (signal, report) => {
+    // Those that the browser has stored come back with a reload.
+    signal.onabort = () => takeAway(added.filter(isAwaited));
+    if (several) report(`Sending posters 1 to ${added.length}`, 0);
+    for (const [index, poster] of added.entries()) {
+      const label = several ? `Sending poster ${index + 1} of ${added.length}`
+        : `Sending ${poster.name}`;
+      const onProgress = (share) => report(label, (index + share) / added.length);
+      onProgress(0);
+      if (posters.includes(poster)) await receive(poster, onProgress);
+    }
+  }, several ? "Cancel all" : "Cancel");
+}
+
+/** Whether a poster is still to be sent, or is being sent. */
+const isAwaited = ({ id, fault: wrong }) => !id && !wrong;
+
+/** Say what becomes of a poster that is awaited. */
+function awaitedInWords({ share }) {
+  if (share === undefined) return "waiting";
+  return share < 1 ? `uploading ${Math.floor(100 * share)}\u00a0%` : "being read";
 }
 
 /** Send a poster, and show what became of it. */
-async function receive(poster) {
+async function receive(poster, tell) {
+  const { signal } = poster.sending;
+  const onProgress = (share) => {
+    poster.share = share;
+    poster.showTile();
+    tell(share);
+  };
   try {
-    await send(poster);
+    onProgress(0);
+    await send(poster, { signal, onProgress });
     if (poster.recipe) useRecipe(poster, poster.recipe);
     store(poster);
-    keepPicture(poster, "thumb", await askPicture(poster, "original", SMALL));
+    keepPicture(poster, "thumb", await askPicture(poster, "original", SMALL, signal));
   } catch ({ message }) {
+    if (signal.aborted) return;
     poster.fault = message;
   }
   if (poster === current) select(poster);
@@ -1181,7 +1316,7 @@ function showStrip() {
   const several = posters.length > 1;
   $("strip").hidden = !several;
   document.querySelector("main").classList.toggle("several", several);
-  $("download-all").hidden = $("to-all").hidden = posters.filter(({ id }) => id).length < 2;
+  $("download-all").hidden = $("series").hidden = posters.filter(({ id }) => id).length < 2;
   for (const poster of posters) poster.showTile();
 }
 
@@ -1192,14 +1327,21 @@ function makeTile(poster) {
   const blank = make("span", { className: "blank", ariaHidden: "true" });
   const open = make("button", { className: "thumb", title: name, onclick: () => select(poster) },
     picture, blank, make("span", { className: "name" }, name));
-  const remove = button("×", () => removePoster(poster),
-    { className: "small remove", ariaLabel: `Remove ${name}` });
+  const progress = make("progress");
+  const remove = button("×", () => removePoster(poster), { className: "small remove" });
   const wrong = make("p", { className: "fault", role: "alert" });
-  poster.tile = make("li", {}, open, remove, wrong);
+  poster.tile = make("li", {}, open, progress, remove, wrong);
   poster.showTile = () => {
+    const awaited = isAwaited(poster) && awaitedInWords(poster);
     show(picture, poster.thumb);
     blank.hidden = Boolean(poster.thumb);
-    blank.textContent = poster.fault ? "!" : "…";
+    blank.textContent = poster.fault ? "!" : awaited || "…";
+    poster.tile.classList.toggle("awaited", Boolean(awaited));
+    progress.hidden = !awaited;
+    progress.ariaLabel = `${name}: ${awaited}`;
+    if (poster.share === 1) progress.removeAttribute("value");
+    else progress.value = poster.share ?? 0;
+    remove.ariaLabel = `${awaited && !poster.key ? "Cancel" : "Remove"} ${name}`;
     open.ariaCurrent = String(poster === current);
     wrong.textContent = poster.fault;
     wrong.hidden = !poster.fault;
@@ -1208,18 +1350,26 @@ function makeTile(poster) {
 }
 
 function removePoster(poster) {
-  const index = posters.indexOf(poster);
-  posters.splice(index, 1);
-  poster.tile.remove();
+  takeAway([poster]);
   forget(poster);
-  for (const { before, after, thumb, picture } of [poster, ...(poster.suggestions ?? [])]) {
-    for (const url of [before, after, thumb, picture]) if (url) URL.revokeObjectURL(url);
+}
+
+/** Take posters off the page; what is being sent is cancelled. */
+function takeAway(taken) {
+  const index = posters.indexOf(current);
+  for (const poster of taken) {
+    posters.splice(posters.indexOf(poster), 1);
+    poster.tile.remove();
+    poster.sending.abort();
+    for (const { before, after, thumb, picture } of [poster, ...(poster.suggestions ?? [])]) {
+      for (const url of [before, after, thumb, picture]) if (url) URL.revokeObjectURL(url);
+    }
   }
   if (!posters.length) {
     welcome();
     return;
   }
-  if (poster === current) select(posters[Math.min(index, posters.length - 1)]);
+  if (taken.includes(current)) select(posters[Math.min(index, posters.length - 1)]);
   else showStrip();
   const tile = posters.length > 1 && current.tile.firstElementChild;
   (tile || $(current.fault ? "choose" : "add")).focus();
@@ -1250,6 +1400,10 @@ async function store(poster) {
   const { file, name, history, step } = poster;
   try {
     poster.key ??= await done((await shelf("files")).add({ file, name }));
+    if (!posters.includes(poster)) {
+      forget(poster); // It was removed meanwhile.
+      return;
+    }
     await done((await shelf("settings")).put({ history, step }, poster.key));
   } catch (error) {
     console.info(`${name} will be gone after a reload: ${error}`);
@@ -1288,7 +1442,8 @@ async function takeFromDesk() {
 
 /* Downloads */
 
-const fullPicture = (poster) => askPicture(poster, "recolored", query(poster));
+const fullPicture = (poster, signal) =>
+  askPicture(poster, "recolored", query(poster), signal);
 
 /** "poster.jpg" becomes "poster-recolored.jpg", or "poster-recolored-2.jpg" where that is taken. */
 function recoloredName(name, taken = new Set()) {
@@ -1307,41 +1462,38 @@ function saveAs(name, blob) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Let a button start a download, one at a time. */
-function downloadBy(id, download) {
-  $(id).onclick = async ({ currentTarget }) => {
-    if (currentTarget.ariaBusy === "true") return;
-    currentTarget.ariaBusy = "true";
-    clearFaults();
-    await download().catch(sayFault);
-    currentTarget.ariaBusy = "false";
-  };
-}
-
-async function downloadOne() {
+async function downloadOne(signal, report) {
   const poster = current;
   const name = recoloredName(poster.name);
-  say(`Recoloring ${poster.name} at its full size …`);
-  saveAs(name, await fullPicture(poster));
+  report(`Recoloring ${poster.name} at its full size`);
+  saveAs(name, await fullPicture(poster, signal));
   say(`${name} is downloaded.`);
 }
 
-async function downloadAll() {
+async function downloadAll(signal, report) {
   const wanted = posters.filter(({ id }) => id);
   const taken = new Set();
-  const files = [];
-  const failed = [];
-  for (const [index, poster] of wanted.entries()) {
-    say(`Recoloring ${index + 1} of ${wanted.length} at full size …`);
-    try {
-      files.push({ name: recoloredName(poster.name, taken), blob: await fullPicture(poster) });
-    } catch ({ message }) {
-      failed.push(`${poster.name}: ${message}`);
-    }
-  }
-  if (failed.length) sayFault({ message: failed.join(" ") });
+  const files = await withEach(wanted, "Recoloring at full size: poster", signal, report,
+    async (poster) => ({
+      blob: await fullPicture(poster, signal), name: recoloredName(poster.name, taken) }));
   if (files.length) saveAs("recolored.zip", await zip(files));
   say(`${files.length} of ${wanted.length} posters are downloaded.`);
+}
+
+/** Download the results of all posters on one sheet, as PNG or PDF. */
+async function downloadSheet(format, signal, report) {
+  const wanted = posters.filter(({ id }) => id);
+  const cells = await withEach(wanted, "Drawing poster", signal, report, async (poster) => {
+    const parameters = [...query(poster), ["name", poster.name]];
+    const { body } = await askOf(poster, "cell", parameters, signal);
+    return ["cell", JSON.parse(await body.text()).id];
+  });
+  if (!cells.length) return;
+  report("Laying out the sheet");
+  const { body } = await ask(`sheet?${new URLSearchParams([...cells, ["format", format]])}`,
+    { signal });
+  saveAs(`recolored.${format}`, body);
+  say(`A sheet of ${cells.length} posters is downloaded.`);
 }
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
@@ -1436,14 +1588,17 @@ function listenToSettings() {
   $("crop").onchange = () => change({ crop: $("crop").checked ? "auto" : null });
   $("place").onclick = () => setPlacing(!isPlacing());
   $("add-hint").onclick = () => { addHint(50, 25); $("rings").lastElementChild.focus(); };
-  $("to-all").onclick = applyToAll;
   $("reset").onclick = () => change(NO_SETTINGS);
   $("remove").onclick = () => removePoster(current);
   $("swatch-color").oninput = () => assign(view.edited, $("swatch-color").value, "swatch");
   $("swatch-hex").onchange = takeTyped;
   $("parts").append(...Object.keys(PARTS).map(makePartRow));
-  downloadBy("download", downloadOne);
-  downloadBy("download-all", downloadAll);
+  workBy("download", downloadOne);
+  workBy("download-all", downloadAll);
+  workBy("to-all", applyToAll);
+  for (const format of ["png", "pdf"]) {
+    workBy(`sheet-${format}`, (...both) => downloadSheet(format, ...both));
+  }
 }
 
 function showModel() {

@@ -18,6 +18,7 @@ HELP = {
 }
 # All together fit into the 64 kB that the head of a request may have.
 LONGEST_TEXT, LONGEST_HINT, MOST_HINTS = 4000, 60, 200
+LONGEST_NAME, MOST_CELLS = 255, 200
 
 
 def _or_blank(kind: Any) -> Any:
@@ -90,6 +91,23 @@ class Shown(Preview):
     marks: Annotated[
         _or_blank(bool), Field(description="Mark what can't be printed.  [default: false]")
     ] = None
+
+
+class Cell(Recoloring):
+    """How a picture is to be recolored, and its name on a contact sheet."""
+
+    name: Annotated[str, Field(max_length=LONGEST_NAME, description="Is written above it.")]
+
+
+class Sheet(BaseModel):
+    """What is to be on a contact sheet."""
+
+    model_config = ConfigDict(extra="forbid")
+    cell: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_TEXT)]],
+        Field(min_length=1, max_length=MOST_CELLS, description="Ids of cells, in their order."),
+    ]
+    format: Annotated[Literal["png", "pdf"], Field(description="Of the answer.")] = "png"
 
 
 class Original(BaseModel):

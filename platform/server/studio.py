@@ -34,16 +34,27 @@ from recolor.datasets.picture_file import PictureFile
 from recolor.datasets.posters import Box
 from recolor.datasets.skin import find_skin
 from recolor.datasets.swatches import Swatches
+from recolor.evaluation.sheets import with_swatch
 from recolor.models.color_table import paper_mask
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, SOURCE, Decoding
-from recolor.models.decoding.typed import typed_decoding
+from recolor.models.decoding.typed import REPEATED, typed_decoding
 from recolor.models.painter import Found, Look, Painter, Seen, cut_out
 from recolor.models.recipe import Recipe
+from recolor.models.series import in_series
 from recolor.platform.printing.inks import RELATIVE
 from recolor.platform.printing.proof import Proof, marked
-from recolor.platform.server.cancellation import check_cancelled
-from recolor.platform.server.query import Original, Preview, Recoloring, Shown
+from recolor.platform.server.cancellation import CancelledWorkError, check_cancelled
+from recolor.platform.server.query import (
+    SMALLEST_SIDE,
+    Cell,
+    Original,
+    Preview,
+    Recoloring,
+    Sheet,
+    Shown,
+)
 from recolor.platform.server.request_errors import RequestError
+from recolor.platform.serving.result_sheets import SERIES_SIDE, series_pdf, series_png
 
 SUGGESTIONS = 6
 # What an answer may be asked for in, beside the source's own format.
@@ -123,6 +134,8 @@ class Studio:
     def keep(self, data: bytes) -> dict:
         """Keep a picture's file, and say what there is to know about it.
 
+        Nothing is kept of one that nobody waits for any more, unless it was kept before.
+
         Returns:
             JSON: its ``id``, ``width``, ``height``, ``format``, ``animated``, ``transparent``;
             ``color`` (colored, one ink or gray) and ``has_color``; ``swatches``, each with color,
@@ -134,7 +147,18 @@ class Studio:
             RequestError: If it is too large to be kept.
         """
         key = hashlib.sha256(data).hexdigest()
-        file = PictureFile.of(data, self._most_pixels)
+        with self._lock:
+            is_new = ("file", key) not in self._kept
+        try:
+            facts = self._keep(key, PictureFile.of(data, self._most_pixels))
+            check_cancelled()
+        except CancelledWorkError:
+            if is_new:
+                self._forget(key)
+            raise
+        return facts
+
+    def _keep(self, key: str, file: PictureFile) -> dict:
         check_cancelled()
         size = _bytes(file.picture, file.alpha) + len(file.exif or b"")
         if not self._remember(("file", key), file, size):
@@ -170,7 +194,7 @@ class Studio:
             RequestError: If there is no such picture or profile.
         """
         prove = self._proving(wanted) if wanted.proof else None
-        file, decoding, seen = self._edited(key, wanted)
+        file, decoding, seen = self._edited(key, wanted, wanted.side)
         shown = self._copy(key, file, wanted.side)
         whole = wanted.side is None
         return self._painted(shown, seen, decoding, wanted, accept, whole, prove)
@@ -198,7 +222,7 @@ class Studio:
         Raises:
             RecolorError, RequestError: As of `recolored`.
         """
-        _, decoding, seen = self._edited(key, wanted)
+        _, decoding, seen = self._edited(key, wanted, wanted.side)
         palette = self.painter.palette(seen, decoding)
         check_cancelled()
         changes = self.painter.changes(seen, palette, decoding)
@@ -216,9 +240,36 @@ class Studio:
             RecolorError: If it can't be used.
             RequestError: If a picture has none.
         """
+        return self._settings(self._recipe(data))
+
+    def series(self, key: str, data: bytes) -> dict:
+        """Read a recipe as `settings` does, for a picture that is to go with its result.
+
+        Returns:
+            JSON as of `settings`. In the ``query``, what was assigned and locked there is assigned
+            and locked where the picture has a swatch that is alike, see `in_series`.
+
+        Raises:
+            RecolorError, RequestError: As of `settings`, or if there is no such picture.
+        """
+        file, recipe = self._file(key), self._recipe(data)
+        decoding = recipe.decoding(self.library)
+        # Its swatches are those of the whole picture, whatever its size here.
+        seen = self._seen(key, file, decoding, SMALLEST_SIDE)
+        decoding = in_series(decoding, recipe, seen)
+        settings = self._settings(recipe)
+        own = {"assign": [one.text for one in decoding.assign], "lock": list(decoding.lock)}
+        others = {name: one for name, one in settings["query"].items() if name not in REPEATED}
+        settings["query"] = {**others, **{name: one for name, one in own.items() if one}}
+        return settings
+
+    def _recipe(self, data: bytes) -> Recipe:
         recipe = Recipe.of_file(data, self.library, self._most_pixels)
         if recipe is None:
             raise RequestError(422, "no recipe is in this picture", "recipe")
+        return recipe
+
+    def _settings(self, recipe: Recipe) -> dict:
         query, palette = dict(recipe.options), recipe.decoding(self.library).palette
         if isinstance(palette, Palette):
             query["palette"] = self._name(palette)
@@ -237,13 +288,50 @@ class Studio:
         self._remember(("palette", key), palette, _of_palette(palette))
         return key
 
-    def _edited(self, key: str, wanted: Preview) -> tuple[PictureFile, Decoding, Seen]:
+    def _edited(
+        self, key: str, wanted: Recoloring, side: int | None
+    ) -> tuple[PictureFile, Decoding, Seen]:
         """Return what is known of a picture that is kept, and how it is to be decoded."""
         file, decoding = self._file(key), self._decoding(wanted)
         # Their pixels are those of the picture that was sent, not those of the preview.
         hints = tuple(hint.in_shares(*file.picture.size) for hint in decoding.hint)
         decoding = replace(decoding, hint=hints)
-        return file, decoding, self._seen(key, file, decoding, wanted.side)
+        return file, decoding, self._seen(key, file, decoding, side)
+
+    def cell(self, key: str, wanted: Cell) -> dict:
+        """Keep a small copy of what `recolored` answers with, for a contact sheet.
+
+        Returns:
+            JSON: its ``id``, for `sheet`.
+
+        Raises:
+            RecolorError, RequestError: As of `recolored`.
+        """
+        _, decoding, seen = self._edited(key, wanted, SERIES_SIDE)
+        palette = self.painter.palette(seen, decoding)
+        check_cancelled()
+        painted, changes = self.painter.painted_with_changes(seen, palette, decoding)
+        cell = with_swatch(painted, SERIES_SIDE, palette, changes)
+        made = hashlib.sha256(cell.tobytes())
+        made.update(wanted.name.encode())
+        self._remember(("cell", made.hexdigest()), (wanted.name, cell), _bytes(cell))
+        return {"id": made.hexdigest()}
+
+    def sheet(self, wanted: Sheet) -> Answer:
+        """Lay out cells as the contact sheet of a series.
+
+        Raises:
+            RequestError: If one of them is not kept.
+        """
+        with self._lock:
+            found = [self._kept.get(("cell", key)) for key in wanted.cell]
+        if None in found:
+            raise RequestError(404, "a cell is not kept (any more): ask for it again", "cell")
+        cells = [cell for cell, _ in found]
+        check_cancelled()
+        if wanted.format == "pdf":
+            return Answer(series_pdf(cells), "application/pdf", {})
+        return Answer(series_png(cells), "image/png", {})
 
     def original(self, key: str, wanted: Original, accept: str) -> Answer:
         """Return a picture that is kept as it is: upright, and in sRGB.
@@ -400,9 +488,16 @@ class Studio:
             entry = self._kept.get(name)
         if entry is not None:
             return entry[0]
+        check_cancelled()
         made = make()
         self._remember(name, made, size(made))
         return made
+
+    def _forget(self, key: str) -> None:
+        """Keep nothing of a picture any more."""
+        with self._lock:
+            for name in [name for name in self._kept if key in name]:
+                del self._kept[name]
 
     def _remember(self, name: Hashable, value: Any, size: int) -> bool:
         """Keep something, and tell whether there is room for it at all."""

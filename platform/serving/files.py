@@ -1,6 +1,5 @@
 """Restoring and recoloring image files."""
 
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,6 @@ from PIL import Image
 
 from recolor.datasets.atomic_file import atomic_write
 from recolor.datasets.color_kind import COLORED
-from recolor.datasets.color_profiles import srgb_profile
 from recolor.datasets.errors import TOO_LARGE, RecolorError, out_of_memory
 from recolor.datasets.file_names import composed, reason_not_written
 from recolor.datasets.hints import Hint
@@ -22,11 +20,19 @@ from recolor.datasets.palettes.palette import Palette
 from recolor.datasets.picture_file import PictureFile
 from recolor.datasets.skipped import MOST_SHOWN, SKIPPED_FILE, skipped_table
 from recolor.datasets.swatches import Swatch
-from recolor.evaluation.sheets import SWATCH_HEIGHT, contact_sheet, named_sheet, with_swatch
+from recolor.evaluation.sheets import with_swatch
 from recolor.models.decoding.options import AUTO, DEFAULT_DECODING, Decoding
 from recolor.models.painter import Painter, Seen
 from recolor.models.recipe import Recipe
 from recolor.models.series import in_series
+from recolor.platform.serving.result_sheets import (
+    SERIES_SIDE,
+    SHEET_SIDE,
+    before_and_after,
+    series_pdf,
+    series_png,
+    small,
+)
 from recolor.platform.serving.targets import (
     REFUSE,
     SERIES_FILES,
@@ -39,9 +45,6 @@ from recolor.platform.serving.targets import (
 )
 
 SHEET_POSTERS = 24
-SHEET_SIDE = 320
-# Of a series: twelve results a page, at a resolution for print.
-SERIES_SIDE, SERIES_COLUMNS, SERIES_ROWS, SERIES_DPI = 560, 4, 3, 200
 
 
 @dataclass(frozen=True)
@@ -207,13 +210,13 @@ def recolor_files(
     target = out / SHEET_FILE
     if sheet and rows and not (existing == SKIP and exists(target)):
         outcome.sheet = target
-        _write(target, _png(_sheet(list(rows.values())[:SHEET_POSTERS], suggestions)))
+        _write(target, before_and_after(list(rows.values())[:SHEET_POSTERS], suggestions))
     if series and rows:
-        results = {name: row[-1] for name, row in rows.items()}
-        for name, data in zip(SERIES_FILES, _series(results), strict=True):
+        results = [(name, row[-1]) for name, row in rows.items()]
+        for name, draw in zip(SERIES_FILES, (series_png, series_pdf), strict=True):
             if not (existing == SKIP and exists(out / name)):
                 outcome.series.append(out / name)
-                _write(out / name, data)
+                _write(out / name, draw(results))
     if len(outcome.skipped) > MOST_SHOWN:
         outcome.reasons = out / SKIPPED_FILE
         _write(outcome.reasons, skipped_table(outcome.skipped))
@@ -252,7 +255,7 @@ def recolor_file(
         except ImageError:
             done.unreadable = True
             raise
-        before = _small(source.picture, shown) if shown else None
+        before = small(source.picture, shown) if shown else None
         seen = painter.see(source.picture, decoding, in_place=True)
         if guide:
             decoding = in_series(decoding, guide, seen)
@@ -322,8 +325,8 @@ def _versions(
         recipe = Recipe.of(painter, seen, palette, decoding, changes)
         data = source.with_colors_of(painted, recipe.to_json())
         name = None if palette is seen.own_palette else palette.name if palette else ""
-        small = _small(painted, shown) if shown else None
-        versions.append(_Version(palette, name, small, data, changes, recipe))
+        for_sheet = small(painted, shown) if shown else None
+        versions.append(_Version(palette, name, for_sheet, data, changes, recipe))
     return versions
 
 
@@ -345,39 +348,6 @@ def _first_result(
         if seen.color == COLORED:
             break
     return first
-
-
-def _small(picture: Image.Image, side: int) -> Image.Image:
-    small = picture.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return small
-
-
-def _sheet(rows, suggestions: int) -> Image.Image:
-    """Lay out pictures before and after, each above its palette's swatch."""
-    labels = ["before", *(["after"] if not suggestions else map(str, range(1, suggestions + 1)))]
-    # As wide as a screen.
-    columns = max(1, min(8 // len(labels), len(rows)))
-    return contact_sheet(rows, labels, SHEET_SIDE + SWATCH_HEIGHT, columns)
-
-
-def _series(results: dict[str, Image.Image]) -> tuple[bytes, bytes]:
-    """Lay out the results of a series by name: as one picture, and as pages to print."""
-    pages, page, pdf = [], SERIES_COLUMNS * SERIES_ROWS, io.BytesIO()
-    for first in range(0, len(results), page):
-        of_page = dict(list(results.items())[first : first + page])
-        pages.append(named_sheet(of_page, SERIES_SIDE + SWATCH_HEIGHT, SERIES_COLUMNS))
-    pages[0].save(
-        pdf, "PDF", save_all=True, append_images=pages[1:], resolution=SERIES_DPI, quality=95
-    )
-    whole = named_sheet(results, SERIES_SIDE + SWATCH_HEIGHT, SERIES_COLUMNS)
-    return _png(whole), pdf.getvalue()
-
-
-def _png(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG", icc_profile=srgb_profile())
-    return file.getvalue()
 
 
 def _write(target: Place, data: bytes) -> None:
