@@ -21,11 +21,14 @@ def painters(tmp_path_factory):
 def test_the_network_alone(benchmark, painters, runtime):
     benchmark.group = "look"
     painter = painters[runtime]
-    square = np.random.default_rng(0).integers(
-        0, 256, (painter.network.size, painter.network.size, 1), np.uint8
-    )
-    box = np.int32([0, 0, painter.network.size, painter.network.size])
-    given = {"square": square, "box": box, "embedding": np.zeros(0, np.float32)}
+    side = painter.network.size
+    given = {
+        "square": np.random.default_rng(0).integers(0, 256, (side, side, 1), np.uint8),
+        "source": np.zeros((side, side, 2), np.int8),
+        "box": np.int32([0, 0, side, side]),
+        "embedding": np.zeros(0, np.float32),
+        "gray": np.bool_(True),
+    }
     benchmark.pedantic(painter.network.look, kwargs=given, rounds=20, warmup_rounds=2)
 
 

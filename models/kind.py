@@ -108,7 +108,8 @@ class ModelKind(ABC):
         Args:
             poster: NumPy arrays in training, tensors where a picture is recolored, without a batch
                 axis: ``lightness``, ``uint8 [S, S, 1]``; ``embedding``, ``float32 [n]``; ``box``,
-                integers ``[4]``: top, left, height, width.
+                integers ``[4]``: top, left, height, width. Where a picture is recolored,
+                ``source`` is its ab, ``int8 [S, S, 2]``, zeros if it is gray.
         """
         inputs = stored_inputs(poster)
         return inputs if self.takes_embedding else inputs[:1]

@@ -49,7 +49,7 @@ from recolor.models.restoring import Restoration, Restorer, more_vivid
 
 # Of what is kept of a model: its steps, what they take and give, its code and its weights. Raise it
 # whenever a `Painter` could no longer use what was kept before.
-FORMAT = 9
+FORMAT = 10
 # Pixels that are painted at once: with the number of cores, it bounds the memory that it takes.
 PIECE = 2**17
 # In a swatch, pixels count a little that lie up to this width from it: rare colors have no others.
@@ -110,7 +110,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Look:
-    """What a color network says of a gray picture.
+    """What a color network says of a picture.
 
     Attributes:
         lightness: The picture's stored L at the network's resolution, ``uint8 [h, w]``.
@@ -296,14 +296,16 @@ class Painter:
     ) -> Look:
         """Ask the color network about a poster, RGB; embedding as for `see`.
 
-        It takes longer for one that is gray, whose colors do not say which pixels belong together.
+        It takes longer for one that is gray, whose colors do not say which pixels belong together:
+        the network does not see them.
         """
         square, box = letterbox(poster, self.network.size)
-        lightness, _ = rgb_to_lab8(square)
+        lightness, ab = rgb_to_lab8(square)
         if embedding is None:
             embedding = np.zeros(0)
         answer = self.network.look(
             square=lightness[..., None],
+            source=np.zeros_like(ab) if gray else ab,
             box=np.int32(astuple(box)),
             embedding=np.float32(embedding),
             gray=np.bool_(gray),

@@ -1,6 +1,6 @@
-"""A network with its pre- and postprocessing: from a gray picture to colors, at any size.
+"""A network with its pre- and postprocessing: from a picture to other colors, at any size.
 
-`look` is what depends on the gray picture alone: it is kept, so that another palette answers at
+`look` is what depends on the picture alone: it is kept, so that another palette answers at
 once. Where the picture has colors, `assign` gives each of its swatches a color of the palette, and
 `recolor.models.color_table` brings them to the picture. Where it is gray, `choose` finds colors at
 the network's resolution, and `paint` brings them to that of the picture, a few rows at a time, so
@@ -73,11 +73,12 @@ class Recolorer:
         self.size, self.coarse_size = weights.size, weights.coarse_size
         self.calibration = ops.convert_to_tensor(weights.calibration, "float32")
 
-    def look(self, square, box, embedding, gray):
-        """Look at a gray picture.
+    def look(self, square, source, box, embedding, gray):
+        """Look at a picture.
 
         Args:
             square: Its stored L in the network's square, ``uint8 [size, size, 1]``.
+            source: Its ab there, ``int8 [size, size, 2]``; zeros where the picture is gray.
             box: Where it lies there: top, left, height, width, ``int32 [4]``.
             embedding: That of the gray picture, ``float32 [n]``; empty to have it computed.
             gray: Whether the picture has no color that says which pixels belong together, ``bool``.
@@ -97,7 +98,9 @@ class Recolorer:
 
         known = self._either(ops.shape(embedding)[0] > 0, lambda: embedding, computed)
         views = 1 + ops.cast(gray, "int32") if self.kind.takes_palette else 1
-        seen = self._outputs(square, ops.reshape(known, (self.kind.embedding_size,)), box, views)
+        embedding = ops.reshape(known, (self.kind.embedding_size,))
+        poster = {"lightness": square, "source": source, "embedding": embedding, "box": box}
+        seen = self._outputs(poster, views)
         alike = outputs = seen[:1]
         shares = ops.zeros(CELLS)
         if self.kind.takes_palette:
@@ -300,20 +303,22 @@ class Recolorer:
         """Return the lines of the pixels in some rows, as a list too."""
         return ops.reshape(interpolated(lines, rows, height, axis=0), (-1, ops.shape(lines)[2]))
 
-    def _outputs(self, square, embedding, box, views):
-        """Run the network on a square ``uint8 [size, size, 1]``, and on a smaller copy.
+    def _outputs(self, poster, views):
+        """Run the network on a poster, as `ModelKind.inputs` takes it, and on a smaller copy.
 
         Of two views, the other one is its mirror image.
         """
-        poster = {"lightness": square, "embedding": embedding, "box": box}
         outputs = self._run(poster, views)
         if self.coarse_size is None:
             return outputs
         side = self.coarse_size
-        small = self._resize(ops.cast(square, "float32"), (side, side), antialias=True)
-        small = ops.cast(ops.round(small), "uint8")
-        poster = {**poster, "lightness": small, "box": box * side // self.size}
-        coarse = self._run(poster, views)
+
+        def small(name):
+            resized = self._resize(ops.cast(poster[name], "float32"), (side, side), antialias=True)
+            return ops.cast(ops.round(resized), poster[name].dtype)
+
+        shrunk = {name: small(name) for name in ("lightness", "source")}
+        coarse = self._run({**poster, **shrunk, "box": poster["box"] * side // self.size}, views)
         coarse = self._resize(coarse, outputs.shape[1:3])
         return (1 - COARSE) * outputs + COARSE * coarse
 
@@ -334,6 +339,7 @@ class Recolorer:
         mirrored = {
             **poster,
             "lightness": ops.flip(lightness, axis=1),
+            "source": ops.flip(poster["source"], axis=1),
             "box": ops.stack([top, left, height, width]),
         }
         both = zip(self.kind.inputs(poster), self.kind.inputs(mirrored), strict=True)

@@ -4,9 +4,11 @@ from functools import cached_property
 from types import MappingProxyType
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from recolor.datasets.classes import SIGMA
+from recolor.datasets.color_maps import ColorMap
 from recolor.datasets.embeddings import efficientnet_lite0
 from recolor.models.class_distribution import ClassDistribution, annealed_mean
 from recolor.models.decoding.palette_constraint import palette_offsets
@@ -15,6 +17,10 @@ from recolor.models.paper import conv
 # Filters of the decoder at strides of 32 pixels and less.
 BRIDGE, DECODER = 192, {16: 192, 8: 128, 4: 96, 2: 64}
 FEATURES = 96
+# Filters of the color stem at strides of 2 pixels and more.
+COLOR_STEM = {2: 24, 4: 48, 8: 64, 16: 96, 32: 128}
+# ab by which the color stem divides its input.
+COLOR_UNIT = 32.0
 # Every third pixel is enough to fit a poster's offsets to its palette.
 FITTED = 3
 # An error of ten in the ab plane, squared: the unit of the mean color's error.
@@ -33,6 +39,11 @@ class UNet(ClassDistribution):
     the poster's pixels apart. These are also the offsets that decoding under the poster's own
     palette finds. The rest of the loss is the cross-entropy without offsets.
 
+    It also sees the colors that a poster has. They say which of its pixels belong together, but not
+    what their colors should be: in training they are changed by a random `ColorMap`. A small stem
+    of convolutions brings them to each stride of the decoder, where they are added. What is added
+    is zero at first, so training may begin with the weights of a network without a color stem.
+
     Attributes:
         pretrained: Whether the encoder begins with the weights of ImageNet.
         encoder_rate: The encoder's learning rate, as a share of that of the layers that begin at
@@ -42,6 +53,9 @@ class UNet(ClassDistribution):
             with and without a palette, and the squared error of the mean color.
         rebalanced: Whether rare colors count more in the cross-entropies, by eq. 3.
         softness: Sigma of the Gaussian that spreads a true color over the classes near it.
+        sees_source: Whether the network has a color stem.
+        gray_share, same_share: Of which share of the posters in training the color stem sees no
+            colors, and of which it sees the true ones.
     """
 
     name = "unet"
@@ -60,6 +74,9 @@ class UNet(ClassDistribution):
     mean_share = 0.0
     rebalanced = False
     softness = SIGMA
+    sees_source = True
+    gray_share = 0.3
+    same_share = 0.1
 
     variants = MappingProxyType(
         {
@@ -76,17 +93,22 @@ class UNet(ClassDistribution):
             "both": {"mean_share": 0.3},
             "rebalanced": {"rebalanced": True},
             "soft": {"softness": 2 * SIGMA},
+            "gray": {"sees_source": False},
         }
     )
 
     def build(self, size: int | None) -> keras.Model:
-        """Build the network, 4.0 million parameters.
+        """Build the network, 4.3 million parameters, of which the color stem has 0.3 million.
 
         Its outputs are features ``float32 [batch, S / step, S / step, 96]``.
         """
-        lightness = keras.Input((size, size, 1), dtype="uint8", name="lightness")
-        skips = efficientnet_lite0.encoder(lightness)
+        inputs = [keras.Input((size, size, 1), dtype="uint8", name="lightness")]
+        skips, colors = efficientnet_lite0.encoder(inputs[0]), {}
+        if self.sees_source:
+            inputs.append(keras.Input((size, size, 2), dtype="int8", name="source"))
+            colors = _color_stem(inputs[1])
         x = layers.Conv2D(BRIDGE, 1, activation="relu", name="bridge")(skips[32])
+        x = _with_colors(x, colors, 32)
         for stride, filters in DECODER.items():
             if stride < self.step:
                 break
@@ -95,12 +117,24 @@ class UNet(ClassDistribution):
             if self.dropout:
                 x = layers.SpatialDropout2D(self.dropout)(x)
             x = conv(f"decoder_{stride}", filters)(x)
+            x = _with_colors(x, colors, stride)
         x = conv("features", FEATURES)(x)
-        network = keras.Model([lightness], self.head(x), name="unet")
+        network = keras.Model(inputs, self.head(x), name="unet")
         for layer in network.layers:
             if any(variable.path in efficientnet_lite0.tensors() for variable in layer.weights):
                 layer.trainable = self.encoder_rate > 0
         return network
+
+    def inputs(self, poster):
+        """Return the lightness, and, with a color stem, the source's ab."""
+        lightness = poster["lightness"]
+        return (lightness, poster["source"]) if self.sees_source else (lightness,)
+
+    def example(self, poster, generator):
+        """Let the color stem see other colors than the true ones, or none."""
+        if self.sees_source:
+            poster = {**poster, "source": self._source(poster, generator)}
+        return super().example(poster, generator)
 
     def initialize(self, network):
         """Give the encoder the weights of ImageNet."""
@@ -139,6 +173,42 @@ class UNet(ClassDistribution):
     @cached_property
     def _soft_encoding(self):
         return self.classes.soft_encoding_by(self.softness)
+
+    def _source(self, poster, generator):
+        """Draw the colors that the color stem sees of a poster: ``int8 [S, S, 2]``."""
+        drawn, ab = generator.random(), poster["ab"]
+        if drawn < self.gray_share:
+            return np.zeros_like(ab)
+        if drawn < self.gray_share + self.same_share:
+            return ab
+        return ColorMap.drawn(generator).applied(poster["lightness"][..., 0], ab)
+
+
+def _color_stem(source):
+    """Return features of a source's colors at each stride.
+
+    Args:
+        source: ab, ``int8 [batch, S, S, 2]``; zeros for a gray picture.
+    """
+    source = layers.Rescaling(1 / COLOR_UNIT, dtype="float32")(source)
+    # What is neutral in a picture that has colors is not what is unknown.
+    known = ops.cast(ops.max(ops.abs(source), axis=(1, 2, 3), keepdims=True) > 0, "float32")
+    x = layers.Concatenate()([source, ops.ones_like(source[..., :1]) * known])
+    features = {}
+    for stride, filters in COLOR_STEM.items():
+        x = layers.Conv2D(
+            filters, 3, strides=2, padding="same", activation="relu", name=f"color_{stride}"
+        )(x)
+        features[stride] = x
+    return features
+
+
+def _with_colors(x, colors, stride):
+    """Add the color stem's features at a stride, if there are any."""
+    if not colors:
+        return x
+    join = layers.Conv2D(x.shape[-1], 1, kernel_initializer="zeros", name=f"color_join_{stride}")
+    return layers.Add()([x, join(colors[stride])])
 
 
 def _mean_target(targets, weights, classes: int):

@@ -254,6 +254,8 @@ class Weights:
     def begin(self, network: keras.Model, kind: ModelKind) -> None:
         """Give a network these weights; its color classes may be others.
 
+        What a variant of these weights' kind has beside their layers stays as it is.
+
         Args:
             network: A network of the same kind, of any size.
             kind: The model kind's instance that has built it.
@@ -264,7 +266,10 @@ class Weights:
         self.check_model(kind.name)
         own = ColorClasses.from_counts(self.cell_counts)
         try:
-            assign_by_name(network.weights, kind.adapted(self.tensors, own))
+            values = kind.adapted(self.tensors, own)
+            if kind.name != self.model:
+                values = named_values(network.weights) | dict(values)
+            assign_by_name(network.weights, values)
         except (ValueError, IndexError):
             raise WeightsError(
                 f"weights of a {self.model} network do not fit this {kind.name} network: it has "

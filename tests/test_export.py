@@ -70,7 +70,7 @@ def test_the_champion_as_a_saved_model(trained, copied_store, tmp_path):
     saved = tf.saved_model.load(folder)
     square = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 1), np.uint8)
     given = {"square": square, "box": np.int32([0, 0, SIZE, SIZE]), "embedding": np.zeros(0, "f4")}
-    given["gray"] = np.bool_(True)
+    given |= {"source": np.zeros((SIZE, SIZE, 2), np.int8), "gray": np.bool_(True)}
     found = saved.signatures["look"](**{name: tf.constant(one) for name, one in given.items()})
     expected = load_model(None).painter.network.look(**given)
     for name in ("outputs", "alike", "shares"):

@@ -16,6 +16,7 @@ FLOOR_1 = {
     "assignments",
     "color",
     "color_kind",
+    "color_maps",
     "compression",
     "color_profiles",
     "atomic_file",

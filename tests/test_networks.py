@@ -41,9 +41,10 @@ def inputs_of(kind, batch: int, size: int) -> list[np.ndarray]:
     """What a kind takes of posters that fill their squares, or of their thumbnails."""
     if kind.task == RESTORE:
         return [thumbnails(batch)]
-    box = np.array([0, 0, size, size], np.int32)
+    rest = {"box": np.array([0, 0, size, size], np.int32)}
+    rest["source"] = RNG.integers(-60, 60, (size, size, 2)).astype(np.int8)
     posters = [
-        kind.inputs({"lightness": lightness, "embedding": embedding, "box": box})
+        kind.inputs({"lightness": lightness, "embedding": embedding, **rest})
         for lightness, embedding in zip(*inputs(batch, size), strict=True)
     ]
     return [np.stack(values) for values in zip(*posters, strict=True)]

@@ -109,8 +109,8 @@ def test_it_begins_with_the_weights_of_imagenet_and_they_learn_slowly(classes):
 def test_it_answers_at_a_quarter_of_the_size_of_any_rectangle(classes):
     kind = UNet(classes)
     network = kind.build(None)
-    lightness = RNG.integers(0, 256, (1, 96, 64, 1), np.uint8)
-    features = network([lightness])
+    source = np.zeros((1, 96, 64, 2), np.int8)
+    features = network([RNG.integers(0, 256, (1, 96, 64, 1), np.uint8), source])
     assert features.shape == (1, 24, 16, 96)
     ab = np.asarray(kind.decode(features, 0.5))
     assert ab.shape == (1, 96, 64, 2)
@@ -174,7 +174,8 @@ def with_the_head_of(kind, other):
 @pytest.mark.parametrize(("name", "step"), [("half", 2), ("eighth", 8)])
 def test_classes_may_be_finer_and_coarser(classes, name, step):
     kind = MODELS[f"unet+{name}"](classes)
-    features = kind.build(64)([np.zeros((1, 64, 64, 1), np.uint8)])
+    given = [np.zeros((1, 64, 64, 1), np.uint8), np.zeros((1, 64, 64, 2), np.int8)]
+    features = kind.build(64)(given)
     assert features.shape == (1, 64 // step, 64 // step, 96)
     assert np.asarray(kind.decode(features, 0.5)).shape == (1, 64, 64, 2)
 
@@ -230,11 +231,47 @@ def test_schemes_are_ranked_with_rare_colors_made_stronger(classes, monkeypatch)
     assert gain[0] > 1.05 and (np.diff(gain) < 0).all()
 
 
+def test_a_color_stem_begins_with_what_a_network_without_one_knows(classes):
+    """And learns to see colors."""
+    _, without, weights = random_weights("unet+gray", classes.cells)
+    kind = MODELS["unet"](classes)
+    network = kind.build(32)
+    weights.begin(network, kind)
+    posters = [RNG.integers(0, 256, (2, 32, 32, 1), np.uint8)]
+    sources = [RNG.integers(-60, 60, (2, 32, 32, 2)).astype(np.int8) for _ in range(2)]
+    expected = np.asarray(without(posters))
+    for source in (*sources, np.zeros_like(sources[0])):
+        np.testing.assert_allclose(np.asarray(network([*posters, source])), expected, atol=1e-5)
+    for variable in network.weights:
+        if variable.path.startswith("color_join"):
+            variable.assign(RNG.normal(0, 0.1, variable.shape))
+    answers = [np.asarray(network([*posters, source])) for source in (*sources, 0 * sources[0])]
+    for one, other in itertools.combinations(answers, 2):
+        assert np.abs(one - other).max() > 0.01
+
+
+def test_a_color_stem_sees_other_colors_in_training_or_none(classes):
+    kind = MODELS["unet"](classes)
+    ab = np.zeros((32, 32, 2), np.int8)
+    ab[8:] = np.resize([[20, 10], [-15, 5], [0, -20]], (24, 32, 2))
+    poster = {"lightness": np.full((32, 32, 1), 128, np.uint8), "ab": ab}
+    kinds = []
+    for seed in range(400):
+        (lightness, source), true = kind.example(poster, np.random.default_rng(seed))
+        assert lightness is poster["lightness"] and true is ab and source.dtype == np.int8
+        kinds.append("same" if source is ab else "other" if source.any() else "none")
+        # Paper stays paper, and what has one color keeps having one.
+        assert not source[:8].any()
+        assert len(np.unique(source[8:].reshape(-1, 2), axis=0)) <= 3
+    shares = {name: kinds.count(name) / len(kinds) for name in set(kinds)}
+    assert shares == pytest.approx({"none": 0.3, "same": 0.1, "other": 0.6}, abs=0.06)
+
+
 def test_weights_of_a_variant_are_read_again(classes, tmp_path):
-    _, network, weights = random_weights("unet+half", classes.cells)
+    _, network, weights = random_weights("unet+gray+half", classes.cells)
     weights.save(tmp_path / "it.safetensors")
     again, found = Weights.load(tmp_path / "it.safetensors").network()
-    assert (again.name, again.step) == ("unet+half", 2)
+    assert (again.name, again.step) == ("unet+gray+half", 2)
     lightness = RNG.integers(0, 256, (1, 32, 32, 1), np.uint8)
     # The file has half precision.
     np.testing.assert_allclose(

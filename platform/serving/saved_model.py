@@ -54,6 +54,7 @@ class RecoloringGraph(Recolorer, tf.Module):
             super().look,
             input_signature=[
                 tf.TensorSpec([self.size, self.size, 1], tf.uint8, "square"),
+                tf.TensorSpec([self.size, self.size, 2], tf.int8, "source"),
                 box,
                 tf.TensorSpec([None], tf.float32, "embedding"),
                 tf.TensorSpec([], tf.bool, "gray"),
@@ -155,7 +156,8 @@ class RecoloringGraph(Recolorer, tf.Module):
             rgb = self._restored(_decode(data), restore)
             height, width = tf.unstack(tf.shape(rgb)[:2])
             square, box = self._letterbox(rgb)
-            seen = self.look(square, box, tf.zeros([0]), tf.constant(True))
+            unseen = tf.zeros([self.size, self.size, 2], tf.int8)
+            seen = self.look(square, unseen, box, tf.zeros([0]), tf.constant(True))
             top, left, h, w = tf.unstack(box)
             rows, columns = centers(CARRIED, height), centers(CARRIED, width)
             chosen = self.choose(
