@@ -180,7 +180,8 @@ def test_networks_have_losses_of_portraits(model, classes_of_all):
     kind = MODELS[model](classes_of_all)
     network = kind.build(None)
     posters = [portrait({**noise(64), "embedding": np.zeros(1000)}, np.random.default_rng(0))] * 2
-    given = tuple(map(np.stack, zip(*map(kind.inputs, posters), strict=True)))
+    examples = [kind.example(poster, np.random.default_rng(1))[0] for poster in posters]
+    given = tuple(map(np.stack, zip(*examples, strict=True)))
     ab = np.stack([poster["ab"] for poster in posters])
     assert ab.shape == (2, 64, 32, 2)
     losses = kind.loss(ab, network(given))

@@ -757,6 +757,7 @@ def test_the_schemes_as_json(tmp_path):
     assert sum(scheme["share"] for scheme in schemes) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_evaluate_says_what_was_told(manifest, store, tmp_path):
     figures = tmp_path / "figures.json"
     result = run(

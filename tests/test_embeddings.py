@@ -41,6 +41,7 @@ def test_none_is_no_network():
     assert EMBEDDINGS["none"].network(SIZE) is None
 
 
+@pytest.mark.slow
 def test_answers_are_distributions_over_1000_classes(network):
     answers = network.predict_on_batch(lightness_images())
     assert answers.shape == (3, 1000)

@@ -169,6 +169,7 @@ def mlflow_run(store: str, entry_point: str, **parameters) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_mlflow_run_trains_in_the_run_that_it_made(manifest, store, small_network):
     """Also with a learning rate that is written in another way than Python would."""
     client = mlflow.MlflowClient(store)

@@ -326,6 +326,7 @@ class TestSeries:
             chosen[series] = {recipe.options["palette"]["name"] for recipe in recipes}
         assert len(chosen[()]) > len(chosen["--series",]) == 1
 
+    @pytest.mark.slow
     def test_the_server_gives_the_same_series(self, season, store, tmp_path):
         files = sorted(season.iterdir())
         keys, options, locks = {}, {"palette": "auto", "assign": "#c1121f=#f28c28"}, ["#1d3557"]
