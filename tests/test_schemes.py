@@ -60,16 +60,19 @@ def test_what_has_one_color_has_one_color_in_a_scheme(painter):
 
 
 def test_a_scheme_has_its_colors_and_strength_is_the_way_there(painter):
-    own, half, whole = (
-        lab_of(painter.recolor(POSTER, replace(SCHEME, strength=strength)))
+    painted = [
+        np.asarray(painter.recolor(POSTER, replace(SCHEME, strength=strength)))
         for strength in (0.0, 0.5, 1.0)
-    )
+    ]
+    own, half, whole = map(lab_of, painted)
     np.testing.assert_array_equal(own, lab_of(POSTER))
     way, gone = (one[..., 1:] - own[..., 1:] for one in (whole, half))
-    far = np.hypot(*np.moveaxis(way, -1, 0)) > 15
+    # Where sRGB lacks the color, the way ends earlier.
+    far = (np.hypot(*np.moveaxis(way, -1, 0)) > 15) & ((painted[2] > 2) & (painted[2] < 253)).all(
+        -1
+    )
     share = (way * gone).sum(axis=-1)[far] / (way**2).sum(axis=-1)[far]
-    # Not quite half: sRGB lacks some colors at the end of the way.
-    assert far.mean() > 0.2 and np.median(share) == pytest.approx(0.5, abs=0.12)
+    assert far.mean() > 0.2 and np.median(share) == pytest.approx(0.5, abs=0.08)
     colored = np.hypot(*np.moveaxis(whole[..., 1:], -1, 0)) > 20
     hue = np.degrees(np.arctan2(whole[..., 2], whole[..., 1]))[colored] % 360
     teal, orange = (lab_of(np.uint8([[rgb]]))[0, 0, 1:] for rgb in ((15, 76, 92), (242, 140, 40)))

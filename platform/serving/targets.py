@@ -87,15 +87,14 @@ def plan(
         )
     sheets = [out / name for name in ([SHEET_FILE] * sheet + list(SERIES_FILES) * series)]
     _check_apart(inputs, tasks, out, sheets)
-    if isinstance(out, Path):
+    if isinstance(out, RemotePath):
+        is_there = set(out.files()).__contains__
+    else:
+        is_there = exists
         tasks = _told_apart(tasks, out, sheets)
     written = [task for task in tasks if not task.refused]
     results = [target for task in written for target in (*task.targets, *task.recipes)] + sheets
-    if isinstance(out, RemotePath):
-        there = set(out.files())
-        found = [target for target in results if target in there]
-    else:
-        found = [target for target in results if exists(target)]
+    found = list(filter(is_there, results))
     if found and existing == REFUSE:
         more = f", and {len(found) - 1} more results" if len(found) > 1 else ""
         raise ImageError(
