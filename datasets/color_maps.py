@@ -24,7 +24,7 @@ import numpy as np
 from recolor.datasets.color import round_ab
 from recolor.datasets.gamut import in_gamut
 
-# Which share of the maps fold, and how wide a crease is in the ab plane.
+# Which share of the maps folds, and how wide a crease is in the ab plane.
 FOLDED, CREASE = 0.5, 5.0
 WAVES, WAVELENGTHS = 3, (100.0, 200.0)
 # The gradients of all waves together, and how far the axes are stretched.
@@ -57,9 +57,9 @@ class ColorMap:
         return cls(np.zeros(2), np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)), np.eye(2))
 
     @classmethod
-    def drawn(cls, generator: np.random.Generator) -> ColorMap:
-        """Draw one at random: it turns by any angle, and half of the maps fold."""
-        fold = _direction(generator) * (generator.random() < FOLDED)
+    def drawn(cls, generator: np.random.Generator, folded: float = FOLDED) -> ColorMap:
+        """Draw one at random: it turns by any angle, and a share of the maps, 0 to 1, folds."""
+        fold = _direction(generator) * (generator.random() < folded)
         wavelengths = generator.uniform(*WAVELENGTHS, WAVES)[:, None]
         steepness = generator.uniform(0, LARGEST_BEND / WAVES, WAVES)[:, None]
         axes = _turn(generator.uniform(0, np.pi))

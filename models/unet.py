@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from recolor.datasets.classes import SIGMA
-from recolor.datasets.color_maps import ColorMap
+from recolor.datasets.color_maps import FOLDED, ColorMap
 from recolor.datasets.embeddings import efficientnet_lite0
 from recolor.models.class_distribution import ClassDistribution, annealed_mean
 from recolor.models.decoding.palette_constraint import palette_offsets
@@ -56,6 +56,7 @@ class UNet(ClassDistribution):
         sees_source: Whether the network has a color stem.
         gray_share, same_share: Of which share of the posters in training the color stem sees no
             colors, and of which it sees the true ones.
+        folded_share: Which share of the color maps that the others are under fold.
     """
 
     name = "unet"
@@ -77,6 +78,7 @@ class UNet(ClassDistribution):
     sees_source = True
     gray_share = 0.3
     same_share = 0.1
+    folded_share = FOLDED
 
     variants = MappingProxyType(
         {
@@ -94,6 +96,11 @@ class UNet(ClassDistribution):
             "rebalanced": {"rebalanced": True},
             "soft": {"softness": 2 * SIGMA},
             "gray": {"sees_source": False},
+            "rarely_gray": {"gray_share": 0.1},
+            "often_gray": {"gray_share": 0.5},
+            "true_colors": {"same_share": 0.7},
+            "other_colors": {"same_share": 0.0},
+            "unfolded": {"folded_share": 0.0},
         }
     )
 
@@ -181,7 +188,8 @@ class UNet(ClassDistribution):
             return np.zeros_like(ab)
         if drawn < self.gray_share + self.same_share:
             return ab
-        return ColorMap.drawn(generator).applied(poster["lightness"][..., 0], ab)
+        color_map = ColorMap.drawn(generator, self.folded_share)
+        return color_map.applied(poster["lightness"][..., 0], ab)
 
 
 def _color_stem(source):

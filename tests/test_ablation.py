@@ -411,7 +411,7 @@ def test_a_wrong_file_leaves_nothing_behind(tmp_path):
 
 def test_the_files_that_come_along_can_be_read():
     files = sorted((Path(__file__).parents[1] / "docs" / "ablations").glob("*.toml"))
-    assert len(files) == 3
+    assert len(files) == 4
     for file in files:
         AblationPlan.read(file)
 

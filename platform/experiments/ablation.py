@@ -31,7 +31,7 @@ from recolor.evaluation.metrics.catalog import METRICS
 from recolor.evaluation.metrics.kernel_distance import KernelDistance
 from recolor.evaluation.scoring import score, with_kernel_distance
 from recolor.evaluation.tables import markdown
-from recolor.evaluation.told import PALETTE, Told
+from recolor.evaluation.told import PALETTE, PALETTE_SOURCE, Told
 from recolor.models.catalog import MODELS
 from recolor.models.decoding.own_decoding import OwnDecoding
 from recolor.models.weights import Weights
@@ -308,6 +308,9 @@ def _write(made: Ablation, plan: AblationPlan) -> None:
 def _shown(plan: AblationPlan) -> dict[MetricKey, str]:
     """Return which metrics are shown, by the words for them."""
     found = {MetricKey(told, "l2_ab"): f"L2ab, told {told}" for told in plan.told}
+    # Whether what has one color in the source has one color in the answer.
+    if PALETTE_SOURCE in plan.told:
+        found[MetricKey(PALETTE_SOURCE, "evenness")] = f"evenness, told {PALETTE_SOURCE}"
     # As colorful answers are to be compared, and of the fullest one.
     most = PALETTE if PALETTE in plan.told else plan.told[-1]
     found[MetricKey(most, "colorfulness")] = f"colorfulness, told {most}"
