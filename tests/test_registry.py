@@ -13,7 +13,7 @@ from recolor.evaluation.scoring import posters
 from recolor.platform.cli.main import main
 from recolor.platform.registry.history import CHANGE_TAG, Change
 from recolor.platform.registry.promotion import promote, rollback
-from recolor.platform.registry.registration import load_registered
+from recolor.platform.registry.registration import FORMAT, load_registered, model_info
 from recolor.platform.registry.versions import (
     CHAMPION_URI,
     MODEL_NAME,
@@ -119,6 +119,19 @@ def test_a_missing_model_is_said_in_one_line(versions):
     with pytest.raises(RegistryError, match="recolor promote") as caught:
         load_registered(CHAMPION_URI)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"model": "unet"}, {"dataset_digest": "", "format": FORMAT}]
+)
+def test_models_that_others_registered_are_refused_in_one_line(metadata, tmp_path):
+    code = tmp_path / "code.py"
+    code.write_text("import mlflow\nmlflow.models.set_model(mlflow.pyfunc.PythonModel())\n")
+    mlflow.pyfunc.save_model(
+        tmp_path / "model", python_model=code, metadata=metadata, pip_requirements=[]
+    )
+    with pytest.raises(RegistryError, match="was not registered by `recolor train`"):
+        model_info(str(tmp_path / "model"))
 
 
 def test_a_version_without_validation_needs_force(versions):

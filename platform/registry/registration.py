@@ -235,10 +235,11 @@ def _in_one_line(uri: str) -> Iterator[None]:
 
 
 def _check_format(uri: str, info: ModelInfo) -> None:
-    if "dataset_digest" not in (info.metadata or {}):
+    known = info.metadata or {}
+    if not {"dataset_digest", "model"} <= known.keys():
         raise RegistryError(f"model {uri} was not registered by `recolor train`")
     # Of a restoration network, only the weights are used here.
-    if _task(info) is not RESTORING and info.metadata.get("format") != FORMAT:
+    if _task(info) is not RESTORING and known.get("format") != FORMAT:
         raise RegistryError(
             f"model {uri} was registered by another version of recolor: train it again, or choose "
             "another with --model"
