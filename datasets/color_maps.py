@@ -92,10 +92,7 @@ class ColorMap:
         Returns:
             The new colors, ``int8 [h, w, 2]``.
         """
-        # By a table of all colors: there are fewer of them than pixels.
-        index = ab.astype(np.int32) + 128
-        every = np.stack(np.meshgrid(*[np.arange(-128, 128)] * 2, indexing="ij"), axis=-1)
-        mapped = self(every)[index[..., 0], index[..., 1]]
+        mapped = self(ab)
         stays = (round_ab(mapped) == ab).all(axis=-1, keepdims=True)
         return np.where(stays, ab, round_ab(in_gamut(lightness, mapped)))
 
