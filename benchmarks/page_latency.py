@@ -7,7 +7,7 @@ Each URL is of a running `recolor serve`. Servers of two versions take turns in 
 
 import argparse
 import shutil
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ COLORS = ["#c1121f", "#0b4f5c", "#f77f00", "#7b2cbf", "#2a9d8f", "#e9c46a", "#1d
 # In it, posters get previews of 600 pixels.
 WINDOW = {"width": 1280, "height": 700}
 UNMEASURED = 5
-# Give a color, as its picker does; the answer is drawn in the second frame after it was decoded.
+# Gives a color, as the swatch's picker does, and returns the milliseconds until it is drawn: in the
+# second frame after the answer was decoded.
 CHANGE = """(color) => new Promise((resolve) => {
     const [picker, after] = ["swatch-color", "after"].map((id) => document.getElementById(id));
     let begun;
@@ -35,7 +36,7 @@ CHANGE = """(color) => new Promise((resolve) => {
 
 
 def opened(browser, url: str, poster: Path) -> Page:
-    """Open the page with a poster, whose largest swatch is about to get a color."""
+    """Open the page with a poster."""
     page = browser.new_page(viewport=WINDOW)
     page.goto(url)
     with page.expect_file_chooser() as chooser:
@@ -50,11 +51,29 @@ def settle(page: Page) -> None:
     expect(page.locator("#screen")).to_have_attribute("aria-busy", "false", timeout=60_000)
 
 
-def measured(page: Page, color: str) -> float:
-    """Return the milliseconds that a change takes."""
-    took = page.evaluate(CHANGE, color)
+def choose_scheme(page: Page) -> None:
+    page.locator("#suggestions button").nth(1).click()
     settle(page)
-    return took
+
+
+def edit_largest_swatch(page: Page) -> None:
+    target = page.locator("#swatches .target").first
+    if target.get_attribute("aria-expanded") != "true":
+        target.click()
+
+
+def report(pages: dict[str, Page], changes: int, colors: str) -> None:
+    """Give the largest swatch of each page other colors, in turns, and print the times."""
+    milliseconds = {url: [] for url in pages}
+    for page in pages.values():
+        edit_largest_swatch(page)
+    for color in islice(cycle(COLORS), UNMEASURED + changes):
+        for url, page in pages.items():
+            milliseconds[url].append(page.evaluate(CHANGE, color))
+            settle(page)
+    for url, times in milliseconds.items():
+        half, most = np.percentile(times[UNMEASURED:], [50, 95])
+        print(f"{url}, {colors}: median {half:.0f} ms, 95 % {most:.0f} ms")
 
 
 def main() -> None:
@@ -68,23 +87,10 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         pages = {url: opened(browser, url, chosen.poster) for url in chosen.urls}
-        for colors in ("its own colors", "a scheme"):
-            for page in pages.values():
-                if colors == "a scheme":
-                    page.locator("#suggestions button").nth(1).click()
-                    settle(page)
-                target = page.locator("#swatches .target").first
-                if target.get_attribute("aria-expanded") != "true":
-                    target.click()
-            milliseconds = {url: [] for url in pages}
-            for change, color in zip(range(chosen.changes + UNMEASURED), cycle(COLORS)):
-                for url, page in pages.items():
-                    took = measured(page, color)
-                    if change >= UNMEASURED:
-                        milliseconds[url].append(took)
-            for url, times in milliseconds.items():
-                half, most = np.percentile(times, [50, 95])
-                print(f"{url}, {colors}: median {half:.0f} ms, 95 % {most:.0f} ms")
+        report(pages, chosen.changes, "its own colors")
+        for page in pages.values():
+            choose_scheme(page)
+        report(pages, chosen.changes, "a scheme")
 
 
 if __name__ == "__main__":
